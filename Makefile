@@ -1,0 +1,160 @@
+# coord: one non-recursive Makefile. Everything built goes to build/$(VARIANT)/.
+#
+#   make                 the two programs, build/release/bin/coord and coord-worker
+#   make check           build and run every test        check-asan, check-tsan
+#   make quickstart      run deploy/grids/quickstart.toml and show the results
+#   make bench lint format fuzz install clean
+#
+# VARIANT=release|asan|tsan|fuzz
+
+VARIANT ?= release
+B       := build/$(VARIANT)
+PREFIX  ?= /usr/local
+
+CC  = gcc
+CXX = g++
+ifeq ($(VARIANT),fuzz)
+CC  = clang
+CXX = clang++
+endif
+
+PACKAGES = libczmq libzmq sqlite3 openblas msgpack tomlplusplus jansson libsodium zlib
+# Headers of libraries are not ours to warn about, hence -isystem.
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES)))
+LIBS       := $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
+
+# x86-64-v3 is AVX2, FMA and BMI2: every x86 server of the last ten years.
+# common/cpucheck.c is built without it and says so where it is missing.
+ARCH_x86_64 = -march=x86-64-v3
+ARCH       ?= $(ARCH_$(shell uname -m))
+
+# No fast-math, ever: it deletes NaN checks. No contraction either: a product
+# and a sum are fused where the source says fma and nowhere else.
+WARN     = -Wall -Wextra -Wconversion -Wshadow -Wpointer-arith -Wwrite-strings \
+           -Wformat=2 -Wundef -Werror
+CWARN    = $(WARN) -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+OPT      = -O2 -g -ffp-contract=off -fno-omit-frame-pointer
+CPPFLAGS = -I. -D_GNU_SOURCE $(PKG_CFLAGS)
+CFLAGS   = -std=c11 $(OPT) $(SAN) $(CWARN)
+CXXFLAGS = -std=c++17 $(OPT) $(SAN) -Wall -Wextra -Werror
+
+SAN_asan = -fsanitize=address,undefined -fno-sanitize-recover=all
+SAN_tsan = -fsanitize=thread
+SAN_fuzz = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+SAN      = $(SAN_$(VARIANT))
+LDFLAGS  = $(SAN)
+
+# ---- what there is ---------------------------------------------------------
+
+AREAS   := common proto coordinator worker
+sources  = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/*/*.c $(1)/*.cpp))
+objects  = $(patsubst %,$(B)/%.o,$(1))
+
+SRC_common      := $(call sources,common)
+SRC_proto       := $(call sources,proto)
+SRC_coordinator := $(call sources,coordinator)
+SRC_worker      := $(call sources,worker)
+OBJ_common      := $(call objects,$(SRC_common))
+OBJ_proto       := $(call objects,$(SRC_proto))
+OBJ_coordinator := $(call objects,$(SRC_coordinator)) $(B)/gen/schema_sql.c.o
+OBJ_worker      := $(call objects,$(SRC_worker))
+
+# The engine once more in double precision, for gradient checks.
+OBJ_nn64 := $(patsubst worker/nn/%.c,$(B)/nn64/%.c.o,$(wildcard worker/nn/*.c))
+
+LIB  = $(B)/lib$(1).a
+ARCHIVES = $(foreach a,coordinator worker proto common,$(call LIB,$(a)))
+BINS = $(B)/bin/coord $(B)/bin/coord-worker
+
+TEST_SRC  := $(wildcard tests/unit/test_*.c tests/numeric/test_*.c \
+                        tests/proto/test_*.c tests/sim/test_*.c tests/regress/test_*.c)
+GRAD_SRC  := $(wildcard tests/numeric/grad_*.c)
+FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
+BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+TESTS := $(TEST_SRC:%.c=$(B)/%) $(GRAD_SRC:%.c=$(B)/%)
+FUZZ  := $(FUZZ_SRC:%.c=$(B)/%)
+BENCH := $(BENCH_SRC:%.c=$(B)/%)
+FLOWS := $(wildcard tests/flow/*.bats)
+
+.PHONY: all tests check check-asan check-tsan quickstart bench lint format fuzz \
+        install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BINS)
+tests: $(TESTS)
+
+# ---- rules -----------------------------------------------------------------
+
+$(B)/bin/coord: $(B)/coordinator/main.c.o $(ARCHIVES)
+$(B)/bin/coord-worker: $(B)/worker/main.c.o $(ARCHIVES)
+$(BINS):
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) -o $@ $^ $(ARCHIVES) $(LIBS)
+
+define archive
+$(call LIB,$(1)): $$(OBJ_$(1))
+	@rm -f $$@
+	@mkdir -p $$(@D)
+	ar rcs $$@ $$^
+endef
+$(foreach a,$(AREAS) nn64,$(eval $(call archive,$(a))))
+
+$(B)/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ARCH) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/%.cpp.o: %.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(ARCH) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+$(B)/nn64/%.c.o: worker/nn/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DNN_DOUBLE $(ARCH) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/gen/%.c.o: $(B)/gen/%.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The check for the CPU must itself run on any CPU.
+$(B)/common/cpucheck.c.o: ARCH =
+
+# The schema, embedded: SQL files, in order, as one C string.
+SCHEMA_SQL := $(sort $(wildcard coordinator/sql/*.sql))
+$(B)/gen/schema_sql.c: $(SCHEMA_SQL) tests/lint/embed.sh
+	@mkdir -p $(@D)
+	sh tests/lint/embed.sh store_schema_sql $(SCHEMA_SQL) > $@
+
+$(B)/tests/%: $(B)/tests/%.c.o $(ARCHIVES)
+	$(CXX) $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LIBS) -lcmocka
+$(B)/tests/numeric/grad_%: $(B)/tests/numeric/grad_%.c.o $(call LIB,nn64) $(call LIB,common)
+	$(CXX) $(LDFLAGS) -o $@ $< $(call LIB,nn64) $(call LIB,common) $(LIBS) -lcmocka
+$(GRAD_SRC:%.c=$(B)/%.c.o): CPPFLAGS += -DNN_DOUBLE
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.c.o $(ARCHIVES)
+	$(CXX) $(SAN) -fsanitize=fuzzer -o $@ $< $(ARCHIVES) $(LIBS)
+$(B)/tests/bench/%: $(B)/tests/bench/%.c.o $(ARCHIVES)
+	$(CXX) $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LIBS)
+
+# ---- verbs -----------------------------------------------------------------
+
+check: all tests
+	sh tests/run.sh $(B) $(TESTS) -- $(FLOWS)
+check-asan:
+	$(MAKE) VARIANT=asan check
+check-tsan:
+	$(MAKE) VARIANT=tsan check
+quickstart: all
+	sh deploy/quickstart.sh --installed
+bench: all $(BENCH)
+	sh tests/bench/run.sh $(B) $(BENCH)
+lint:
+	sh tests/lint/run.sh
+format:
+	git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format -i
+fuzz:
+	$(MAKE) VARIANT=fuzz fuzz-run
+fuzz-run: $(FUZZ)
+	sh tests/fuzz/run.sh $(FUZZ)
+install: all
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BINS)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/coord/grids deploy/grids/*.toml
+clean:
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

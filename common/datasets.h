@@ -1,0 +1,31 @@
+#ifndef COORD_DATASETS_H
+#define COORD_DATASETS_H
+
+/* The data sets that are known by name: shapes, sizes, constants and files.
+ * Facts only; reading them is worker/data. Pixels are scaled to [0,1] and then
+ * normalised by (mean; std), one pair per channel. */
+
+#include "common/arch.h"
+
+#include <stdint.h>
+
+enum dataset_format { DATASET_IDX, DATASET_CIFAR, DATASET_SPIRAL };
+
+struct dataset_info {
+    const char *name;
+    enum dataset_format format;
+    struct shape shape; /* of one example */
+    int classes;
+    int64_t train_count, test_count;
+    double mean[3], std[3];
+    const char *dir;       /* where a system package puts it; NULL: must be named */
+    const char *files[8];  /* NULL-terminated; IDX: train images, train labels,
+                              test images, test labels (".gz" also found);
+                              CIFAR: training files, then the test file last */
+    int label_bytes;       /* CIFAR: 1, or 2 for CIFAR-100 (coarse, fine) */
+};
+
+/* NULL when unknown. */
+const struct dataset_info *dataset_find(const char *name);
+
+#endif

@@ -1,0 +1,73 @@
+#ifndef COORD_OPTS_H
+#define COORD_OPTS_H
+
+/* The table of everything that can be said about a job: one row per dotted key,
+ * with its type, default, range and when it applies. The grid reader, the spec,
+ * the documentation and the error messages all read this one table; adding an
+ * option is adding a row whose default changes nothing (so no key changes).
+ */
+
+#include "common/value.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct spec;
+
+enum job_kind { JOB_TRAIN, JOB_PROBE, JOB_DERIVE };
+
+const char *job_kind_name(enum job_kind kind);
+
+enum opt_type {
+    OPT_BOOL,
+    OPT_INT,
+    OPT_REAL,       /* integers are taken and become reals */
+    OPT_NAME,       /* one of names[] */
+    OPT_STRING,
+    OPT_INTS,       /* list of integers */
+    OPT_STRINGS,    /* list of strings; if names != NULL, each one of names[] */
+    OPT_SIZE,       /* how many examples: "all", a count >= 1, or a share in (0,1] */
+    OPT_ALPHAS,     /* a count >= 2, or a list of distinct finite reals */
+    OPT_STATES,     /* list of states: init final best step:k epoch:k */
+    OPT_STATE,      /* one of those */
+};
+
+struct opt {
+    const char *name;         /* "optimizer.lr" */
+    enum opt_type type;
+    enum job_kind kind;       /* the jobs that have it */
+    const char *fallback;     /* default, as a value text; NULL: required */
+    double min, max;          /* inclusive range of numbers (of each item) */
+    const char *const *names; /* OPT_NAME, OPT_STRINGS: allowed; NULL-terminated */
+    const char *needs;        /* when it applies: "model.name=mlp|lenet5", or
+                                 NULL: always. Giving it elsewhere is an error */
+    bool later;               /* known to the language, not built yet */
+    const char *unit;         /* "epochs", "examples", ...; NULL: none */
+    const char *help;         /* one line */
+};
+
+/* All rows, sorted by name. */
+const struct opt *opt_table(size_t *ret_count);
+
+/* The row for a name and kind, or NULL. */
+const struct opt *opt_find(enum job_kind kind, const char *name);
+
+/* The known name nearest to a mistyped one (edit distance at most 3 and less
+ * than half its length), or NULL. prefix-aware: a table name such as
+ * "optimiser" finds "optimizer". */
+const char *opt_nearest(enum job_kind kind, const char *name);
+
+/* The nearest of a NULL-terminated list, under the same rule, or NULL. */
+const char *name_nearest(const char *name, const char *const *names);
+
+/* Check a value against a row and bring it to the row's type and canonical form
+ * (1 -> 1.0 for a real), in place. -1 with ERR_INVALID and a sentence without a
+ * position: "expected ..., got ...". ERR_UNSUPPORTED for a row (or one of its
+ * names) that is not built yet. */
+int opt_check(const struct opt *opt, struct value *value, struct error *err);
+
+/* Whether the row applies to the spec (its needs hold, defaults included). */
+bool opt_applies(const struct opt *opt, const struct spec *spec);
+
+#endif

@@ -1,0 +1,69 @@
+#ifndef COORD_PLAN_H
+#define COORD_PLAN_H
+
+/* What a grid file asks for, fully expanded: the jobs with their specs, keys and
+ * needs, each key once. Pure: no database, no clock, no file system; dry-run and
+ * submit run the same code.
+ *
+ *   grid.toml -> grid_parse (grid.h) -> expand (expand.h) -> plan_build
+ */
+
+#include "common/hash.h"
+#include "common/spec.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+/* A job needs the state `state` of job number `job` of the same plan. */
+struct plan_need {
+    size_t job;
+    char role[8];   /* "a", "b" */
+    char state[32]; /* "init", "final", ... */
+};
+
+/* A value that tells points apart: an axis or an intervention sets it. */
+struct plan_param {
+    const char *name; /* borrowed from the option table */
+    struct value value;
+};
+
+struct plan_job {
+    struct spec spec;
+    char key[HASH_TEXT];
+    struct buf text;          /* canonical spec text */
+    struct plan_need *needs;
+    size_t need_count;
+    const char *intervention; /* owned by the plan; "baseline" */
+    const char *role;         /* init, data, optimizer, model; "" for baseline */
+    const char *probe;        /* the probe's name; "" for runs */
+    int64_t seed;             /* the k of seeds, even when streams are apart */
+    struct plan_param *params; /* the point's axis and intervention values */
+    size_t param_count;
+    uint64_t curve_rows;      /* rows in `curves` that a probe will give */
+    uint64_t path_rows;       /* rows in `paths` */
+};
+
+struct plan {
+    char *name;          /* sweep.name */
+    char *file;
+    char *grid;          /* the file's text */
+    uint32_t time_limit_s; /* limits.time, per attempt; 0: none */
+    int64_t max_running; /* 0: no limit */
+    struct plan_job *jobs; /* needs point backwards: a job follows what it needs */
+    size_t job_count;
+    size_t point_count;  /* runs asked for, equal ones counted each time */
+    const char **varied; /* option names that differ between points, sorted */
+    size_t varied_count;
+    struct buf strings;  /* owner of borrowed names; opaque */
+};
+
+/* Read a grid file's text into a plan, which the caller frees. file is how the
+ * user named it; every error reads "file:line:column: ...". NULL on failure:
+ * ERR_INVALID for a bad grid, ERR_UNSUPPORTED for what is not built yet. */
+struct plan *plan_from_grid(const char *text, size_t size, const char *file,
+                            struct error *err);
+void plan_free(struct plan **plan);
+
+#endif

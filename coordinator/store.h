@@ -1,0 +1,154 @@
+#ifndef COORD_STORE_H
+#define COORD_STORE_H
+
+/* The database: what is known, asked for, running and found. Only store*.c know
+ * sqlite3. One connection writes and checkpoints (the coordinator's); all others
+ * are read-only. Every change happens inside a batch, and the caller says
+ * nothing to anybody about a change before store_commit has returned 0.
+ *
+ * Job states change only through this file, by common/jobstate.h, each with its
+ * row in `event`. Times are wall-clock milliseconds, given by the caller.
+ *
+ * All functions that can fail return 0 / -1 with err; after a failure inside a
+ * batch the caller rolls back (store_rollback) and treats the batch's requests
+ * as not done.
+ */
+
+#include "common/hash.h"
+#include "common/jobstate.h"
+#include "coordinator/plan.h"
+#include "proto/fields.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct store;
+
+enum { STORE_SCHEMA = 1, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
+
+/* Open (and create, and migrate forward) the database for writing, or read-only.
+ * ERR_IO; ERR_REFUSED if the file is not ours, or of a newer schema; read-only:
+ * ERR_NOT_FOUND if there is none. */
+struct store *store_open(const char *path, bool writing, struct error *err);
+void store_close(struct store **store);
+
+int store_begin(struct store *store, struct error *err); /* no-op if begun */
+int store_commit(struct store *store, struct error *err);
+void store_rollback(struct store *store);
+bool store_in_batch(const struct store *store);
+
+/* Truncate the write-ahead log when it has grown past size_bytes_max; at quiet
+ * times, outside a batch. */
+int store_checkpoint(struct store *store, int64_t size_bytes_max,
+                     struct error *err);
+
+/* --- submit ------------------------------------------------------------- */
+
+struct store_submitted {
+    int64_t sweep;
+    uint64_t jobs;  /* of the plan */
+    uint64_t added; /* that did not exist before */
+    bool known;     /* this request was carried out before; the figures are its */
+};
+
+/* Write a plan: the sweep (one per name; the latest grid text is kept), its new
+ * jobs, parameters, needs, and the view runs_<name>. request makes it idempotent. */
+int store_submit(struct store *store, const struct plan *plan,
+                 const char *request, int64_t now_ms,
+                 struct store_submitted *ret, struct error *err);
+
+/* --- dispatch ----------------------------------------------------------- */
+
+/* A job that is ready, for the dispatcher's queue: order is priority
+ * descending, then id. */
+struct store_ready {
+    int64_t job;
+    int32_t priority;
+};
+
+/* Call visit for every ready job whose id is above after, in dispatch order;
+ * stops when visit returns false. after = 0: all. */
+int store_each_ready(struct store *store, int64_t after,
+                     bool (*visit)(void *user, const struct store_ready *ready),
+                     void *user, struct error *err);
+
+struct store_running {
+    int64_t job;
+    uint32_t attempt;
+    int64_t worker; /* row in table worker */
+    char uuid[HASH_TEXT]; /* that worker's name */
+};
+
+int store_each_running(struct store *store,
+                       bool (*visit)(void *user, const struct store_running *),
+                       void *user, struct error *err);
+
+/* Start the next attempt of a ready job for a worker: event start, attempt row.
+ * *ret is a message part that borrows from *arena, which the caller frees after
+ * sending. ERR_NOT_FOUND when the job is not ready (any more). */
+int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms,
+                struct msg_job *ret, struct buf *arena, struct error *err);
+
+/* An attempt ended without a result: requeue the job, or fail it when the cause
+ * has no retries left (then what needs it is skipped). A no-op when the attempt
+ * is not the job's current one. *ret_state: what the job became. */
+int store_attempt_lost(struct store *store, int64_t job, uint32_t attempt,
+                       enum job_cause cause, const char *message, int64_t now_ms,
+                       enum job_state *ret_state, struct error *err);
+
+/* Judge and write a result. ACCEPTED: the job is done, failed, or (a failure
+ * with retries left) ready again; all rows are written; jobs that waited for
+ * it become ready (or skipped). unblocked is called for each job that became
+ * ready, this one included when it is retried. DUPLICATE, SUPERSEDED, MISSING:
+ * nothing was written but, for SUPERSEDED, the attempt's end. *ret_text, of at
+ * least 256 bytes, explains a verdict that is not ACCEPTED. */
+int store_result(struct store *store, int64_t worker,
+                 const struct msg_result *result, int64_t now_ms,
+                 void (*unblocked)(void *user, const struct store_ready *ready),
+                 void *user, enum msg_verdict *ret, char ret_text[256],
+                 struct error *err);
+
+/* The state of a job and its current attempt. ERR_NOT_FOUND. */
+int store_job_state(struct store *store, int64_t job, enum job_state *ret_state,
+                    uint32_t *ret_attempt, struct error *err);
+
+/* --- workers and artifacts ------------------------------------------------ */
+
+/* A worker said hello: a new row, or the same one again (same uuid). */
+int store_worker_seen(struct store *store, const struct msg_hello *hello,
+                      int64_t now_ms, int64_t *ret_worker, struct error *err);
+
+/* state: "connected", "lost", "left". */
+int store_worker_state(struct store *store, int64_t worker, const char *state,
+                       int64_t now_ms, struct error *err);
+
+int store_artifact_add(struct store *store, const char *hash, uint64_t size,
+                       int64_t now_ms, struct error *err);
+bool store_artifact_has(struct store *store, const char *hash);
+
+/* --- reading -------------------------------------------------------------- */
+
+/* One statement's rows, for the command line. Read-only: a statement that would
+ * write is refused (ERR_INVALID). */
+struct query;
+
+enum query_type { QUERY_NULL, QUERY_INT, QUERY_REAL, QUERY_TEXT, QUERY_BLOB };
+
+/* args are texts bound to ?1, ?2, ... (NULL binds NULL). sql may hold one
+ * statement only. */
+struct query *query_open(struct store *store, const char *sql,
+                         const char *const *args, size_t arg_count,
+                         struct error *err);
+void query_close(struct query **query);
+int query_next(struct query *query, struct error *err); /* 1 row, 0 end, -1 */
+int query_columns(const struct query *query);
+const char *query_name(const struct query *query, int column);
+enum query_type query_kind(const struct query *query, int column);
+int64_t query_int(const struct query *query, int column);
+double query_real(const struct query *query, int column);
+/* Text of any kind, valid until query_next; "" for NULL. Never NULL. */
+const char *query_text(const struct query *query, int column, size_t *ret_size);
+
+#endif

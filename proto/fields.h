@@ -1,0 +1,273 @@
+#ifndef COORD_PROTO_FIELDS_H
+#define COORD_PROTO_FIELDS_H
+
+/* The messages of PROTOCOL.md as C structs. fields.c holds one table row per
+ * field (number, type, bound, place in the struct), and msg.c encodes and
+ * decodes any of them by walking that table, so this list, the table and the
+ * document are all there is to a message.
+ *
+ * Slices and arrays of a decoded message borrow from the received bytes and
+ * from the message's arena: they live until msg_free.
+ */
+
+#include "common/buf.h"
+#include "common/tally.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Numbers are on the wire: append, never renumber. */
+enum msg_kind {
+    MSG_NONE = 0,
+    /* worker -> coordinator */
+    MSG_HELLO = 1, MSG_BEAT = 2, MSG_RESULT = 3, MSG_PUT = 4, MSG_GET = 5,
+    MSG_BYE = 6,
+    /* coordinator -> worker */
+    MSG_WELCOME = 16, MSG_WHO = 17, MSG_ASSIGN = 18, MSG_ACK = 19,
+    MSG_PUT_OK = 20, MSG_CHUNK = 21, MSG_KILL = 22, MSG_DRAIN = 23,
+    /* client -> coordinator, and answers */
+    MSG_SUBMIT = 32, MSG_SUBMITTED = 33, MSG_PING = 34, MSG_PONG = 35,
+    /* any direction */
+    MSG_ERROR = 48,
+    /* daemon <-> trial, over a pipe only */
+    MSG_START = 64, MSG_PROGRESS = 65,
+};
+
+/* One attempt that a worker has in hand. */
+struct msg_running {
+    int64_t job;
+    uint32_t attempt;
+    uint32_t done, total; /* progress in epochs or points; total 0: unknown */
+};
+
+struct msg_hello {
+    uint32_t version;     /* PROTO_VERSION */
+    struct slice worker;  /* 32 hex digits, new in every process: a clone or a
+                             restarted daemon is another worker */
+    uint64_t epoch;       /* of the coordinator it last knew; 0: none */
+    struct slice host;
+    uint32_t pid;
+    uint32_t slots;       /* trials at once */
+    uint32_t threads;     /* per trial */
+    uint32_t cores;       /* of the machine */
+    struct slice provenance; /* JSON: version, cpu, kernels, blas core type */
+    struct msg_running *running; /* attempts it still has, results not yet */
+    uint32_t running_count;      /* acknowledged included */
+};
+
+struct msg_beat {
+    uint32_t credit; /* jobs it would take now: free slots + prefetch - queued */
+    struct msg_running *running;
+    uint32_t running_count;
+};
+
+struct msg_welcome {
+    uint32_t version;
+    uint64_t epoch;    /* of this coordinator process; random, not 0 */
+    int64_t worker;    /* the row in table `worker` */
+    uint32_t beat_ms;  /* send a beat at least this often */
+    uint32_t lease_ms; /* silence this long loses the attempts */
+};
+
+struct msg_who { bool unused; }; /* "I do not know you: say HELLO" */
+
+/* A state that a job starts from. */
+struct msg_input {
+    struct slice role;  /* "a", "b" */
+    struct slice state; /* "init", "final", "epoch:3" */
+    struct slice spec;  /* canonical text of the run that has the state */
+    struct slice hash;  /* content hash of the state */
+    bool stored;        /* an artifact; else derived anew from the spec (init) */
+    struct slice path;  /* MSG_START only: the local file, if stored */
+};
+
+struct msg_job {
+    int64_t job;
+    uint32_t attempt;      /* counts from 1; fences results */
+    struct slice spec;     /* canonical text */
+    uint32_t time_limit_s; /* 0: none */
+    struct msg_input *inputs;
+    uint32_t input_count;
+};
+
+struct msg_assign {
+    struct msg_job *jobs;
+    uint32_t job_count;
+};
+
+enum msg_outcome { OUTCOME_DONE = 1, OUTCOME_FAILED = 2 };
+
+struct msg_history {
+    uint32_t epoch;       /* 0: before the first step */
+    struct slice split;   /* "batch" (mean over the epoch's minibatches as they
+                             were trained on), "train", "test" */
+    struct tally tally;
+    double lr;            /* at the epoch's last step; 0 at epoch 0 */
+    double seconds;       /* since the run began */
+};
+
+struct msg_state { /* a state that the run kept, or whose hash it reports */
+    struct slice name;
+    struct slice hash;  /* of the safetensors file's bytes */
+    uint64_t size;      /* bytes */
+    uint32_t epoch;
+    uint64_t step;
+    bool stored;        /* sent as an artifact */
+};
+
+struct msg_point {
+    struct slice grp;     /* "all", "conv1", ... */
+    struct slice bn;      /* "interp", "recompute", ..., "none" */
+    struct slice split;
+    uint32_t alpha_index;
+    double alpha;
+    struct tally tally;
+};
+
+struct msg_distance {
+    struct slice grp;
+    double l2, rel; /* ||b - a||, and over ||a||; parameters only */
+};
+
+struct msg_result {
+    int64_t job;
+    uint32_t attempt;
+    uint32_t outcome;      /* enum msg_outcome */
+    struct slice cause;    /* job_cause_name; empty: none */
+    struct slice message;  /* a sentence; empty when all is well */
+    double seconds;        /* wall time of the trial */
+    double cpu_seconds;
+    uint64_t rss_bytes;    /* peak */
+    uint32_t epochs;       /* completed */
+    uint64_t steps;
+    struct slice log;      /* tail of the trial's output */
+    struct slice provenance; /* JSON */
+    struct msg_history *history;
+    uint32_t history_count;
+    struct msg_state *states;
+    uint32_t state_count;
+    struct msg_point *points;
+    uint32_t point_count;
+    struct msg_distance *distances;
+    uint32_t distance_count;
+};
+
+enum msg_verdict {
+    VERDICT_ACCEPTED = 1,   /* committed */
+    VERDICT_DUPLICATE = 2,  /* this very result was committed before */
+    VERDICT_SUPERSEDED = 3, /* the attempt is no longer the job's: dropped */
+    VERDICT_MISSING = 4,    /* an artifact it names has not arrived: send again */
+    VERDICT_REFUSED = 5,    /* malformed; text says why; do not send again */
+};
+
+struct msg_ack { /* sent after the COMMIT that covers it */
+    int64_t job;
+    uint32_t attempt;
+    uint32_t verdict;
+    struct slice text;
+};
+
+struct msg_put { /* a piece of an artifact, in order from offset 0 */
+    struct slice hash;
+    uint64_t size;   /* of the whole */
+    uint64_t offset;
+    struct slice data;
+};
+
+struct msg_put_ok {
+    struct slice hash;
+    uint64_t offset; /* bytes held; = size: complete and verified */
+    bool complete;
+    struct slice text; /* not empty: failed, start again from offset */
+};
+
+struct msg_get {
+    struct slice hash;
+    uint64_t offset;
+    uint32_t count; /* bytes wanted, <= PROTO_CHUNK_MAX */
+};
+
+struct msg_chunk {
+    struct slice hash;
+    uint64_t size;
+    uint64_t offset;
+    struct slice data;
+    struct slice text; /* not empty: there is no such artifact */
+};
+
+struct msg_kill { /* stop this attempt, no result wanted */
+    int64_t job;
+    uint32_t attempt;
+    struct slice text;
+};
+
+struct msg_drain { bool unused; }; /* finish what runs, take nothing, leave */
+
+struct msg_bye { struct slice text; }; /* the worker leaves; its attempts are
+                                          requeued as preempted */
+
+struct msg_submit {
+    uint32_t version;
+    struct slice request; /* 32 hex digits: the same request is done once */
+    struct slice file;    /* as the user named it, for messages */
+    struct slice grid;    /* the file's text */
+};
+
+struct msg_submitted {
+    struct slice request;
+    int64_t sweep;
+    struct slice name;
+    uint64_t jobs;     /* of this grid */
+    uint64_t added;    /* that did not exist before */
+};
+
+struct msg_ping { uint32_t version; };
+struct msg_pong { uint32_t version; uint64_t epoch; };
+
+struct msg_error {
+    uint32_t code; /* enum err_code */
+    struct slice request; /* of a SUBMIT; else empty */
+    struct slice text;
+};
+
+struct msg_start { /* daemon -> trial, its only input */
+    struct msg_job job;
+    struct slice dir;       /* scratch and finished states go here */
+    struct slice data_dir;  /* where data sets lie; empty: their own default */
+    uint32_t threads;
+};
+
+struct msg_progress { /* trial -> daemon */
+    uint32_t done, total;
+};
+
+/* A decoded message, or one to be encoded. */
+struct msg {
+    enum msg_kind kind;
+    union {
+        struct msg_hello hello;
+        struct msg_beat beat;
+        struct msg_result result;
+        struct msg_put put;
+        struct msg_get get;
+        struct msg_bye bye;
+        struct msg_welcome welcome;
+        struct msg_who who;
+        struct msg_assign assign;
+        struct msg_ack ack;
+        struct msg_put_ok put_ok;
+        struct msg_chunk chunk;
+        struct msg_kill kill;
+        struct msg_drain drain;
+        struct msg_submit submit;
+        struct msg_submitted submitted;
+        struct msg_ping ping;
+        struct msg_pong pong;
+        struct msg_error error;
+        struct msg_start start;
+        struct msg_progress progress;
+    };
+    void *arena; /* owned by msg.c; NULL for messages that are to be encoded */
+};
+
+#endif

@@ -1,0 +1,28 @@
+#ifndef COORD_EVAL_H
+#define COORD_EVAL_H
+
+/* Evaluation of one parameter vector on the first `count` examples of a split
+ * (a fixed subset: worker/data/dataset.h). The one way that training and probes
+ * evaluate, always in batches of EVAL_BATCH from the start of the subset, so
+ * that the same state on the same subset gives the same bits wherever it is
+ * evaluated. */
+
+#include "common/tally.h"
+#include "worker/data/dataset.h"
+#include "worker/nn/net.h"
+
+/* Large enough for gemm to be efficient, small enough for the activations of
+ * LeNet-5 to stay in a 2 MiB cache. Part of the numerics version. */
+enum { EVAL_BATCH = 128 };
+
+struct eval; /* scratch: batch buffers and a net that can take EVAL_BATCH */
+
+struct eval *eval_new(const struct arch *arch, const struct dataset *data,
+                      struct error *err);
+void eval_free(struct eval **eval);
+
+/* Tally the first count examples of a split (count <= dataset_count). */
+struct tally eval_run(struct eval *eval, const real *theta, enum split split,
+                      int64_t count);
+
+#endif

@@ -1,0 +1,40 @@
+#ifndef COORD_PROBE_H
+#define COORD_PROBE_H
+
+/* One probe: evaluate theta(alpha) between two states on fixed subsets.
+ *
+ *   whole path     theta(alpha) = (1-alpha) a + alpha b       group "all"
+ *   layer-wise     group l so; every other tensor stays at b
+ *
+ * theta(alpha) is computed from both endpoints each time, never by accumulating
+ * steps; alpha = 0 and 1 are the endpoints bit for bit. The data (and its
+ * possibly random labels) are those of run b.
+ */
+
+#include "proto/fields.h"
+#include "worker/nn/real.h"
+
+#include <stddef.h>
+
+struct error;
+struct sink;
+struct spec;
+
+struct probe_env {
+    const char *data_dir; /* as dataset_open; or NULL */
+};
+
+/* Run a probe spec. inputs hold the endpoints "a" and "b": stored ones as files
+ * (path), init states as the spec to derive them from; the hash of either is
+ * checked. ERR_DATA when a state's hash does not match or the two differ in
+ * architecture. */
+int probe_run(const struct spec *spec, const struct msg_input *inputs,
+              size_t input_count, const struct probe_env *env,
+              struct sink *sink, struct error *err);
+
+/* theta[i] = (1-alpha) a[i] + alpha b[i], as fma(alpha, b, fma(-alpha, a, a));
+ * exact at 0 and at 1 (there by copying, so that Inf and NaN weights do not
+ * spread). */
+void path_lerp(real *theta, const real *a, const real *b, double alpha, size_t n);
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef COORD_SINK_H
+#define COORD_SINK_H
+
+/* Where a trial's results go: rows are collected in memory and sent as one
+ * RESULT at the end, so that a result is whole or absent; progress and text go
+ * out at once. train.c and probe.c write to a sink and know nothing of pipes. */
+
+#include "common/buf.h"
+#include "proto/fields.h"
+
+struct error;
+struct sink;
+
+/* progress is called with (user, done, total) and may be NULL. */
+struct sink *sink_new(void (*progress)(void *user, uint32_t done, uint32_t total),
+                      void *user);
+void sink_free(struct sink **sink);
+
+void sink_progress(struct sink *sink, uint32_t done, uint32_t total);
+
+/* Rows; slices are copied. -1 with ERR_NO_MEMORY, or ERR_INVALID when a bound of
+ * the protocol is reached. */
+int sink_history(struct sink *sink, const struct msg_history *row,
+                 struct error *err);
+int sink_state(struct sink *sink, const struct msg_state *row, struct error *err);
+int sink_point(struct sink *sink, const struct msg_point *row, struct error *err);
+int sink_distance(struct sink *sink, const struct msg_distance *row,
+                  struct error *err);
+
+/* epochs and steps done; diverged: a batch loss was not finite, training ended
+ * there and that is the result. text explains; copied. */
+void sink_summary(struct sink *sink, uint32_t epochs, uint64_t steps,
+                  bool diverged, const char *text);
+void sink_data_hash(struct sink *sink, const char *hash); /* for provenance */
+
+/* Fill the row arrays, epochs, steps and (when diverged) cause and message of a
+ * result; borrowed from the sink. */
+void sink_fill(const struct sink *sink, struct msg_result *result);
+const char *sink_data_hash_get(const struct sink *sink); /* "" if not set */
+
+#endif

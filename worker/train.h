@@ -1,0 +1,31 @@
+#ifndef COORD_TRAIN_H
+#define COORD_TRAIN_H
+
+/* One training run, from its spec to the rows in a sink and the states in a
+ * folder. A pure function of the spec: no clock but for the seconds it reports.
+ *
+ * Per epoch: permute (RNG_ORDER, epoch), minibatches in that order, the last one
+ * as short as it is; then evaluate train.eval.{train,test} on the fixed subsets
+ * (also before the first step: epoch 0). A minibatch loss that is not finite
+ * ends the run there: the state and its (non-finite) evaluation are recorded as
+ * final, the summary says diverged, and that is a success.
+ *
+ * The init state's hash is always reported; it is stored only if train.keep
+ * names it. final is always stored.
+ */
+
+struct error;
+struct sink;
+struct spec;
+
+struct train_env {
+    const char *state_dir; /* states are written here, named by their hash:
+                              STATE_DIR/HASH.safetensors */
+    const char *data_dir;  /* as dataset_open; or NULL */
+};
+
+/* ERR_DATA for data sets, ERR_IO, ERR_NO_MEMORY. */
+int train_run(const struct spec *spec, const struct train_env *env,
+              struct sink *sink, struct error *err);
+
+#endif
