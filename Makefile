@@ -47,7 +47,7 @@ LDFLAGS  = $(SAN)
 # ---- what there is ---------------------------------------------------------
 
 AREAS   := common proto coordinator worker
-sources  = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/*/*.c $(1)/*.cpp))
+sources  = $(filter-out %/main.c %/cpucheck.c,$(wildcard $(1)/*.c $(1)/*/*.c $(1)/*.cpp))
 objects  = $(patsubst %,$(B)/%.o,$(1))
 
 SRC_common      := $(call sources,common)
@@ -86,8 +86,8 @@ tests: $(TESTS)
 
 # ---- rules -----------------------------------------------------------------
 
-$(B)/bin/coord: $(B)/coordinator/main.c.o $(ARCHIVES)
-$(B)/bin/coord-worker: $(B)/worker/main.c.o $(ARCHIVES)
+$(B)/bin/coord: $(B)/coordinator/main.c.o $(B)/common/cpucheck.c.o $(ARCHIVES)
+$(B)/bin/coord-worker: $(B)/worker/main.c.o $(B)/common/cpucheck.c.o $(ARCHIVES)
 $(BINS):
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS) -o $@ $^ $(ARCHIVES) $(LIBS)
@@ -112,14 +112,15 @@ $(B)/nn64/%.c.o: worker/nn/%.c
 $(B)/gen/%.c.o: $(B)/gen/%.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The check for the CPU must itself run on any CPU.
+# The check for the CPU must itself run on any CPU; nothing refers to it, so it is
+# linked by name.
 $(B)/common/cpucheck.c.o: ARCH =
 
 # The schema, embedded: SQL files, in order, as one C string.
 SCHEMA_SQL := $(sort $(wildcard coordinator/sql/*.sql))
-$(B)/gen/schema_sql.c: $(SCHEMA_SQL) tests/lint/embed.sh
+$(B)/gen/schema_sql.c: $(SCHEMA_SQL) coordinator/sql/embed.sh
 	@mkdir -p $(@D)
-	sh tests/lint/embed.sh store_schema_sql $(SCHEMA_SQL) > $@
+	sh coordinator/sql/embed.sh store_schema_sql $(SCHEMA_SQL) > $@
 
 $(B)/tests/%: $(B)/tests/%.c.o $(ARCHIVES)
 	$(CXX) $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LIBS) -lcmocka

@@ -3,7 +3,7 @@
 set -eu
 name=$1
 shift
-echo '/* Made by tests/lint/embed.sh; do not edit. */'
+echo '/* Made by coordinator/sql/embed.sh; do not edit. */'
 echo "extern const char $name[];"
 echo "const char $name[] ="
 cat "$@" | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$/\\n"/'

@@ -1,0 +1,89 @@
+#ifndef COORD_CLI_H
+#define COORD_CLI_H
+
+/* What every verb of `coord` shares: the state directory, the output form, exit
+ * codes, and rows printed as a table, CSV or JSON. One table of verbs in main.c;
+ * one cmd_*.c per verb (or small family).
+ *
+ * People read stderr and tables; pipes read stdout.
+ */
+
+#include "coordinator/store.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct error;
+
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_JOB_FAILED = 1,  /* a job that was waited for failed; also any I/O error */
+    EXIT_USAGE = 2,       /* usage or bad grid */
+    EXIT_UNREACHABLE = 3, /* no coordinator */
+    EXIT_REFUSED = 4,     /* key or version */
+    EXIT_TIMEOUT = 5,
+};
+
+enum cli_form { FORM_TABLE, FORM_CSV, FORM_JSON };
+
+struct cli {
+    char dir[4096];     /* --dir, $COORD_DIR, or the XDG state directory */
+    enum cli_form form; /* --json, --csv */
+    bool color;         /* stdout is a terminal and NO_COLOR is not set */
+    bool terminal;      /* stderr is a terminal: progress bars may move */
+    const char *verb;
+};
+
+struct cli_verb {
+    const char *name;
+    const char *args;   /* "GRID [--workers N]" */
+    const char *help;   /* one line */
+    int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the verb;
+                           returns an exit code */
+};
+
+/* One verb each. */
+int cmd_serve(struct cli *cli, int argc, char **argv);
+int cmd_submit(struct cli *cli, int argc, char **argv);
+int cmd_run(struct cli *cli, int argc, char **argv);
+int cmd_status(struct cli *cli, int argc, char **argv);
+int cmd_jobs(struct cli *cli, int argc, char **argv);
+int cmd_logs(struct cli *cli, int argc, char **argv);
+int cmd_sql(struct cli *cli, int argc, char **argv);
+int cmd_report(struct cli *cli, int argc, char **argv);
+int cmd_artifact(struct cli *cli, int argc, char **argv);
+int cmd_worker(struct cli *cli, int argc, char **argv);
+
+/* DIR/NAME into out; returns out. Cut names are a bug (DIR is bounded). */
+char *cli_path(const struct cli *cli, const char *name, char *out, size_t size);
+
+/* Print "coord VERB: sentence" to stderr and return the exit code that belongs
+ * to the error (ERR_INVALID -> usage, ...). */
+int cli_fail(const struct cli *cli, const struct error *err);
+
+/* Print "coord VERB: ..." and the verb's usage line; returns EXIT_USAGE. */
+int cli_usage(const struct cli *cli, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Open DIR/coord.db read-only. NULL with err. */
+struct store *cli_store(const struct cli *cli, struct error *err);
+
+/* Print all rows of a query in cli->form to stdout: an aligned table with a
+ * header (numbers to the right, reals with 4 significant digits, NULL as "-"),
+ * CSV (RFC 4180, full digits), or one JSON list of objects. *ret_rows may be
+ * NULL. */
+int cli_print(const struct cli *cli, struct query *query, size_t *ret_rows,
+              struct error *err);
+
+/* Wait for every job of a sweep to end, showing a progress bar with ETA on a
+ * terminal, or a line now and then elsewhere. Polls the database read-only;
+ * should_stop (may be NULL) ends the wait early (interrupt, a child died).
+ * Returns EXIT_OK, EXIT_JOB_FAILED, or EXIT_TIMEOUT (timeout_s > 0). */
+int cli_wait(struct cli *cli, int64_t sweep, double timeout_s,
+             bool (*should_stop)(void *user), void *user);
+
+/* The result tables of a sweep, as `coord report` prints them: runs, path
+ * metrics, a picture of each curve. */
+int cli_report(struct cli *cli, const char *sweep, FILE *out, struct error *err);
+
+#endif
