@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct error;
+struct grid;
 
 /* A job needs the state `state` of job number `job` of the same plan. */
 struct plan_need {
@@ -29,18 +30,27 @@ struct plan_param {
     struct value value;
 };
 
+/* One place in the sweep that asks for a job. A job has at least one, in point
+ * order; several when points of the grid come to the same spec (an intervention
+ * that changes nothing, two probes that ask the same). */
+struct plan_member {
+    const char *intervention; /* owned by the plan; "baseline" */
+    const char *role;         /* init, data, optimizer, model; "" for baseline */
+    const char *probe;        /* the probe's name; "" for runs */
+    int64_t seed;             /* the k of seeds, even when streams are apart */
+    struct plan_param *params; /* the point's axis and intervention values,
+                                  sorted by name */
+    size_t param_count;
+};
+
 struct plan_job {
     struct spec spec;
     char key[HASH_TEXT];
     struct buf text;          /* canonical spec text */
     struct plan_need *needs;
     size_t need_count;
-    const char *intervention; /* owned by the plan; "baseline" */
-    const char *role;         /* init, data, optimizer, model; "" for baseline */
-    const char *probe;        /* the probe's name; "" for runs */
-    int64_t seed;             /* the k of seeds, even when streams are apart */
-    struct plan_param *params; /* the point's axis and intervention values */
-    size_t param_count;
+    struct plan_member *members; /* members[0] asked first: it names the job */
+    size_t member_count;
     uint64_t curve_rows;      /* rows in `curves` that a probe will give */
     uint64_t path_rows;       /* rows in `paths` */
 };
@@ -56,7 +66,7 @@ struct plan {
     size_t point_count;  /* runs asked for, equal ones counted each time */
     const char **varied; /* option names that differ between points, sorted */
     size_t varied_count;
-    struct buf strings;  /* owner of borrowed names; opaque */
+    struct grid *source; /* owner of borrowed names; opaque */
 };
 
 /* Read a grid file's text into a plan, which the caller frees. file is how the
