@@ -1,0 +1,202 @@
+#include "worker/sink.h"
+
+#include "common/error.h"
+#include "common/hash.h"
+#include "common/jobstate.h"
+#include "proto/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Text of rows, in chunks that never move, so that slices into them stay valid
+ * while more rows come. One chunk holds the names of some hundred rows. */
+struct chunk {
+    struct chunk *next;
+    size_t used, room;
+    char data[];
+};
+
+enum { CHUNK_ROOM = 16 << 10 };
+
+struct rows {
+    void *items;
+    uint32_t count, room;
+};
+
+struct sink {
+    void (*progress)(void *user, uint32_t done, uint32_t total);
+    void *user;
+    struct rows history, states, points, distances;
+    struct chunk *chunks;
+    uint32_t epochs;
+    uint64_t steps;
+    bool diverged;
+    char text[512]; /* = struct error's; a sentence */
+    char data_hash[HASH_TEXT];
+};
+
+/* Room for one more item. Grows by doubling; max is the protocol's bound. */
+static int rows_reserve(struct rows *rows, size_t item_size, uint32_t max,
+                        const char *what, struct error *err)
+{
+    if (rows->count == max)
+        return err_set(err, ERR_INVALID, "a job may give at most %u %s", max, what);
+    if (rows->count < rows->room)
+        return 0;
+
+    uint32_t room = rows->room ? 2 * rows->room : 64;
+    void *items = realloc(rows->items, room * item_size);
+    if (!items)
+        return err_set(err, ERR_NO_MEMORY, "no memory for %u %s", room, what);
+    rows->items = items;
+    rows->room = room;
+    return 0;
+}
+
+static int keep(struct sink *sink, struct slice text, struct slice *ret,
+                struct error *err)
+{
+    struct chunk *chunk = sink->chunks;
+
+    if (text.size == 0) {
+        *ret = (struct slice){0};
+        return 0;
+    }
+    if (!chunk || chunk->room - chunk->used < text.size) {
+        size_t room = text.size > CHUNK_ROOM ? text.size : CHUNK_ROOM;
+        chunk = malloc(sizeof *chunk + room);
+        if (!chunk)
+            return err_set(err, ERR_NO_MEMORY, "no memory for results");
+        *chunk = (struct chunk){.next = sink->chunks, .room = room};
+        sink->chunks = chunk;
+    }
+    memcpy(chunk->data + chunk->used, text.data, text.size);
+    *ret = (struct slice){chunk->data + chunk->used, text.size};
+    chunk->used += text.size;
+    return 0;
+}
+
+struct sink *sink_new(void (*progress)(void *user, uint32_t done, uint32_t total),
+                      void *user)
+{
+    struct sink *sink = calloc(1, sizeof *sink);
+
+    if (!sink)
+        return NULL;
+    sink->progress = progress;
+    sink->user = user;
+    return sink;
+}
+
+void sink_free(struct sink **sink)
+{
+    if (!*sink)
+        return;
+    for (struct chunk *chunk = (*sink)->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
+    free((*sink)->history.items);
+    free((*sink)->states.items);
+    free((*sink)->points.items);
+    free((*sink)->distances.items);
+    free(*sink);
+    *sink = NULL;
+}
+
+void sink_progress(struct sink *sink, uint32_t done, uint32_t total)
+{
+    if (sink->progress)
+        sink->progress(sink->user, done, total);
+}
+
+int sink_history(struct sink *sink, const struct msg_history *row,
+                 struct error *err)
+{
+    struct rows *rows = &sink->history;
+    struct msg_history copy = *row;
+
+    if (rows_reserve(rows, sizeof copy, PROTO_HISTORY_MAX, "history rows", err) != 0 ||
+        keep(sink, row->split, &copy.split, err) != 0)
+        return -1;
+    ((struct msg_history *)rows->items)[rows->count++] = copy;
+    return 0;
+}
+
+int sink_state(struct sink *sink, const struct msg_state *row, struct error *err)
+{
+    struct rows *rows = &sink->states;
+    struct msg_state copy = *row;
+
+    if (rows_reserve(rows, sizeof copy, PROTO_STATES_MAX, "states", err) != 0 ||
+        keep(sink, row->name, &copy.name, err) != 0 ||
+        keep(sink, row->hash, &copy.hash, err) != 0)
+        return -1;
+    ((struct msg_state *)rows->items)[rows->count++] = copy;
+    return 0;
+}
+
+int sink_point(struct sink *sink, const struct msg_point *row, struct error *err)
+{
+    struct rows *rows = &sink->points;
+    struct msg_point copy = *row;
+
+    if (rows_reserve(rows, sizeof copy, PROTO_POINTS_MAX, "curve points", err) != 0 ||
+        keep(sink, row->grp, &copy.grp, err) != 0 ||
+        keep(sink, row->bn, &copy.bn, err) != 0 ||
+        keep(sink, row->split, &copy.split, err) != 0)
+        return -1;
+    ((struct msg_point *)rows->items)[rows->count++] = copy;
+    return 0;
+}
+
+int sink_distance(struct sink *sink, const struct msg_distance *row,
+                  struct error *err)
+{
+    struct rows *rows = &sink->distances;
+    struct msg_distance copy = *row;
+
+    if (rows_reserve(rows, sizeof copy, PROTO_DISTANCES_MAX, "distances", err) != 0 ||
+        keep(sink, row->grp, &copy.grp, err) != 0)
+        return -1;
+    ((struct msg_distance *)rows->items)[rows->count++] = copy;
+    return 0;
+}
+
+void sink_summary(struct sink *sink, uint32_t epochs, uint64_t steps,
+                  bool diverged, const char *text)
+{
+    sink->epochs = epochs;
+    sink->steps = steps;
+    sink->diverged = diverged;
+    snprintf(sink->text, sizeof sink->text, "%s", text ? text : "");
+}
+
+void sink_data_hash(struct sink *sink, const char *hash)
+{
+    snprintf(sink->data_hash, sizeof sink->data_hash, "%s", hash);
+}
+
+void sink_fill(const struct sink *sink, struct msg_result *result)
+{
+    result->epochs = sink->epochs;
+    result->steps = sink->steps;
+    if (sink->diverged) {
+        result->cause = slice_of(job_cause_name(CAUSE_DIVERGED));
+        result->message = slice_of(sink->text);
+    }
+    result->history = sink->history.items;
+    result->history_count = sink->history.count;
+    result->states = sink->states.items;
+    result->state_count = sink->states.count;
+    result->points = sink->points.items;
+    result->point_count = sink->points.count;
+    result->distances = sink->distances.items;
+    result->distance_count = sink->distances.count;
+}
+
+const char *sink_data_hash_get(const struct sink *sink)
+{
+    return sink->data_hash;
+}
