@@ -34,6 +34,11 @@ void buf_printf(struct buf *buf, const char *fmt, ...)
 void buf_vprintf(struct buf *buf, const char *fmt, va_list args)
     __attribute__((format(printf, 2, 0)));
 
+/* Append a real with the fewest digits that read back to the same double; it
+ * always has one of '.', 'e', "inf", "nan", so it never looks like an integer:
+ * "1.0", "0.1", "1e-05", "-inf". Every NaN is "nan". */
+void buf_put_real(struct buf *buf, double real);
+
 /* Make room for size more bytes; returns where they go, or NULL (failed). The
  * caller adds to buf->size what it has written. */
 char *buf_reserve(struct buf *buf, size_t size);
@@ -44,6 +49,11 @@ void buf_shift(struct buf *buf, size_t size);
 struct slice slice_of(const char *text); /* borrows a C string */
 bool slice_equal(struct slice a, struct slice b);
 bool slice_is(struct slice a, const char *text);
+
+/* The bytes of the well-formed UTF-8 sequence that data begins with (RFC 3629:
+ * no overlong forms, no surrogates), or 0 when there is none. size > 0. */
+size_t utf8_length(const char *data, size_t size);
+bool slice_is_utf8(struct slice slice);
 
 /* A NUL-terminated copy that the caller frees, or NULL. */
 char *slice_dup(struct slice slice);
