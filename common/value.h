@@ -38,6 +38,7 @@ struct value {
 struct value value_bool(bool boolean);
 struct value value_int(int64_t integer);
 struct value value_real(double real);
+struct value value_list(void); /* an empty one, to push to */
 
 /* -1 with ERR_NO_MEMORY; *ret is then untouched. */
 int value_string(const char *string, struct value *ret, struct error *err);
