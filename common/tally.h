@@ -20,7 +20,8 @@ struct tally {
 
 void tally_add(struct tally *tally, double loss, int correct);
 
-/* Mean loss per example; NaN if any loss was NaN, else +Inf if any was. */
+/* Mean loss per example; NaN if any loss was NaN, else +Inf if any was. A tally
+ * of nothing has neither loss nor accuracy: both are NaN. */
 double tally_loss(const struct tally *tally);
 
 /* Standard error of the mean; NaN when the loss is not finite, 0 for n < 2. */
