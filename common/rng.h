@@ -8,7 +8,7 @@
  * the number of threads or where a run was resumed.
  *
  * Everything here is exactly reproducible on every machine: integers are exact,
- * uniforms are 24-bit, normals are computed in double and rounded to float.
+ * uniforms are 24-bit, and normals use no function of the C library's.
  */
 
 #include <stddef.h>
@@ -28,7 +28,7 @@ enum rng_stream {
 
 struct rng {
     uint32_t key[2];
-    uint32_t counter[4]; /* draw block, index, epoch, stream */
+    uint32_t counter[4]; /* next block (2^34 draws in all), index, epoch, stream */
     uint32_t block[4];   /* the current four words */
     unsigned used;       /* how many of them are spent */
 };
@@ -45,7 +45,7 @@ uint32_t rng_below(struct rng *rng, uint32_t n);
 /* Uniform in [0, 1): 24 random bits times 2^-24. */
 double rng_uniform(struct rng *rng);
 
-/* Standard normal, Box-Muller in double; two uniforms a draw. */
+/* Standard normal, Box-Muller in double; two uniforms a draw, so |x| < 5.8. */
 double rng_normal(struct rng *rng);
 
 /* Fill order[0..n) with a random permutation of 0..n-1 (Fisher-Yates). */
