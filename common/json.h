@@ -18,16 +18,20 @@ enum json_type {
     JSON_MAP,
 };
 
-/* Parse one value from size bytes. The caller frees the root. */
+/* Parse one value from size bytes. The caller frees the root. NULL with
+ * ERR_INVALID and "line:column: what is wrong". Integers beyond 64 bits, reals
+ * beyond double, \u0000 and nesting beyond 2048 are refused as well. */
 struct json *json_parse(const char *text, size_t size, struct error *err);
 void json_free(struct json **root);
 
+/* All of these take NULL for an absent value, and answer as for null. */
 enum json_type json_kind(const struct json *value);
 int64_t json_int(const struct json *value);        /* 0 if not an integer */
 double json_number(const struct json *value);      /* integers too; else 0 */
 bool json_bool(const struct json *value);
 const char *json_text(const struct json *value);   /* NULL if not a string */
 size_t json_count(const struct json *value);       /* items of a list or map */
+/* NULL: no such item, or not a list (a map). */
 const struct json *json_at(const struct json *list, size_t index);
 const struct json *json_get(const struct json *map, const char *key);
 
