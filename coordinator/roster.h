@@ -1,0 +1,74 @@
+#ifndef COORD_ROSTER_H
+#define COORD_ROSTER_H
+
+/* The workers that the coordinator believes in: who they are (uuid), where a
+ * message reaches them (peer), what they would take (credit), what they hold
+ * (leases) and when they were last heard. It knows nothing of sockets or SQL,
+ * and the clock is passed in.
+ *
+ * A worker process is its uuid; connections come and go. A worker without a
+ * peer is one whose attempts are still waited for: after a coordinator's
+ * restart, or when its connection was lost.
+ *
+ * Pointers to workers stay valid until roster_remove of that worker.
+ */
+
+#include "common/hash.h"
+#include "coordinator/lease.h"
+#include "proto/wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct roster;
+
+struct worker {
+    char uuid[HASH_TEXT];
+    char host[64];          /* for messages to people; cut if longer */
+    int64_t row;            /* in table `worker` */
+    struct wire_peer peer;  /* size 0: not connected */
+    uint32_t credit;        /* jobs it would take now */
+    int64_t seen_ms;        /* monotonic */
+    struct lease_list leases;
+};
+
+/* Workers at most: a campus cluster has hundreds of nodes. Finding one is a
+ * scan of up to this many, 20 microseconds at the very worst. */
+enum { ROSTER_MAX = 4096 };
+
+struct roster *roster_new(struct error *err);
+void roster_free(struct roster **roster);
+
+/* The worker called uuid, added (unconnected, without credit) when it is new.
+ * ERR_BUSY when the roster is full, ERR_NO_MEMORY. */
+struct worker *roster_add(struct roster *roster, const char *uuid, int64_t row,
+                          int64_t now_ms, struct error *err);
+
+/* Frees the worker and its leases. */
+void roster_remove(struct roster *roster, struct worker *worker);
+
+struct worker *roster_by_uuid(struct roster *roster, const char *uuid);
+struct worker *roster_by_peer(struct roster *roster, const struct wire_peer *peer);
+
+/* A worker spoke from this connection, which is its only one now; whoever had
+ * the connection before is unconnected. */
+void roster_connect(struct roster *roster, struct worker *worker,
+                    const struct wire_peer *peer);
+
+/* The connection is gone: no credit, but the leases run on, for the worker may
+ * come back over another one. */
+void roster_disconnect(struct worker *worker);
+
+/* The next connected worker with credit and room for a lease, in turn, so that
+ * equal workers get equal shares; NULL when nobody would take a job. The caller
+ * takes one off its credit. */
+struct worker *roster_turn(struct roster *roster);
+
+/* All workers, by position: roster_at(0) .. roster_at(roster_count - 1). Removing
+ * one moves the last into its place, so walk backwards when removing. */
+size_t roster_count(const struct roster *roster);
+struct worker *roster_at(struct roster *roster, size_t index);
+
+#endif
