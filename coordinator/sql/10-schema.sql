@@ -1,0 +1,235 @@
+-- Schema 1 of the coordinator's database. STRICT tables; each column says what
+-- it holds and its unit. Times (*_ms) are milliseconds since 1970-01-01 UTC.
+-- NULL means "does not apply" and nothing else.
+
+CREATE TABLE sweep ( -- one grid file, by name; submitting it again adds to it
+    id INTEGER PRIMARY KEY, -- number of the sweep
+    name TEXT NOT NULL UNIQUE, -- sweep.name of the grid, [a-z0-9-]+
+    file TEXT NOT NULL, -- the grid file as the user named it
+    grid TEXT NOT NULL, -- text of the latest grid file
+    time_limit_s INTEGER NOT NULL, -- limit of one attempt, seconds; 0: none
+    max_running INTEGER NOT NULL, -- jobs at once; 0: no limit
+    created_ms INTEGER NOT NULL, -- first submitted, ms
+    submitted_ms INTEGER NOT NULL -- last submitted, ms
+) STRICT;
+
+CREATE TABLE request ( -- submissions carried out, so that none is done twice
+    id TEXT PRIMARY KEY, -- 32 hex digits, chosen by the client
+    sweep TEXT NOT NULL REFERENCES sweep (name), -- what was submitted
+    jobs INTEGER NOT NULL, -- jobs of that plan
+    added INTEGER NOT NULL, -- of those, jobs that were new
+    at_ms INTEGER NOT NULL -- when, ms
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job ( -- one training run, probe or derived state; one per key
+    id INTEGER PRIMARY KEY, -- number of the job
+    key TEXT NOT NULL UNIQUE, -- hash of the canonical spec, 32 hex digits
+    kind TEXT NOT NULL CHECK (kind IN ('train', 'probe', 'derive')), -- what it does
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'ready', 'running', 'done', 'failed', 'cancelled', 'skipped')), -- now; the events, replayed
+    sweep TEXT NOT NULL REFERENCES sweep (name), -- the first that asked for it
+    spec TEXT NOT NULL, -- canonical spec: every value that is not the default
+    classes INTEGER, -- classes of the run's data set; NULL: not a run
+    priority INTEGER NOT NULL, -- higher goes first; 0 by default
+    time_limit_s INTEGER NOT NULL, -- limit of one attempt, seconds; 0: none
+    attempt INTEGER NOT NULL, -- the latest attempt; 0: never started
+    cause TEXT, -- of the latest failure, requeue or skip; 'diverged' on a result
+    reason TEXT, -- the same as a sentence
+    created_ms INTEGER NOT NULL, -- submitted, ms
+    ended_ms INTEGER -- done, failed, cancelled or skipped, ms
+) STRICT;
+CREATE INDEX job_ready ON job (priority DESC, id) WHERE state = 'ready';
+CREATE INDEX job_unsuccessful ON job (state, id) WHERE state IN ('failed', 'skipped');
+
+CREATE TABLE sweep_job ( -- a job's place in a sweep; equal points share a job
+    id INTEGER PRIMARY KEY, -- number of the row, in the order of the plan
+    sweep TEXT NOT NULL REFERENCES sweep (name), -- the sweep
+    job INTEGER NOT NULL REFERENCES job (id), -- the job
+    intervention TEXT NOT NULL, -- what was changed; 'baseline': nothing
+    role TEXT NOT NULL, -- of the intervention: init, data, optimizer, model, or ''
+    probe TEXT NOT NULL, -- name of the probe; '' for runs
+    seed INTEGER NOT NULL, -- the k of the sweep's seeds
+    point TEXT NOT NULL, -- axis and intervention values, 'name=value, ...'
+    UNIQUE (sweep, job, intervention, role, probe, seed, point)
+) STRICT;
+CREATE INDEX sweep_job_job ON sweep_job (job);
+
+CREATE TABLE sweep_count ( -- jobs of a sweep by state; kept with every event
+    sweep TEXT NOT NULL REFERENCES sweep (name), -- the sweep
+    state TEXT NOT NULL, -- as job.state
+    n INTEGER NOT NULL CHECK (n >= 0), -- jobs of the sweep in that state
+    PRIMARY KEY (sweep, state)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sweep_param ( -- options that differ between points of a sweep
+    sweep TEXT NOT NULL REFERENCES sweep (name), -- the sweep
+    name TEXT NOT NULL, -- dotted option name; a column of runs_<sweep>
+    PRIMARY KEY (sweep, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job_param ( -- a job's options that are not the default, or varied
+    job INTEGER NOT NULL REFERENCES job (id), -- the job
+    name TEXT NOT NULL, -- dotted option name, 'optimizer.lr'
+    value ANY NOT NULL, -- integer, real or text; a bool is 0 or 1, a list '[1,2]'
+    PRIMARY KEY (job, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE dep ( -- what a job needs before it can start
+    job INTEGER NOT NULL REFERENCES job (id), -- the job that waits
+    role TEXT NOT NULL, -- 'a' or 'b': start or end of a path
+    needs INTEGER NOT NULL REFERENCES job (id), -- the job that has the state
+    state TEXT NOT NULL, -- 'init', 'final', 'best', 'step:k', 'epoch:k'
+    PRIMARY KEY (job, role)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dep_needs ON dep (needs, job);
+
+CREATE TABLE worker ( -- a worker daemon; a restarted one is another
+    id INTEGER PRIMARY KEY, -- number of the worker
+    uuid TEXT NOT NULL UNIQUE, -- 32 hex digits, new in every process
+    host TEXT NOT NULL, -- host name
+    pid INTEGER NOT NULL, -- process on that host
+    slots INTEGER NOT NULL, -- trials at once
+    threads INTEGER NOT NULL, -- per trial
+    cores INTEGER NOT NULL, -- of the machine
+    provenance TEXT NOT NULL, -- JSON: version, cpu, kernels, blas core type
+    state TEXT NOT NULL CHECK (state IN ('connected', 'lost', 'left')), -- now
+    done INTEGER NOT NULL, -- results accepted from it
+    failed INTEGER NOT NULL, -- attempts that failed or were lost under it
+    first_ms INTEGER NOT NULL, -- first hello, ms
+    seen_ms INTEGER NOT NULL -- last hello or change of state, ms
+) STRICT;
+
+CREATE TABLE attempt ( -- one try of a job on a worker
+    job INTEGER NOT NULL REFERENCES job (id), -- the job
+    attempt INTEGER NOT NULL CHECK (attempt >= 1), -- counts from 1
+    worker INTEGER NOT NULL REFERENCES worker (id), -- who had it
+    state TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed', 'lost', 'superseded')), -- superseded: lost, and a result came too late
+    cause TEXT, -- why it ended other than by success; 'diverged' on a result
+    message TEXT, -- the same as a sentence
+    started_ms INTEGER NOT NULL, -- handed out, ms
+    ended_ms INTEGER, -- result committed, or given up, ms
+    seconds REAL, -- wall time of the trial, s
+    cpu_seconds REAL, -- processor time of the trial, s
+    rss_bytes INTEGER, -- peak resident memory, bytes
+    provenance TEXT, -- JSON: version, kernels, blas core type, cpu, host, data hash
+    log TEXT, -- tail of the trial's output
+    PRIMARY KEY (job, attempt)
+) STRICT;
+CREATE INDEX attempt_running ON attempt (worker) WHERE state = 'running';
+
+CREATE TABLE event ( -- append-only; a job's events, replayed, give its state
+    id INTEGER PRIMARY KEY, -- order of commit
+    at_ms INTEGER NOT NULL, -- when, ms
+    job INTEGER NOT NULL REFERENCES job (id), -- the job
+    attempt INTEGER NOT NULL, -- the job's latest attempt then; 0: none yet
+    event TEXT NOT NULL, -- submit ready start finish fail requeue cancel skip retry revive
+    cause TEXT, -- exit signal oom timeout worker-lost preempted diverged dependency data
+    detail TEXT -- a sentence
+) STRICT;
+CREATE INDEX event_job ON event (job);
+
+CREATE TABLE artifact ( -- stored bytes, by content; the files lie beside this one
+    hash TEXT PRIMARY KEY, -- of the bytes, 32 hex digits
+    size INTEGER NOT NULL, -- bytes
+    at_ms INTEGER NOT NULL -- complete and verified, ms
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE result ( -- exactly one per job that is done
+    job INTEGER PRIMARY KEY REFERENCES job (id), -- the job
+    attempt INTEGER NOT NULL, -- that gave it
+    epochs INTEGER NOT NULL, -- completed
+    steps INTEGER NOT NULL, -- of the optimizer
+    seconds REAL NOT NULL, -- wall time of the trial, s
+    diverged INTEGER NOT NULL CHECK (diverged IN (0, 1)), -- 1: a batch loss was not finite, and training ended there
+    at_ms INTEGER NOT NULL -- committed, ms
+) STRICT;
+
+CREATE TABLE checkpoint ( -- a state of a run
+    job INTEGER NOT NULL REFERENCES job (id), -- the run
+    name TEXT NOT NULL, -- 'init', 'final', 'best', 'step:k', 'epoch:k'
+    hash TEXT NOT NULL, -- of the safetensors file's bytes
+    epoch INTEGER NOT NULL, -- epochs completed
+    step INTEGER NOT NULL, -- steps done
+    size INTEGER NOT NULL, -- bytes
+    stored INTEGER NOT NULL CHECK (stored IN (0, 1)), -- 1: an artifact; 0: derived anew
+    PRIMARY KEY (job, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE evaluation ( -- of a run, after an epoch; see the view history
+    job INTEGER NOT NULL REFERENCES job (id), -- the run
+    split TEXT NOT NULL, -- 'train', 'test'; 'batch': minibatches as trained on
+    epoch INTEGER NOT NULL, -- 0: before the first step
+    n INTEGER NOT NULL CHECK (n > 0), -- examples
+    correct INTEGER NOT NULL CHECK (correct BETWEEN 0 AND n), -- right answers
+    nan_count INTEGER NOT NULL, -- examples whose loss is NaN
+    inf_count INTEGER NOT NULL, -- examples whose loss is infinite
+    sum REAL NOT NULL, -- of the finite losses, nats
+    sum_sq REAL NOT NULL, -- of their squares, nats^2
+    lr REAL NOT NULL, -- learning rate of the epoch's last step; 0 at epoch 0
+    seconds REAL NOT NULL, -- since the run began, s
+    PRIMARY KEY (job, split, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE point ( -- of a probe's curve; see the view curves
+    job INTEGER NOT NULL REFERENCES job (id), -- the probe
+    grp TEXT NOT NULL, -- group of tensors that moves: 'all', 'conv1', ...
+    bn TEXT NOT NULL, -- running statistics: interp recompute end start batch none
+    split TEXT NOT NULL, -- 'train', 'test'
+    alpha_index INTEGER NOT NULL, -- place on the grid, from 0
+    alpha REAL NOT NULL, -- 0: state a, 1: state b
+    n INTEGER NOT NULL CHECK (n > 0), -- examples
+    correct INTEGER NOT NULL CHECK (correct BETWEEN 0 AND n), -- right answers
+    nan_count INTEGER NOT NULL, -- examples whose loss is NaN
+    inf_count INTEGER NOT NULL, -- examples whose loss is infinite
+    sum REAL NOT NULL, -- of the finite losses, nats
+    sum_sq REAL NOT NULL, -- of their squares, nats^2
+    PRIMARY KEY (job, grp, bn, split, alpha_index)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE distance ( -- between a probe's two states, parameters only
+    job INTEGER NOT NULL REFERENCES job (id), -- the probe
+    grp TEXT NOT NULL, -- group of tensors
+    l2 REAL, -- ||b - a||; NULL where it is not finite
+    rel REAL, -- l2 / ||a||; NULL where that is not finite
+    nonfinite TEXT CHECK (nonfinite IN ('nan', 'inf')), -- what l2 is instead
+    PRIMARY KEY (job, grp)
+) STRICT, WITHOUT ROWID;
+
+-- Metrics of one curve over its finite points; NULL with fewer than two. loss_*
+-- is of the mean loss in nats, err_* of the error, 1 - accuracy.
+CREATE TABLE path ( -- metrics of one curve; see the view paths
+    job INTEGER NOT NULL REFERENCES job (id), -- the probe
+    grp TEXT NOT NULL, -- group of tensors that moves
+    bn TEXT NOT NULL, -- as point.bn
+    split TEXT NOT NULL, -- as point.split
+    points INTEGER NOT NULL, -- of the curve
+    nonfinite_points INTEGER NOT NULL, -- whose loss is NaN or infinite: left out of loss_*
+    tolerance REAL NOT NULL, -- largest bump that counts as monotone; same unit
+    loss_chance REAL NOT NULL, -- of guessing: ln K, nats
+    loss_start REAL, -- at the first finite point, nats
+    loss_end REAL, -- at the last finite point, nats
+    loss_max REAL, -- the largest, nats
+    loss_alpha_max REAL, -- where it is
+    loss_bump REAL, -- largest rise, max over i<j of L_j - L_i, nats
+    loss_monotone INTEGER, -- 1: bump <= tolerance
+    loss_barrier_linear REAL, -- largest height above the straight line, nats
+    loss_barrier_mean REAL, -- max - (start + end) / 2, nats
+    loss_barrier_init REAL, -- max - start, nats
+    loss_interior_bump REAL, -- height of the highest interior maximum, nats
+    loss_alpha_star REAL, -- where that is; NULL: there is none
+    loss_plateau REAL, -- alpha up to which L is within 5 % of chance; NULL: it does not start there
+    err_chance REAL NOT NULL, -- of guessing: 1 - 1/K
+    err_start REAL, -- at the first point, fraction
+    err_end REAL, -- at the last point, fraction
+    err_max REAL, -- the largest, fraction
+    err_alpha_max REAL, -- where it is
+    err_bump REAL, -- largest rise, fraction
+    err_monotone INTEGER, -- 1: bump <= tolerance
+    err_barrier_linear REAL, -- largest height above the straight line, fraction
+    err_barrier_mean REAL, -- max - (start + end) / 2, fraction
+    err_barrier_init REAL, -- max - start, fraction
+    err_interior_bump REAL, -- height of the highest interior maximum, fraction
+    err_alpha_star REAL, -- where that is; NULL: there is none
+    err_plateau REAL, -- alpha up to which the error is within 5 % of chance
+    err_chance_share REAL, -- share of the points within 5 % of chance
+    PRIMARY KEY (job, grp, bn, split)
+) STRICT, WITHOUT ROWID;

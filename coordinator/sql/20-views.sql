@@ -1,0 +1,176 @@
+-- The views that users and scripts rely on: columns are added, never renamed.
+-- loss is the mean cross-entropy in nats per example, accuracy a fraction. A loss
+-- that is not finite is NULL and `nonfinite` says 'nan' or 'inf'.
+-- One row per place in a sweep: a job that two sweeps ask for is listed in both.
+
+CREATE VIEW history AS -- a run's evaluations, epoch by epoch
+SELECT job, epoch, split,
+       iif(nan_count + inf_count = 0, sum / n, NULL) AS loss,
+       iif(nan_count + inf_count = 0,
+           iif(n < 2, 0.0,
+               sqrt(max(0.0, (sum_sq - sum * sum / n) / (n - 1)) / n)),
+           NULL) AS loss_se,
+       CASE WHEN nan_count > 0 THEN 'nan' WHEN inf_count > 0 THEN 'inf' END
+           AS nonfinite,
+       1.0 * correct / n AS accuracy,
+       n, lr, seconds
+FROM evaluation;
+
+CREATE VIEW params AS -- a run's options: not the default, or varied by a sweep
+SELECT job, name, value FROM job_param;
+
+CREATE VIEW runs AS -- one row per training run, with its final evaluation
+SELECT m.sweep AS sweep, j.id AS job, j.key AS key,
+       m.intervention AS intervention, m.role AS role, m.seed AS seed,
+       m.point AS point, j.state AS state, r.epochs AS epochs,
+       tr.loss AS train_loss, tr.accuracy AS train_acc,
+       te.loss AS test_loss, te.accuracy AS test_acc,
+       r.seconds AS seconds,
+       tr.nonfinite AS train_nonfinite, te.nonfinite AS test_nonfinite,
+       tr.loss_se AS train_loss_se, te.loss_se AS test_loss_se,
+       r.steps AS steps, r.diverged AS diverged, j.attempt AS attempts,
+       j.cause AS cause
+FROM sweep_job m
+JOIN job j ON j.id = m.job AND j.kind = 'train'
+LEFT JOIN result r ON r.job = j.id
+LEFT JOIN history tr ON tr.job = j.id AND tr.split = 'train' AND tr.epoch =
+    (SELECT max(epoch) FROM evaluation WHERE job = j.id AND split = 'train')
+LEFT JOIN history te ON te.job = j.id AND te.split = 'test' AND te.epoch =
+    (SELECT max(epoch) FROM evaluation WHERE job = j.id AND split = 'test');
+
+CREATE VIEW curves AS -- a probe's points
+SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
+       m.intervention AS intervention, m.role AS role, m.point AS point,
+       m.probe AS probe, m.seed AS seed,
+       p.grp AS grp, p.bn AS bn, p.split AS split,
+       p.alpha_index AS alpha_index, p.alpha AS alpha, p.n AS n,
+       iif(p.nan_count + p.inf_count = 0, p.sum / p.n, NULL) AS loss,
+       iif(p.nan_count + p.inf_count = 0,
+           iif(p.n < 2, 0.0,
+               sqrt(max(0.0, (p.sum_sq - p.sum * p.sum / p.n) / (p.n - 1))
+                    / p.n)),
+           NULL) AS loss_se,
+       CASE WHEN p.nan_count > 0 THEN 'nan' WHEN p.inf_count > 0 THEN 'inf' END
+           AS nonfinite,
+       1.0 * p.correct / p.n AS accuracy,
+       a.state AS state_a, b.state AS state_b
+FROM sweep_job m
+JOIN point p ON p.job = m.job
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
+
+CREATE VIEW paths AS -- metrics of a probe's curves: of the loss, and err_* of the error
+SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
+       m.intervention AS intervention, m.role AS role, m.point AS point,
+       m.probe AS probe, m.seed AS seed,
+       p.grp AS grp, p.bn AS bn, p.split AS split,
+       loss_start, loss_end, loss_max, loss_alpha_max AS alpha_max,
+       loss_bump AS bump, loss_monotone AS monotone,
+       loss_barrier_linear AS barrier_linear,
+       loss_barrier_mean AS barrier_mean, loss_barrier_init AS barrier_init,
+       loss_interior_bump AS interior_bump, loss_alpha_star AS alpha_star,
+       loss_plateau AS plateau,
+       d.l2 AS dist_l2, d.rel AS dist_rel, d.nonfinite AS dist_nonfinite,
+       points, nonfinite_points, tolerance, loss_chance AS chance,
+       err_start, err_end, err_max, err_alpha_max, err_bump, err_monotone,
+       err_barrier_linear, err_barrier_mean, err_barrier_init,
+       err_interior_bump, err_alpha_star, err_plateau, err_chance,
+       err_chance_share,
+       a.state AS state_a, b.state AS state_b
+FROM sweep_job m
+JOIN path p ON p.job = m.job
+LEFT JOIN distance d ON d.job = p.job AND d.grp = p.grp
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
+
+-- Means and standard deviations (n - 1; NULL for one seed) over seeds. The
+-- deviations are taken from the mean, in a second pass: differences of large
+-- sums would show a spread where there is none. n_X counts the rows that have X.
+CREATE VIEW summary AS -- the paths of a sweep, over seeds
+WITH row AS (
+    SELECT p.*, te.accuracy AS test_acc
+    FROM paths p
+    LEFT JOIN history te ON te.job = p.run_b AND te.split = 'test' AND te.epoch
+        = (SELECT max(epoch) FROM evaluation
+           WHERE job = p.run_b AND split = 'test')
+), mean AS (
+    SELECT sweep, intervention, point, probe, grp, bn, split,
+           count(*) AS n, count(bump) AS n_bump, count(test_acc) AS n_test_acc,
+           count(dist_l2) AS n_dist, avg(test_acc) AS test_acc,
+           avg(loss_start) AS loss_start, avg(loss_end) AS loss_end,
+           avg(loss_max) AS loss_max, avg(bump) AS bump,
+           avg(monotone) AS monotone, avg(barrier_linear) AS barrier_linear,
+           avg(barrier_mean) AS barrier_mean,
+           avg(interior_bump) AS interior_bump,
+           avg(dist_l2) AS dist_l2, avg(dist_rel) AS dist_rel
+    FROM row GROUP BY sweep, intervention, point, probe, grp, bn, split
+)
+SELECT m.sweep AS sweep, m.intervention AS intervention, m.point AS point,
+       m.probe AS probe, m.grp AS grp, m.bn AS bn, m.split AS split,
+       m.n AS n,
+       m.n_test_acc AS n_test_acc, m.test_acc AS test_acc_mean,
+       sqrt(sum((r.test_acc - m.test_acc) * (r.test_acc - m.test_acc))
+            / (m.n_test_acc - 1)) AS test_acc_sd,
+       m.n_bump AS n_bump, m.bump AS bump_mean,
+       sqrt(sum((r.bump - m.bump) * (r.bump - m.bump)) / (m.n_bump - 1))
+           AS bump_sd,
+       m.monotone AS monotone_share,
+       m.loss_start AS loss_start_mean,
+       sqrt(sum((r.loss_start - m.loss_start) * (r.loss_start - m.loss_start))
+            / (m.n_bump - 1)) AS loss_start_sd,
+       m.loss_end AS loss_end_mean,
+       sqrt(sum((r.loss_end - m.loss_end) * (r.loss_end - m.loss_end))
+            / (m.n_bump - 1)) AS loss_end_sd,
+       m.loss_max AS loss_max_mean,
+       sqrt(sum((r.loss_max - m.loss_max) * (r.loss_max - m.loss_max))
+            / (m.n_bump - 1)) AS loss_max_sd,
+       m.barrier_linear AS barrier_linear_mean,
+       sqrt(sum((r.barrier_linear - m.barrier_linear)
+                * (r.barrier_linear - m.barrier_linear))
+            / (m.n_bump - 1)) AS barrier_linear_sd,
+       m.barrier_mean AS barrier_mean_mean,
+       sqrt(sum((r.barrier_mean - m.barrier_mean)
+                * (r.barrier_mean - m.barrier_mean))
+            / (m.n_bump - 1)) AS barrier_mean_sd,
+       m.interior_bump AS interior_bump_mean,
+       sqrt(sum((r.interior_bump - m.interior_bump)
+                * (r.interior_bump - m.interior_bump))
+            / (m.n_bump - 1)) AS interior_bump_sd,
+       m.n_dist AS n_dist, m.dist_l2 AS dist_l2_mean,
+       sqrt(sum((r.dist_l2 - m.dist_l2) * (r.dist_l2 - m.dist_l2))
+            / (m.n_dist - 1)) AS dist_l2_sd,
+       m.dist_rel AS dist_rel_mean,
+       sqrt(sum((r.dist_rel - m.dist_rel) * (r.dist_rel - m.dist_rel))
+            / (m.n_dist - 1)) AS dist_rel_sd
+FROM mean m JOIN row r USING (sweep, intervention, point, probe, grp, bn, split)
+GROUP BY m.sweep, m.intervention, m.point, m.probe, m.grp, m.bn, m.split;
+
+CREATE VIEW progress AS -- jobs of each sweep by state
+SELECT s.name AS sweep, s.id AS sweep_id, sum(c.n) AS jobs,
+       sum(iif(c.state = 'waiting', c.n, 0)) AS waiting,
+       sum(iif(c.state = 'ready', c.n, 0)) AS ready,
+       sum(iif(c.state = 'running', c.n, 0)) AS running,
+       sum(iif(c.state = 'done', c.n, 0)) AS done,
+       sum(iif(c.state = 'failed', c.n, 0)) AS failed,
+       sum(iif(c.state = 'cancelled', c.n, 0)) AS cancelled,
+       sum(iif(c.state = 'skipped', c.n, 0)) AS skipped,
+       s.created_ms AS created_ms, s.submitted_ms AS submitted_ms
+FROM sweep s JOIN sweep_count c ON c.sweep = s.name
+GROUP BY s.id;
+
+CREATE VIEW failures AS -- jobs that failed, or were skipped because one failed
+SELECT j.sweep AS sweep, j.id AS job, j.kind AS kind, j.key AS key,
+       j.state AS state, j.cause AS cause, j.reason AS message,
+       j.attempt AS attempts, w.host AS host, t.log AS log,
+       j.ended_ms AS ended_ms
+FROM job j
+LEFT JOIN attempt t ON t.job = j.id AND t.attempt = j.attempt
+LEFT JOIN worker w ON w.id = t.worker
+WHERE j.state IN ('failed', 'skipped');
+
+CREATE VIEW workers AS -- the daemons, and what they have in hand
+SELECT id, uuid, host, pid, slots, threads, cores, state,
+       (SELECT count(*) FROM attempt t
+        WHERE t.worker = w.id AND t.state = 'running') AS running,
+       done, failed, first_ms, seen_ms
+FROM worker w;
