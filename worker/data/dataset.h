@@ -7,9 +7,11 @@
  * floats for synthetic sets.
  *
  * Which examples a subset holds is a fixed random permutation (RNG_SUBSET, seed
- * 0), the same for every run and nested: the first 500 are among the first 2000.
- * Randomised labels come from (seed.labels, RNG_LABELS, example), so that the
- * fractions are nested too.
+ * 0, index = split), the same for every run and nested: the first 500 are among
+ * the first 2000. An example's number is its place in that permutation, whatever
+ * data.train is. Randomised labels come from (seed.labels, RNG_LABELS, example):
+ * one uniform draw below the fraction makes example random, a second draw gives
+ * the label (any class, the true one included); so the fractions are nested too.
  */
 
 #include "common/datasets.h"
@@ -29,7 +31,9 @@ const char *split_name(enum split split); /* "train", "test" */
 /* Read the files that a train spec names. Where they are: data.dir of the spec,
  * else data_dir/NAME (when data_dir is not NULL and that folder exists), else
  * the data set's own folder. ERR_DATA with a sentence that names the file:
- * missing, truncated, wrong magic, label out of range. */
+ * missing, truncated, wrong magic, label out of range. ERR_INVALID when
+ * data.train asks for more examples than there are, or a synthetic set for
+ * augmentation. */
 struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
                              struct error *err);
 void dataset_free(struct dataset **data);

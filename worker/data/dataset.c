@@ -1,0 +1,301 @@
+#include "worker/data/dataset.h"
+
+#include "common/error.h"
+#include "common/hash.h"
+#include "common/rng.h"
+#include "common/spec.h"
+#include "worker/data/augment.h"
+#include "worker/data/raw.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* One split in subset order. */
+struct part {
+    int64_t count;
+    uint8_t *pixels; /* (count,C,H,W), or NULL: */
+    real *points;    /* (count,C,H,W) */
+    uint8_t *labels;
+};
+
+struct dataset {
+    const struct dataset_info *info;
+    size_t example; /* numbers in one */
+    struct part parts[2];
+    struct augment augment;
+    uint64_t augment_seed;
+    real normal[3][256]; /* the normalised value of a pixel, per channel */
+    uint8_t *scratch;    /* one augmented image */
+    char hash[HASH_TEXT];
+};
+
+const char *split_name(enum split split)
+{
+    static const char *const names[] = {[SPLIT_TRAIN] = "train", [SPLIT_TEST] = "test"};
+
+    return names[split];
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Where the files are; path stays empty for synthetic sets. */
+static int find_dir(const struct spec *spec, const struct dataset_info *info,
+                    const char *data_dir, struct buf *path, struct error *err)
+{
+    if (info->format == DATASET_SPIRAL)
+        return 0;
+    if (spec_has(spec, "data.dir")) {
+        buf_puts(path, spec_string(spec, "data.dir"));
+    } else {
+        if (data_dir)
+            buf_printf(path, "%s/%s", data_dir, info->name);
+        if (path->failed || !data_dir || !is_directory(path->data)) {
+            if (!info->dir)
+                return err_set(err, ERR_DATA,
+                               "data set '%s' is not on this machine: name its folder in "
+                               "data.dir%s%s",
+                               info->name, data_dir ? ", or put it into " : "",
+                               data_dir ? path->data : "");
+            buf_clear(path);
+            buf_puts(path, info->dir);
+        }
+    }
+    return path->failed ? err_set(err, ERR_NO_MEMORY, "no memory for a path") : 0;
+}
+
+/* Copy the first count examples of the split's fixed permutation. */
+static int take_subset(const struct raw *raw, enum split split, int64_t count,
+                       size_t example, struct part *part, struct error *err)
+{
+    struct rng rng = rng_at(0, RNG_SUBSET, 0, (uint32_t)split);
+    uint32_t *order = malloc((size_t)raw->count * sizeof *order);
+
+    part->count = count;
+    part->labels = malloc((size_t)count);
+    if (raw->pixels)
+        part->pixels = malloc((size_t)count * example);
+    else
+        part->points = malloc((size_t)count * example * sizeof *part->points);
+    if (!order || !part->labels || (!part->pixels && !part->points)) {
+        free(order);
+        return err_set(err, ERR_NO_MEMORY, "no memory for %lld examples",
+                       (long long)count);
+    }
+    rng_permutation(&rng, order, (uint32_t)raw->count);
+    for (size_t i = 0; i < (size_t)count; i++) {
+        part->labels[i] = raw->labels[order[i]];
+        if (part->pixels)
+            memcpy(part->pixels + i * example, raw->pixels + order[i] * example, example);
+        else
+            memcpy(part->points + i * example, raw->points + order[i] * example,
+                   example * sizeof *part->points);
+    }
+    free(order);
+    return 0;
+}
+
+static int read_split(struct dataset *data, const struct spec *spec, const char *dir,
+                      enum split split, struct hash_state *hash, struct error *err)
+{
+    struct raw raw = {0};
+    int64_t count;
+    int rc = -1;
+
+    if (raw_read(data->info, dir, split, hash, &raw, err))
+        return -1;
+    count = raw.count;
+    if (split == SPLIT_TRAIN && spec_size(spec, "data.train", raw.count, &count, err))
+        goto done;
+    rc = take_subset(&raw, split, count, data->example, &data->parts[split], err);
+
+done:
+    raw_free(&raw);
+    return rc;
+}
+
+static void randomise_labels(const struct spec *spec, int classes, struct part *part)
+{
+    double fraction = spec_real(spec, "data.labels.random");
+    uint64_t seed = (uint64_t)spec_int(spec, "seed.labels");
+
+    if (fraction <= 0)
+        return;
+    for (int64_t i = 0; i < part->count; i++) {
+        struct rng rng = rng_at(seed, RNG_LABELS, 0, (uint32_t)i);
+
+        if (rng_uniform(&rng) < fraction)
+            part->labels[i] = (uint8_t)rng_below(&rng, (uint32_t)classes);
+    }
+}
+
+static int read_augment(struct dataset *data, const struct spec *spec, struct error *err)
+{
+    struct value list;
+    int rc = 0;
+
+    if (spec_value(spec, "data.augment", &list, err))
+        return -1;
+    for (size_t i = 0; i < list.list.count; i++) {
+        const char *name = list.list.items[i].string;
+
+        if (strcmp(name, "flip") == 0)
+            data->augment.flip = true;
+        else if (strcmp(name, "crop4") == 0)
+            data->augment.crop = true;
+        else
+            rc = err_set(err, ERR_UNSUPPORTED, "data.augment: '%s' is not known", name);
+    }
+    value_free(&list);
+    if (rc == 0 && data->info->format == DATASET_SPIRAL &&
+        (data->augment.flip || data->augment.crop))
+        rc = err_set(err, ERR_INVALID, "data.augment: '%s' has no images to augment",
+                     data->info->name);
+    data->augment_seed = (uint64_t)spec_int(spec, "seed.augment");
+    return rc;
+}
+
+static void fill_normal(struct dataset *data)
+{
+    for (int c = 0; c < data->info->shape.C && c < 3; c++)
+        for (int v = 0; v < 256; v++)
+            data->normal[c][v] =
+                (real)((v / 255.0 - data->info->mean[c]) / data->info->std[c]);
+}
+
+static int read_all(struct dataset *data, const struct spec *spec, const char *data_dir,
+                    struct error *err)
+{
+    struct hash_state *hash = hash_new();
+    struct buf dir = {0};
+    int rc = -1;
+
+    if (!hash) {
+        err_set(err, ERR_NO_MEMORY, "no memory to hash a data set");
+        goto done;
+    }
+    if (find_dir(spec, data->info, data_dir, &dir, err) ||
+        read_split(data, spec, dir.data, SPLIT_TRAIN, hash, err) ||
+        read_split(data, spec, dir.data, SPLIT_TEST, hash, err))
+        goto done;
+    rc = 0;
+
+done:
+    if (hash)
+        hash_end(&hash, data->hash);
+    buf_free(&dir);
+    return rc;
+}
+
+struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
+                             struct error *err)
+{
+    const char *name = spec_string(spec, "data.name");
+    struct dataset *data = calloc(1, sizeof *data);
+
+    if (!data) {
+        err_set(err, ERR_NO_MEMORY, "no memory for data set '%s'", name);
+        return NULL;
+    }
+    data->info = dataset_find(name);
+    if (!data->info) {
+        err_set(err, ERR_INVALID, "unknown data set '%s'", name);
+        goto fail;
+    }
+    data->example = raw_example(data->info);
+    data->scratch = malloc(data->example);
+    if (!data->scratch) {
+        err_set(err, ERR_NO_MEMORY, "no memory for data set '%s'", name);
+        goto fail;
+    }
+    if (read_augment(data, spec, err) || read_all(data, spec, data_dir, err))
+        goto fail;
+    fill_normal(data);
+    randomise_labels(spec, data->info->classes, &data->parts[SPLIT_TRAIN]);
+    return data;
+
+fail:
+    dataset_free(&data);
+    return NULL;
+}
+
+void dataset_free(struct dataset **data)
+{
+    if (!*data)
+        return;
+    for (int s = 0; s < 2; s++) {
+        free((*data)->parts[s].pixels);
+        free((*data)->parts[s].points);
+        free((*data)->parts[s].labels);
+    }
+    free((*data)->scratch);
+    free(*data);
+    *data = NULL;
+}
+
+const struct dataset_info *dataset_info(const struct dataset *data)
+{
+    return data->info;
+}
+
+int64_t dataset_count(const struct dataset *data, enum split split)
+{
+    return data->parts[split].count;
+}
+
+const char *dataset_hash(const struct dataset *data)
+{
+    return data->hash;
+}
+
+static void normalise(const struct dataset *data, const uint8_t *pixels, real *x)
+{
+    size_t plane = data->example / (size_t)data->info->shape.C;
+
+    for (int c = 0; c < data->info->shape.C; c++)
+        for (size_t i = 0; i < plane; i++)
+            *x++ = data->normal[c][*pixels++];
+}
+
+void dataset_fetch(const struct dataset *data, enum split split, const uint32_t *index,
+                   int n, real *x, uint8_t *labels)
+{
+    const struct part *part = &data->parts[split];
+    size_t example = data->example;
+
+    for (int i = 0; i < n; i++, x += example) {
+        assert(index[i] < part->count);
+        labels[i] = part->labels[index[i]];
+        if (part->pixels)
+            normalise(data, part->pixels + index[i] * example, x);
+        else
+            memcpy(x, part->points + index[i] * example, example * sizeof *x);
+    }
+}
+
+void dataset_fetch_augmented(const struct dataset *data, uint32_t epoch,
+                             const uint32_t *index, int n, real *x, uint8_t *labels)
+{
+    const struct part *part = &data->parts[SPLIT_TRAIN];
+    size_t example = data->example;
+
+    if (!data->augment.flip && !data->augment.crop) {
+        dataset_fetch(data, SPLIT_TRAIN, index, n, x, labels);
+        return;
+    }
+    for (int i = 0; i < n; i++, x += example) {
+        struct rng rng = rng_at(data->augment_seed, RNG_AUGMENT, epoch, index[i]);
+
+        assert(index[i] < part->count);
+        labels[i] = part->labels[index[i]];
+        augment_image(data->augment, &rng, data->info->shape,
+                      part->pixels + index[i] * example, data->scratch);
+        normalise(data, data->scratch, x);
+    }
+}
