@@ -15,6 +15,8 @@
  * LeNet-5 to stay in a 2 MiB cache. Part of the numerics version. */
 enum { EVAL_BATCH = 128 };
 
+struct error;
+struct spec;
 struct eval; /* scratch: batch buffers and a net that can take EVAL_BATCH */
 
 struct eval *eval_new(const struct arch *arch, const struct dataset *data,
@@ -24,5 +26,12 @@ void eval_free(struct eval **eval);
 /* Tally the first count examples of a split (count <= dataset_count). */
 struct tally eval_run(struct eval *eval, const real *theta, enum split split,
                       int64_t count);
+
+/* An OPT_SIZE option of a spec (train.eval.*, probe.splits.*) as a count of
+ * examples of that split. A default larger than the split means all of it; a
+ * size that the user gave and that is not there is an error (spec_size). */
+int eval_count(const struct spec *spec, const char *option,
+               const struct dataset *data, enum split split, int64_t *ret,
+               struct error *err);
 
 #endif

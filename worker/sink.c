@@ -5,6 +5,7 @@
 #include "common/jobstate.h"
 #include "proto/limits.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct rows {
 struct sink {
     void (*progress)(void *user, uint32_t done, uint32_t total);
     void *user;
+    FILE *log; /* borrowed; or NULL */
     struct rows history, states, points, distances;
     struct chunk *chunks;
     uint32_t epochs;
@@ -109,6 +111,24 @@ void sink_progress(struct sink *sink, uint32_t done, uint32_t total)
 {
     if (sink->progress)
         sink->progress(sink->user, done, total);
+}
+
+void sink_log_to(struct sink *sink, FILE *file)
+{
+    sink->log = file;
+}
+
+void sink_log(struct sink *sink, const char *fmt, ...)
+{
+    va_list args;
+
+    if (!sink->log)
+        return;
+    va_start(args, fmt);
+    (void)vfprintf(sink->log, fmt, args);
+    va_end(args);
+    (void)fputc('\n', sink->log);
+    (void)fflush(sink->log);
 }
 
 int sink_history(struct sink *sink, const struct msg_history *row,

@@ -8,6 +8,8 @@
 #include "common/buf.h"
 #include "proto/fields.h"
 
+#include <stdio.h>
+
 struct error;
 struct sink;
 
@@ -17,6 +19,12 @@ struct sink *sink_new(void (*progress)(void *user, uint32_t done, uint32_t total
 void sink_free(struct sink **sink);
 
 void sink_progress(struct sink *sink, uint32_t done, uint32_t total);
+
+/* One line for people, sent at once to the stream given (a trial's standard
+ * output becomes the job's log); until one is given, lines are dropped. */
+void sink_log_to(struct sink *sink, FILE *file); /* borrowed */
+void sink_log(struct sink *sink, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Rows; slices are copied. -1 with ERR_NO_MEMORY, or ERR_INVALID when a bound of
  * the protocol is reached. */

@@ -1,0 +1,86 @@
+#include "worker/eval.h"
+
+#include "common/error.h"
+#include "common/spec.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct eval {
+    const struct dataset *data;
+    struct net *net;
+    real *x; /* (EVAL_BATCH,C,H,W) */
+    uint32_t index[EVAL_BATCH];
+    uint8_t labels[EVAL_BATCH];
+    uint8_t right[EVAL_BATCH];
+    double losses[EVAL_BATCH];
+};
+
+struct eval *eval_new(const struct arch *arch, const struct dataset *data,
+                      struct error *err)
+{
+    struct eval *eval = calloc(1, sizeof *eval);
+    size_t example =
+        (size_t)arch->input.C * (size_t)arch->input.H * (size_t)arch->input.W;
+
+    if (!eval) {
+        err_set(err, ERR_NO_MEMORY, "no memory to evaluate");
+        return NULL;
+    }
+    eval->data = data;
+    eval->x = malloc(EVAL_BATCH * example * sizeof *eval->x);
+    if (!eval->x)
+        err_set(err, ERR_NO_MEMORY, "no memory to evaluate");
+    else
+        eval->net = net_new(arch, EVAL_BATCH, false, err);
+    if (!eval->net)
+        eval_free(&eval);
+    return eval;
+}
+
+void eval_free(struct eval **eval)
+{
+    if (!*eval)
+        return;
+    net_free(&(*eval)->net);
+    free((*eval)->x);
+    free(*eval);
+    *eval = NULL;
+}
+
+struct tally eval_run(struct eval *eval, const real *theta, enum split split,
+                      int64_t count)
+{
+    struct tally tally = {0};
+
+    assert(count <= dataset_count(eval->data, split));
+    for (int64_t from = 0; from < count; from += EVAL_BATCH) {
+        int B = count - from < EVAL_BATCH ? (int)(count - from) : EVAL_BATCH;
+        const real *logits;
+
+        for (int i = 0; i < B; i++)
+            eval->index[i] = (uint32_t)(from + i);
+        dataset_fetch(eval->data, split, eval->index, B, eval->x, eval->labels);
+        logits = net_forward(eval->net, theta, eval->x, B);
+        loss_softmax(eval->losses, eval->right, NULL, logits, eval->labels, B,
+                     net_arch(eval->net)->classes);
+        for (int i = 0; i < B; i++)
+            tally_add(&tally, eval->losses[i], eval->right[i]);
+    }
+    return tally;
+}
+
+int eval_count(const struct spec *spec, const char *option, const struct dataset *data,
+               enum split split, int64_t *ret, struct error *err)
+{
+    int64_t total = dataset_count(data, split);
+    struct error why;
+
+    if (spec_size(spec, option, total, ret, &why) == 0)
+        return 0;
+    if (!spec_has(spec, option) && why.code == ERR_INVALID) {
+        *ret = total;
+        return 0;
+    }
+    return err_set(err, why.code, "%s: %s", option, why.text);
+}

@@ -1,0 +1,342 @@
+#include "worker/train.h"
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/names.h"
+#include "common/rng.h"
+#include "common/spec.h"
+#include "worker/ckpt/ckpt.h"
+#include "worker/data/dataset.h"
+#include "worker/eval.h"
+#include "worker/nn/init.h"
+#include "worker/nn/net.h"
+#include "worker/nn/optim.h"
+#include "worker/sink.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* All that one run holds. Vectors are taken once, before the first step. */
+struct run {
+    const struct spec *spec;
+    const struct train_env *env;
+    struct sink *sink;
+    struct arch *arch;
+    struct dataset *data;
+    struct net *net;
+    struct eval *eval;
+    struct optim *optim;
+    real *theta, *grad; /* (P) */
+    real *x;            /* (batch,C,H,W) */
+    uint8_t *labels;    /* (batch) */
+    double *losses;     /* (batch) */
+    uint32_t *order;    /* (train_count) */
+    int64_t train_count, eval_count[2];
+    int batch, epochs;
+    char key[HASH_TEXT];
+    struct state_name *keep; /* what train.keep names */
+    size_t keep_count;
+    real *best;           /* (P); NULL unless kept */
+    double best_accuracy; /* on test; -1: none yet */
+    uint32_t best_epoch;
+    uint64_t best_step;
+    uint32_t epoch; /* completed */
+    uint64_t step;  /* taken */
+    bool diverged;
+    int64_t start_us;
+};
+
+/* ---- states ----------------------------------------------------------------- */
+
+static bool keeps(const struct run *run, enum state_kind kind, uint64_t number)
+{
+    for (size_t i = 0; i < run->keep_count; i++)
+        if (run->keep[i].kind == kind && (uint64_t)run->keep[i].number == number)
+            return true;
+    return false;
+}
+
+/* Report a state under its name; store its file, or only hash it. */
+static int put_state(struct run *run, struct state_name name, const real *theta,
+                     bool stored, struct error *err)
+{
+    char text[STATE_TEXT], hash[HASH_TEXT];
+    struct ckpt_meta meta = {
+        .key = run->key, .state = text, .step = run->step, .epoch = run->epoch};
+    struct msg_state row = {
+        .epoch = run->epoch, .step = run->step, .stored = stored};
+
+    if (name.kind == STATE_BEST) {
+        row.epoch = meta.epoch = run->best_epoch;
+        row.step = meta.step = run->best_step;
+    }
+    state_text(name, text);
+    if (stored ? ckpt_store(run->env->state_dir, run->arch, theta, &meta, hash,
+                            &row.size, err)
+               : ckpt_hash(run->arch, theta, &meta, hash, &row.size, err))
+        return -1;
+    row.name = slice_of(text);
+    row.hash = slice_of(hash);
+    return sink_state(run->sink, &row, err);
+}
+
+/* Store the state of this moment under a numbered name if it is asked for. */
+static int put_numbered(struct run *run, enum state_kind kind, uint64_t number,
+                        struct error *err)
+{
+    struct state_name name = {kind, (int64_t)number};
+
+    return keeps(run, kind, number) ? put_state(run, name, run->theta, true, err) : 0;
+}
+
+static void note_best(struct run *run, double accuracy)
+{
+    if (!run->best || accuracy <= run->best_accuracy)
+        return;
+    run->best_accuracy = accuracy;
+    run->best_epoch = run->epoch;
+    run->best_step = run->step;
+    memcpy(run->best, run->theta, run->arch->param_count * sizeof *run->best);
+}
+
+/* ---- rows ------------------------------------------------------------------- */
+
+static double seconds(const struct run *run)
+{
+    return (double)(clock_mono_us() - run->start_us) * 1e-6;
+}
+
+static int put_history(struct run *run, uint32_t epoch, const char *split,
+                       const struct tally *tally, double lr, struct error *err)
+{
+    struct msg_history row = {.epoch = epoch,
+                              .split = slice_of(split),
+                              .tally = *tally,
+                              .lr = lr,
+                              .seconds = seconds(run)};
+
+    return sink_history(run->sink, &row, err);
+}
+
+/* Evaluate both splits into rows of an epoch; ret gets the tallies. */
+static int evaluate(struct run *run, uint32_t epoch, double lr, struct tally ret[2],
+                    struct error *err)
+{
+    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++) {
+        ret[s] = eval_run(run->eval, run->theta, (enum split)s, run->eval_count[s]);
+        if (put_history(run, epoch, split_name((enum split)s), &ret[s], lr, err))
+            return -1;
+    }
+    note_best(run, tally_accuracy(&ret[SPLIT_TEST]));
+    return 0;
+}
+
+/* ---- training --------------------------------------------------------------- */
+
+/* One minibatch, from place `from` of the order. A loss that is not finite ends
+ * the run before theta is touched. */
+static int train_step(struct run *run, int64_t from, double lr, struct tally *tally,
+                      struct error *err)
+{
+    int64_t left = run->train_count - from;
+    int B = left < run->batch ? (int)left : run->batch;
+    double sum = 0;
+    int right;
+
+    dataset_fetch_augmented(run->data, run->epoch, run->order + from, B, run->x,
+                            run->labels);
+    (void)net_forward(run->net, run->theta, run->x, B);
+    right = net_backward(run->net, run->theta, run->labels, B, run->grad, run->losses);
+    for (int i = 0; i < B; i++) {
+        tally_add(tally, run->losses[i], 0);
+        sum += run->losses[i];
+    }
+    tally->correct += right;
+    if (!isfinite(sum)) {
+        run->diverged = true;
+        return 0;
+    }
+    optim_step(run->optim, run->theta, run->grad, lr);
+    run->step++;
+    return put_numbered(run, STATE_STEP, run->step, err);
+}
+
+static int train_epoch(struct run *run, struct error *err)
+{
+    uint64_t seed = (uint64_t)spec_int(run->spec, "seed.order");
+    struct rng rng = rng_at(seed, RNG_ORDER, run->epoch, 0);
+    double lr = schedule_lr(run->spec, (int)run->epoch);
+    uint32_t number = run->epoch + 1; /* as rows count: 0 is before training */
+    struct tally batches = {0}, evals[2];
+    double begin = seconds(run);
+
+    rng_permutation(&rng, run->order, (uint32_t)run->train_count);
+    for (int64_t from = 0; from < run->train_count && !run->diverged; from += run->batch)
+        if (train_step(run, from, lr, &batches, err))
+            return -1;
+    if (!run->diverged)
+        run->epoch = number;
+    if (put_history(run, number, "batch", &batches, lr, err) ||
+        evaluate(run, number, lr, evals, err) ||
+        (!run->diverged && put_numbered(run, STATE_EPOCH, number, err)))
+        return -1;
+    sink_log(run->sink,
+             "epoch %u/%d lr %g batch %.4f train %.4f test %.4f acc %.2f %% %.1f s", number,
+             run->epochs, lr, tally_loss(&batches), tally_loss(&evals[SPLIT_TRAIN]),
+             tally_loss(&evals[SPLIT_TEST]), 100 * tally_accuracy(&evals[SPLIT_TEST]),
+             seconds(run) - begin);
+    sink_progress(run->sink, number, (uint32_t)run->epochs);
+    return 0;
+}
+
+static int begin(struct run *run, struct error *err)
+{
+    struct state_name init = {.kind = STATE_INIT};
+    struct tally evals[2];
+
+    run->start_us = clock_mono_us();
+    sink_data_hash(run->sink, dataset_hash(run->data));
+    sink_progress(run->sink, 0, (uint32_t)run->epochs);
+    if (put_state(run, init, run->theta, keeps(run, STATE_INIT, 0), err) ||
+        put_numbered(run, STATE_EPOCH, 0, err) || put_numbered(run, STATE_STEP, 0, err))
+        return -1;
+    return evaluate(run, 0, 0, evals, err);
+}
+
+static int finish(struct run *run, struct error *err)
+{
+    struct state_name best = {.kind = STATE_BEST}, final = {.kind = STATE_FINAL};
+    char text[128] = "";
+
+    if ((run->best && put_state(run, best, run->best, true, err)) ||
+        put_state(run, final, run->theta, true, err))
+        return -1;
+    if (run->diverged) {
+        (void)snprintf(text, sizeof text,
+                       "the loss of step %llu, in epoch %u, was not finite",
+                       (unsigned long long)run->step + 1, run->epoch + 1);
+        sink_log(run->sink, "diverged: %s", text);
+    }
+    sink_summary(run->sink, run->epoch, run->step, run->diverged, text);
+    return 0;
+}
+
+/* ---- set-up ----------------------------------------------------------------- */
+
+static int read_keep(struct run *run, struct error *err)
+{
+    struct value list;
+    int rc = -1;
+
+    if (spec_value(run->spec, "train.keep", &list, err))
+        return -1;
+    run->keep = calloc(list.list.count + 1, sizeof *run->keep);
+    if (!run->keep) {
+        err_set(err, ERR_NO_MEMORY, "no memory for train.keep");
+        goto done;
+    }
+    for (size_t i = 0; i < list.list.count; i++) {
+        const char *text = list.list.items[i].string;
+
+        if (!state_parse(text, &run->keep[run->keep_count++])) {
+            err_set(err, ERR_INVALID, "train.keep: '%s' is not a state", text);
+            goto done;
+        }
+    }
+    rc = 0;
+
+done:
+    value_free(&list);
+    return rc;
+}
+
+static int take_vectors(struct run *run, struct error *err)
+{
+    size_t params = run->arch->param_count;
+    size_t batch = (size_t)run->batch;
+    struct shape in = run->arch->input;
+    size_t example = (size_t)in.C * (size_t)in.H * (size_t)in.W;
+    bool best = keeps(run, STATE_BEST, 0);
+
+    run->theta = malloc(params * sizeof *run->theta);
+    run->grad = malloc(params * sizeof *run->grad);
+    run->x = malloc(batch * example * sizeof *run->x);
+    run->labels = malloc(batch);
+    run->losses = malloc(batch * sizeof *run->losses);
+    run->order = malloc((size_t)run->train_count * sizeof *run->order);
+    run->best = best ? malloc(params * sizeof *run->best) : NULL;
+    run->best_accuracy = -1;
+    if (!run->theta || !run->grad || !run->x || !run->labels || !run->losses ||
+        !run->order || (best && !run->best))
+        return err_set(err, ERR_NO_MEMORY, "no memory to train %zu parameters", params);
+    return 0;
+}
+
+static int set_up(struct run *run, struct error *err)
+{
+    const struct spec *spec = run->spec;
+
+    run->epochs = (int)spec_int(spec, "train.epochs");
+    run->arch = arch_build(spec, err);
+    if (!run->arch || spec_key(spec, run->key, err) || read_keep(run, err))
+        return -1;
+    run->data = dataset_open(spec, run->env->data_dir, err);
+    if (!run->data)
+        return -1;
+    run->train_count = dataset_count(run->data, SPLIT_TRAIN);
+    run->batch = (int)spec_int(spec, "optimizer.batch");
+    if (run->batch > run->train_count)
+        run->batch = (int)run->train_count;
+    if (eval_count(spec, "train.eval.train", run->data, SPLIT_TRAIN,
+                   &run->eval_count[SPLIT_TRAIN], err) ||
+        eval_count(spec, "train.eval.test", run->data, SPLIT_TEST,
+                   &run->eval_count[SPLIT_TEST], err) ||
+        take_vectors(run, err))
+        return -1;
+    run->net = net_new(run->arch, run->batch, true, err);
+    if (!run->net)
+        return -1;
+    run->eval = eval_new(run->arch, run->data, err);
+    if (!run->eval)
+        return -1;
+    run->optim = optim_new(spec, run->arch->param_count, err);
+    if (!run->optim)
+        return -1;
+    return init_params(spec, run->arch, run->theta, err);
+}
+
+static void tear_down(struct run *run)
+{
+    optim_free(&run->optim);
+    eval_free(&run->eval);
+    net_free(&run->net);
+    dataset_free(&run->data);
+    arch_free(&run->arch);
+    free(run->theta);
+    free(run->grad);
+    free(run->x);
+    free(run->labels);
+    free(run->losses);
+    free(run->order);
+    free(run->best);
+    free(run->keep);
+}
+
+int train_run(const struct spec *spec, const struct train_env *env, struct sink *sink,
+              struct error *err)
+{
+    struct run run = {.spec = spec, .env = env, .sink = sink};
+    int rc = -1;
+
+    if (set_up(&run, err) || begin(&run, err))
+        goto done;
+    while (run.epoch < (uint32_t)run.epochs && !run.diverged)
+        if (train_epoch(&run, err))
+            goto done;
+    rc = finish(&run, err);
+
+done:
+    tear_down(&run);
+    return rc;
+}
