@@ -1,0 +1,34 @@
+#ifndef COORD_ENDPOINT_H
+#define COORD_ENDPOINT_H
+
+/* One end of a path: a state of a run, read from its file or, for an init state
+ * that was not stored, drawn anew from the run's spec. Either way the content
+ * hash must be the one that the coordinator knows. */
+
+#include "common/arch.h"
+#include "common/spec.h"
+#include "proto/fields.h"
+#include "worker/nn/real.h"
+
+#include <stddef.h>
+
+struct error;
+
+struct endpoint {
+    struct spec spec; /* of the run that has the state */
+    struct arch *arch;
+    real *theta; /* (arch->param_count) */
+};
+
+/* Find the input of that role ("a", "b") and load it; the caller frees the
+ * endpoint, also after a failure. ERR_DATA when the input, its spec, its file or
+ * its hash is not what it should be. */
+int endpoint_load(const struct msg_input *inputs, size_t input_count, const char *role,
+                  struct endpoint *ret, struct error *err);
+void endpoint_free(struct endpoint *end);
+
+/* ERR_DATA unless both have the same tensors: names and shapes, in order. */
+int endpoint_match(const struct endpoint *a, const struct endpoint *b,
+                   struct error *err);
+
+#endif
