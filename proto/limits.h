@@ -21,7 +21,9 @@ enum {
     /* Largest artifact: ResNet-50 with momentum is 200 MB. */
     PROTO_ARTIFACT_MAX = 1 << 30,
 
-    PROTO_TEXT_MAX = 4096,     /* names, sentences, provenance */
+    PROTO_NAME_MAX = 256,      /* hosts, roles, states, splits, causes */
+    PROTO_TEXT_MAX = 4096,     /* groups, paths, sentences, provenance */
+    PROTO_THREADS_MAX = 1024,  /* threads of one trial */
     PROTO_LOG_MAX = 65536,     /* tail of a trial's output kept in the database */
     PROTO_SPEC_MAX = 65536,    /* = SPEC_TEXT_MAX */
     PROTO_GRID_MAX = 1 << 20,  /* a grid file; the paper's are 2 kB */

@@ -1,8 +1,9 @@
 #ifndef COORD_PROTO_MSG_H
 #define COORD_PROTO_MSG_H
 
-/* Messages to bytes and back: msgpack, driven by the table in fields.c. The
- * only file that knows msgpack is msg.c. It knows nothing of sockets.
+/* Messages to bytes and back: msgpack, driven by the table in fields.c:
+ * msg.c packs (the only file that knows the msgpack library), decode.c reads.
+ * Nothing here knows sockets.
  *
  * Decoding is strict and bounded: a message that is truncated, has trailing
  * bytes, a missing or doubled field, a wrong type, or breaks a bound of
