@@ -1,0 +1,138 @@
+/* Tables, CSV, JSON and pictures: exact texts. */
+
+#include "coordinator/draw.h"
+#include "coordinator/print.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define TEXT(s) {.type = CELL_TEXT, .text = (s), .text_size = sizeof(s) - 1}
+
+static const char *const NAMES[] = {"name", "n", "loss"};
+
+static void csv_quotes_what_needs_it(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    struct cell row[] = {TEXT("a,\"b\""), {.type = CELL_INT, .integer = -7},
+                         {.type = CELL_REAL, .real = 0.1}};
+    struct cell odd[] = {TEXT(""), {.type = CELL_NONE}, {.type = CELL_REAL, .real = NAN}};
+
+    csv_row(&out, row, 3);
+    csv_row(&out, odd, 3);
+    assert_string_equal(out.data, "\"a,\"\"b\"\"\",-7,0.1\n\"\",,nan\n");
+    buf_free(&out);
+}
+
+static void json_rows_are_objects(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    struct cell row[] = {TEXT("tab\there"), {.type = CELL_NONE},
+                         {.type = CELL_REAL, .real = 2.5}};
+
+    json_row(&out, NAMES, row, 3);
+    assert_string_equal(out.data, "{\"name\": \"tab\\there\", \"n\": null, \"loss\": 2.5}");
+    buf_free(&out);
+}
+
+static void tables_align(void **state)
+{
+    (void)state;
+    struct table *table = table_new(NAMES, 3);
+    struct cell one[] = {TEXT("π"), {.type = CELL_INT, .integer = 5},
+                         {.type = CELL_REAL, .real = 0.123456}};
+    struct cell two[] = {TEXT("a long name"), {.type = CELL_INT, .integer = 12345},
+                         {.type = CELL_NONE}};
+    struct buf out = {0};
+
+    table_add(table, one);
+    table_add(table, two);
+    assert_int_equal(table_rows(table), 2);
+    table_write(table, 8, false, &out);
+    assert_string_equal(out.data, "name          n    loss\n"
+                                  "π             5  0.1235\n"
+                                  "a long …  12345       -\n");
+    buf_free(&out);
+    table_free(&table);
+    table_free(&table); /* tolerates NULL */
+}
+
+static void an_empty_table_has_its_header(void **state)
+{
+    (void)state;
+    struct table *table = table_new(NAMES, 3);
+    struct buf out = {0};
+
+    table_write(table, 60, false, &out);
+    assert_string_equal(out.data, "name  n  loss\n");
+    buf_free(&out);
+    table_free(&table);
+}
+
+static void sparks_and_gaps(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    double values[] = {0, 1, NAN, 0.5, INFINITY};
+
+    curve_spark(&out, values, 5);
+    assert_string_equal(out.data, "▁█x▅x");
+    buf_free(&out);
+}
+
+static void a_line_is_drawn_from_corner_to_corner(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    double alphas[] = {0, 1}, values[] = {1, 0};
+
+    curve_draw(&out, alphas, values, 2, 0, 1, 2, 1, "> ");
+    assert_string_equal(out.data, "> ⠑⢄  1\n");
+    buf_free(&out);
+}
+
+static void points_that_are_not_finite_are_crosses(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    double alphas[] = {0, 0.5, 1}, values[] = {NAN, 0, 0};
+
+    curve_draw(&out, alphas, values, 3, 0, 1, 4, 2, "");
+    assert_non_null(out.data);
+    assert_memory_equal(out.data, "xx", 2);
+    buf_free(&out);
+}
+
+static void bars_fill(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+
+    bar_draw(&out, 0.5, 3);
+    assert_string_equal(out.data, "█▌·");
+    buf_free(&out);
+    bar_draw(&out, NAN, 2);
+    assert_string_equal(out.data, "··");
+    buf_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(csv_quotes_what_needs_it),
+        cmocka_unit_test(json_rows_are_objects),
+        cmocka_unit_test(tables_align),
+        cmocka_unit_test(an_empty_table_has_its_header),
+        cmocka_unit_test(sparks_and_gaps),
+        cmocka_unit_test(a_line_is_drawn_from_corner_to_corner),
+        cmocka_unit_test(points_that_are_not_finite_are_crosses),
+        cmocka_unit_test(bars_fill),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
