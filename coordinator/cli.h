@@ -24,6 +24,8 @@ enum exit_code {
     EXIT_TIMEOUT = 5,
 };
 
+enum { CLI_NAME_MAX = 128 }; /* bytes of a sweep's name, NUL included */
+
 enum cli_form { FORM_TABLE, FORM_CSV, FORM_JSON };
 
 struct cli {
@@ -67,6 +69,25 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
 
 /* Open DIR/coord.db read-only. NULL with err. */
 struct store *cli_store(const struct cli *cli, struct error *err);
+
+/* The sweep that an argument means: its name, its id, or "last" (also NULL): the
+ * one submitted last. ERR_NOT_FOUND, with the names there are. */
+int cli_sweep(struct store *store, const char *text, int64_t *ret_id,
+              char ret_name[CLI_NAME_MAX], struct error *err);
+
+/* The job that an argument means: its id, or at least 4 digits of its key.
+ * ERR_NOT_FOUND; ERR_INVALID when several keys begin so. */
+int cli_job(struct store *store, const char *text, int64_t *ret_id,
+            struct error *err);
+
+/* One statement's first value as an integer. ERR_NOT_FOUND when it has no row. */
+int cli_int(struct store *store, const char *sql, const char *arg, int64_t *ret,
+            struct error *err);
+
+/* Run one statement and print its rows; args as query_open. */
+int cli_print_sql(const struct cli *cli, struct store *store, const char *sql,
+                  const char *const *args, size_t arg_count, size_t *ret_rows,
+                  struct error *err);
 
 /* Print all rows of a query in cli->form to stdout: an aligned table with a
  * header (numbers to the right, reals with 4 significant digits, NULL as "-"),

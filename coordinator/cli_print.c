@@ -144,3 +144,16 @@ done:
     buf_free(&p.out);
     return rc;
 }
+
+int cli_print_sql(const struct cli *cli, struct store *store, const char *sql,
+                  const char *const *args, size_t arg_count, size_t *ret_rows,
+                  struct error *err)
+{
+    struct query *query = query_open(store, sql, args, arg_count, err);
+
+    if (!query)
+        return -1;
+    int rc = cli_print(cli, query, ret_rows, err);
+    query_close(&query);
+    return rc;
+}

@@ -1,0 +1,121 @@
+/* coord status [SWEEP] [--watch]: how far the sweeps are, and what went wrong. */
+
+#include "coordinator/cli.h"
+
+#include "common/error.h"
+
+#include <getopt.h>
+#include <poll.h>
+
+enum { WATCH_MS = 1000, FAILURES_MAX = 10 };
+
+static const char SWEEPS[] =
+    "SELECT sweep, jobs, waiting, ready, running, done, failed, cancelled, skipped"
+    " FROM progress WHERE ?1 IS NULL OR sweep = ?1 ORDER BY submitted_ms";
+
+static const char FAILURES[] =
+    "SELECT job, kind, state, cause, message, attempts, host FROM failures"
+    " WHERE ?1 IS NULL OR sweep = ?1 ORDER BY state = 'skipped', job LIMIT 10";
+
+static const char CONNECTED[] =
+    "SELECT count(*) AS workers, coalesce(sum(slots), 0) AS slots,"
+    " coalesce(sum(running), 0) AS running FROM workers WHERE state = 'connected'";
+
+/* --json: one value, so one statement that nests them. */
+static const char AS_JSON[] =
+    "SELECT json_object("
+    "'sweeps', (SELECT json_group_array(json_object('sweep', sweep, 'jobs', jobs,"
+    " 'waiting', waiting, 'ready', ready, 'running', running, 'done', done,"
+    " 'failed', failed, 'cancelled', cancelled, 'skipped', skipped))"
+    " FROM progress WHERE ?1 IS NULL OR sweep = ?1),"
+    "'workers', (SELECT json_group_array(json_object('id', id, 'host', host,"
+    " 'state', state, 'slots', slots, 'running', running))"
+    " FROM workers WHERE state = 'connected'),"
+    "'failures', (SELECT json_group_array(json_object('job', job, 'state', state,"
+    " 'cause', cause, 'message', message))"
+    " FROM failures WHERE ?1 IS NULL OR sweep = ?1))";
+
+static int print_json(struct store *store, const char *sweep, struct error *err)
+{
+    struct query *query = query_open(store, AS_JSON, &sweep, 1, err);
+
+    if (!query)
+        return -1;
+    int got = query_next(query, err);
+    if (got == 1)
+        puts(query_text(query, 0, NULL));
+    query_close(&query);
+    return got == 1 ? 0 : -1;
+}
+
+static int print_tables(struct cli *cli, struct store *store, const char *sweep,
+                        struct error *err)
+{
+    const char *failed = "SELECT count(*) FROM failures WHERE ?1 IS NULL OR sweep = ?1";
+    int64_t failures = 0;
+
+    if (cli_print_sql(cli, store, SWEEPS, &sweep, 1, NULL, err) != 0)
+        return -1;
+    if (cli->form != FORM_TABLE)
+        return 0;
+    puts("");
+    if (cli_print_sql(cli, store, CONNECTED, NULL, 0, NULL, err) != 0)
+        return -1;
+    struct query *query = query_open(store, failed, &sweep, 1, err);
+    if (!query || query_next(query, err) != 1) {
+        query_close(&query);
+        return -1;
+    }
+    failures = query_int(query, 0);
+    query_close(&query);
+    if (failures == 0)
+        return 0;
+    puts("");
+    if (cli_print_sql(cli, store, FAILURES, &sweep, 1, NULL, err) != 0)
+        return -1;
+    if (failures > FAILURES_MAX)
+        fprintf(stderr, "%d of %lld; all: coord sql 'SELECT * FROM failures'\n",
+                FAILURES_MAX, (long long)failures);
+    return 0;
+}
+
+static int print_status(struct cli *cli, struct store *store, const char *text,
+                        struct error *err)
+{
+    char name[CLI_NAME_MAX];
+    int64_t id;
+
+    if (text && cli_sweep(store, text, &id, name, err) != 0)
+        return -1;
+    if (cli->form == FORM_JSON)
+        return print_json(store, text ? name : NULL, err);
+    return print_tables(cli, store, text ? name : NULL, err);
+}
+
+int cmd_status(struct cli *cli, int argc, char **argv)
+{
+    static const struct option options[] = {{"watch", no_argument, NULL, 'w'},
+                                            {NULL, 0, NULL, 0}};
+    struct error err = {0};
+    bool watch = false;
+    int option, rc = -1;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option != 'w')
+            return cli_usage(cli, "unknown option");
+        watch = true;
+    }
+    if (argc - optind > 1)
+        return cli_usage(cli, "expected at most one sweep");
+    struct store *store = cli_store(cli, &err);
+    if (!store)
+        return cli_fail(cli, &err);
+    do {
+        if (watch && cli->color)
+            fputs("\033[H\033[2J", stdout); /* home, and clear the screen */
+        rc = print_status(cli, store, argv[optind], &err);
+        fflush(stdout);
+    } while (rc == 0 && watch && poll(NULL, 0, WATCH_MS) == 0);
+    store_close(&store);
+    return rc == 0 ? EXIT_OK : cli_fail(cli, &err);
+}

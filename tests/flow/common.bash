@@ -1,0 +1,110 @@
+# What the flow tests share: real coordinators and workers in a directory of the
+# test's own, on free ports, ended by their ids. Waits have deadlines.
+
+coord() { "$COORD_BIN/coord" "$@"; }
+
+# Sanitizers make everything slower; deadlines are generous, since they only
+# matter when something is broken.
+DEADLINE_S=120
+
+setup() {
+    DIR=$(mktemp -d "${TMPDIR:-/tmp}/coord-flow.XXXXXX")
+    export COORD_DIR=$DIR/state
+    mkdir "$COORD_DIR"
+    PIDS=()
+}
+
+teardown() {
+    for pid in "${PIDS[@]}"; do
+        kill -CONT "$pid" 2>/dev/null || true
+        kill -KILL "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    if [ -n "${BATS_ERROR_STATUS:-}" ] && [ "$BATS_ERROR_STATUS" -ne 0 ]; then
+        tail -n 20 "$DIR"/*.log 2>/dev/null
+    fi
+    rm -rf "$DIR"
+}
+
+# wait_for COMMAND...: until it succeeds, or fail at the deadline.
+wait_for() {
+    local end=$((SECONDS + DEADLINE_S))
+    until "$@" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$end" ]; then
+            echo "deadline: $*"
+            return 1
+        fi
+        read -r -t 0.05 <> <(:) || true
+    done
+}
+
+# One value (or CSV rows without the header) from the database.
+sql() { coord --csv sql "$1" | tail -n +2; }
+
+# is VALUE SQL: the statement gives that value.
+is() { [ "$(sql "$2")" = "$1" ]; }
+
+# serve [OPTION...]: start a coordinator; its endpoint is in $ENDPOINT.
+serve() {
+    "$COORD_BIN/coord" serve --bind "${BIND:-tcp://127.0.0.1:*}" "$@" \
+        >>"$DIR/serve.log" 2>&1 3>&- &
+    SERVE=$!
+    PIDS+=("$SERVE")
+    wait_for coord_answers
+    ENDPOINT=$(cat "$COORD_DIR/endpoint")
+}
+coord_answers() { [ -s "$COORD_DIR/endpoint" ] && coord status; }
+
+# worker NAME [OPTION...]: start a worker daemon; its id is in $WORKER.
+worker() {
+    local name=$1
+    shift
+    "$COORD_BIN/coord-worker" --connect "$ENDPOINT" --cache "$DIR/cache-$name" \
+        --slots 1 "$@" >>"$DIR/worker-$name.log" 2>&1 3>&- &
+    WORKER=$!
+    PIDS+=("$WORKER")
+}
+
+# Every result row of every job, in an order of its own: what must be byte-equal
+# whoever computed it. Times and hosts are left out.
+results() { coord --csv sql "$(cat "$COORD_SOURCE/tests/flow/results.sql")"; }
+
+# What must hold in every database at rest: one row of zeros.
+invariants_hold() {
+    local got
+    got=$(coord --csv sql "$(cat "$COORD_SOURCE/tests/flow/invariants.sql")" | tail -n 1)
+    echo "invariants: $got"
+    [ "$got" = "0,0,0,0,0,0" ]
+}
+
+# A sweep of runs of about a second each, and their paths.
+write_grid() {
+    cat >"$DIR/grid.toml" <<'TOML'
+[sweep]
+name = "flow"
+seeds = 4
+
+[base]
+data = { name = "fashion-mnist", train = 2000 }
+model = { name = "lenet5" }
+optimizer = { lr = 0.05, momentum = 0.9 }
+train = { epochs = 3, eval = { train = 500, test = 500 } }
+
+[[intervention]]
+name = "random-labels"
+role = "data"
+set = { "data.labels.random" = 1.0 }
+
+[[probe]]
+name = "path"
+kind = "path"
+alphas = 5
+splits = { train = 500, test = 500 }
+
+[[probe]]
+name = "layers"
+kind = "layers"
+alphas = 3
+splits = { train = 500, test = 500 }
+TOML
+}
