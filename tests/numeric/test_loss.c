@@ -1,0 +1,123 @@
+#include "worker/nn/net.h"
+
+#include "tests/numeric/numkit.h"
+
+enum { ROWS = 37, CLASSES = 10 };
+
+/* The definition without the trick: sums of exp in long double. */
+static long double naive_loss(const real *z, int label, int K)
+{
+    long double sum = 0;
+
+    for (int k = 0; k < K; k++)
+        sum += expl((long double)z[k]);
+    return logl(sum) - (long double)z[label];
+}
+
+static void check_rows(const real *z, int K)
+{
+    uint8_t labels[ROWS], right[ROWS];
+    double losses[ROWS];
+    real *dz = num_filled((size_t)(ROWS * K), NAN);
+
+    for (int i = 0; i < ROWS; i++)
+        labels[i] = (uint8_t)(i % K);
+    loss_softmax(losses, right, dz, z, labels, ROWS, K);
+    for (int i = 0; i < ROWS; i++) {
+        const real *row = z + i * K;
+        const double loss = (double)naive_loss(row, labels[i], K);
+        int best = 0;
+        for (int k = 0; k < K; k++) {
+            double p = exp(-(double)naive_loss(row, k, K));
+            double want = (p - (k == labels[i])) / ROWS;
+            /* rounded to real once: 2^-24 of at most 1/ROWS */
+            assert_true(fabs((double)dz[i * K + k] - want) < 1e-7 / ROWS);
+            best = row[k] > row[best] ? k : best;
+        }
+        assert_true(fabs(losses[i] - loss) <= 1e-13 * (1 + fabs(loss)));
+        assert_int_equal(right[i], best == labels[i]);
+    }
+    free(dz);
+}
+
+static void matches_the_definition(void **state)
+{
+    const int counts[] = {1, 2, CLASSES, 17};
+    (void)state;
+
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+        for (int scale = 1; scale <= 100; scale *= 10) {
+            real *z = num_random((size_t)(ROWS * counts[c]), 3);
+            for (int i = 0; i < ROWS * counts[c]; i++)
+                z[i] *= (real)scale;
+            check_rows(z, counts[c]);
+            free(z);
+        }
+    }
+}
+
+static double loss_of(const real *z, int K, uint8_t label, uint8_t *ret_right)
+{
+    double loss;
+
+    loss_softmax(&loss, ret_right, NULL, z, &label, 1, K);
+    return loss;
+}
+
+static void huge_logits_do_not_overflow(void **state)
+{
+    const real z[3] = {(real)1e30, 0, (real)-1e30};
+    uint8_t right;
+    (void)state;
+
+    assert_true(loss_of(z, 3, 0, &right) == 0);
+    assert_int_equal(right, 1);
+    assert_true(fabs(loss_of(z, 3, 1, &right) / 1e30 - 1) < 1e-6);
+    assert_int_equal(right, 0);
+}
+
+static void first_of_equals_is_the_answer(void **state)
+{
+    const real z[4] = {1, 5, 5, 0};
+    uint8_t right;
+    (void)state;
+
+    loss_of(z, 4, 1, &right);
+    assert_int_equal(right, 1);
+    loss_of(z, 4, 2, &right);
+    assert_int_equal(right, 0);
+}
+
+static void nonfinite_logits_are_seen(void **state)
+{
+    uint8_t right;
+    (void)state;
+
+    for (int at = 0; at < 3; at++) {
+        real z[3] = {1, 2, 3}, dz[3];
+        double loss;
+        uint8_t label = 2;
+        z[at] = NAN;
+        loss_softmax(&loss, &right, dz, z, &label, 1, 3);
+        assert_true(isnan(loss));
+        assert_int_equal(right, 0);
+        for (int k = 0; k < 3; k++)
+            assert_true(isnan(dz[k]));
+    }
+    const real up[2] = {INFINITY, 0}, down[2] = {-INFINITY, 0};
+    assert_true(isnan(loss_of(up, 2, 1, &right)));
+    assert_true(isinf(loss_of(down, 2, 0, &right)));
+    assert_true(loss_of(down, 2, 1, &right) == 0);
+    assert_int_equal(right, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(matches_the_definition),
+        cmocka_unit_test(huge_logits_do_not_overflow),
+        cmocka_unit_test(first_of_equals_is_the_answer),
+        cmocka_unit_test(nonfinite_logits_are_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
