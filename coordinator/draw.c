@@ -65,10 +65,13 @@ static void canvas_curve(struct canvas *canvas, const double *alphas,
         double level = (value - low) * scale;
         level = level < 0 ? 0 : level > (double)(height - 1) ? (double)(height - 1) : level;
         size_t y = height - 1 - (size_t)lround(level);
-        size_t from = before == height ? y : before;
-        for (size_t at = from; at != y; at += at < y ? (size_t)1 : (size_t)-1)
-            canvas_dot(canvas, x, at);
         canvas_dot(canvas, x, y);
+        if (before == height)
+            before = y;
+        for (; before + 1 < y; before++)
+            canvas_dot(canvas, x, before + 1);
+        for (; before > y + 1; before--)
+            canvas_dot(canvas, x, before - 1);
         before = y;
     }
 }
