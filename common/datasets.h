@@ -18,11 +18,11 @@ struct dataset_info {
     int classes;
     int64_t train_count, test_count;
     double mean[3], std[3];
-    const char *dir;       /* where a system package puts it; NULL: must be named */
-    const char *files[8];  /* NULL-terminated; IDX: train images, train labels,
+    const char *dir;      /* where a system package puts it; NULL: must be named */
+    const char *files[8]; /* NULL-terminated; IDX: train images, train labels,
                               test images, test labels (".gz" also found);
                               CIFAR: training files, then the test file last */
-    int label_bytes;       /* CIFAR: 1, or 2 for CIFAR-100 (coarse, fine) */
+    int label_bytes;      /* CIFAR: 1, or 2 for CIFAR-100 (coarse, fine) */
 };
 
 /* NULL when unknown. */

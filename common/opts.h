@@ -22,49 +22,63 @@ const char *job_kind_name(enum job_kind kind);
 enum opt_type {
     OPT_BOOL,
     OPT_INT,
-    OPT_REAL,       /* integers are taken and become reals */
-    OPT_NAME,       /* one of names[] */
+    OPT_REAL, /* integers are taken and become reals */
+    OPT_NAME, /* one of names[] */
     OPT_STRING,
-    OPT_INTS,       /* list of integers */
-    OPT_STRINGS,    /* list of strings; if names != NULL, each one of names[] */
-    OPT_SIZE,       /* how many examples: "all", a count >= 1, or a share in (0,1] */
-    OPT_ALPHAS,     /* a count >= 2, or a list of distinct finite reals */
-    OPT_STATES,     /* list of states: init final best step:k epoch:k */
-    OPT_STATE,      /* one of those */
+    OPT_INTS,    /* list of integers */
+    OPT_STRINGS, /* list of strings; if names != NULL, each one of names[] */
+    OPT_SIZE,    /* how many examples: "all", a count >= 1, or a share in (0,1] */
+    OPT_ALPHAS,  /* a count >= 2, or a list of distinct finite reals */
+    OPT_STATES,  /* list of states: init final best step:k epoch:k; canonical
+                       in that order, without repeats, and always with final */
+    OPT_STATE,   /* one of those */
 };
 
 struct opt {
-    const char *name;         /* "optimizer.lr" */
+    const char *name; /* "optimizer.lr" */
     enum opt_type type;
-    enum job_kind kind;       /* the jobs that have it */
-    const char *fallback;     /* default, as a value text; NULL: required */
-    double min, max;          /* inclusive range of numbers (of each item) */
-    const char *const *names; /* OPT_NAME, OPT_STRINGS: allowed; NULL-terminated */
-    const char *needs;        /* when it applies: "model.name=mlp|lenet5", or
+    enum job_kind kind;             /* the jobs that have it */
+    const char *fallback;           /* default, as a value text; NULL: required */
+    double min, max;                /* range of numbers (of each item), inclusive */
+    bool above_min, below_max;      /* that bound is exclusive */
+    bool ascending;                 /* OPT_INTS: each item above the one before */
+    const char *const *names;       /* OPT_NAME, OPT_STRINGS: allowed; NULL-terminated.
+                                 Lists are kept in this order */
+    const char *const *names_later; /* known names that are not built yet */
+    const char *needs;              /* when it applies: "model.name=mlp|lenet5", or
                                  NULL: always. Giving it elsewhere is an error */
-    bool later;               /* known to the language, not built yet */
-    const char *unit;         /* "epochs", "examples", ...; NULL: none */
-    const char *help;         /* one line */
+    bool later;                     /* known to the language, not built yet */
+    const char *unit;               /* "epochs", "examples", ...; NULL: none */
+    const char *help;               /* one line */
 };
 
 /* All rows, sorted by name. */
 const struct opt *opt_table(size_t *ret_count);
 
-/* The row for a name and kind, or NULL. */
+/* The row for a name and kind, or NULL. Rows that are `later` are found too. */
 const struct opt *opt_find(enum job_kind kind, const char *name);
 
 /* The known name nearest to a mistyped one (edit distance at most 3 and less
  * than half its length), or NULL. prefix-aware: a table name such as
- * "optimiser" finds "optimizer". */
+ * "optimiser" finds "optimizer", and a bare "lr" finds "optimizer.lr". */
 const char *opt_nearest(enum job_kind kind, const char *name);
 
 /* The nearest of a NULL-terminated list, under the same rule, or NULL. */
 const char *name_nearest(const char *name, const char *const *names);
 
+/* The tables of a run, NULL-terminated: "data", "data.labels", "optimizer", ...:
+ * every part of a train option's name before a dot. */
+const char *const *opt_tables(void);
+
+/* Append what a row takes: "an integer from 1 to 65536". For messages and the
+ * documentation. */
+void opt_expect(const struct opt *opt, struct buf *out);
+
 /* Check a value against a row and bring it to the row's type and canonical form
  * (1 -> 1.0 for a real), in place. -1 with ERR_INVALID and a sentence without a
- * position: "expected ..., got ...". ERR_UNSUPPORTED for a row (or one of its
- * names) that is not built yet. */
+ * position: "expected ..., got ...". ERR_UNSUPPORTED ("not supported yet") for a
+ * row, or one of its names, that is not built yet. On failure the value may have
+ * changed, but is valid. */
 int opt_check(const struct opt *opt, struct value *value, struct error *err);
 
 /* Whether the row applies to the spec (its needs hold, defaults included). */

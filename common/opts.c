@@ -1,0 +1,215 @@
+#include "common/opts.h"
+
+#include "common/error.h"
+#include "common/spec.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof(a)[0])
+
+/* Integers above this are not exact as doubles, in JSON for one. */
+#define INT_EXACT_MAX 9007199254740992.0 /* 2^53 */
+#define REAL_MAX      1e300
+#define COUNT_MAX     1e9
+
+#define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+#define IMAGES "data.name=fashion-mnist|mnist|cifar10|cifar100"
+
+#define SEED(name_, help_)                                                               \
+    {                                                                                    \
+        .name = name_, .type = OPT_INT, .max = INT_EXACT_MAX, .help = help_              \
+    }
+#define LATER(name_, help_)                                                              \
+    {                                                                                    \
+        .name = name_, .type = OPT_STRING, .fallback = "\"\"", .later = true,            \
+        .help = help_                                                                    \
+    }
+
+/* Sorted by name, then kind. JOB_TRAIN is 0, so runs' rows need not say so. */
+/* clang-format off */
+static const struct opt TABLE[] = {
+    { "a.run", OPT_STRING, JOB_PROBE,
+      .help = "key of the run that has the state at alpha 0" },
+    { "a.state", OPT_STATE, JOB_PROBE, .help = "the state at alpha 0" },
+    { "b.run", OPT_STRING, JOB_PROBE,
+      .help = "key of the run that has the state at alpha 1" },
+    { "b.state", OPT_STATE, JOB_PROBE, .help = "the state at alpha 1" },
+    { "data.augment", OPT_STRINGS, .fallback = "[]",
+      .names = NAMES("flip", "crop4"), .needs = IMAGES,
+      .help = "random changes to training images, in this order" },
+    LATER("data.blur", "blur every image"),
+    LATER("data.classes", "the classes to keep"),
+    { "data.dir", OPT_STRING, .fallback = "\"\"", .needs = IMAGES,
+      .help = "folder of the data set's files; empty: the system's" },
+    LATER("data.labels.noise", "share of labels that are flipped"),
+    { "data.labels.random", OPT_REAL, .fallback = "0.0", .max = 1,
+      .help = "share of training labels drawn anew at random" },
+    { "data.name", OPT_NAME, .fallback = "\"fashion-mnist\"",
+      .names = NAMES("fashion-mnist", "mnist", "cifar10", "cifar100", "spiral"),
+      .help = "the data set" },
+    LATER("data.shuffle", "shuffle blocks of every image"),
+    { "data.train", OPT_SIZE, .fallback = "\"all\"", .max = COUNT_MAX,
+      .unit = "examples", .help = "training examples used, a fixed subset" },
+    LATER("init.from", "start from a state of another run"),
+    { "init.mode", OPT_NAME, .fallback = "\"fan_in\"",
+      .names = NAMES("fan_in", "fan_out"),
+      .needs = "init.scheme=kaiming_normal|kaiming_uniform",
+      .help = "whose count sets the variance" },
+    LATER("init.noise", "noise added to the initial weights"),
+    LATER("init.permute", "hidden units permuted"),
+    LATER("init.reset", "groups that are drawn anew"),
+    { "init.scale", OPT_REAL, .fallback = "1.0", .max = REAL_MAX, .above_min = true,
+      .help = "factor on the initial parameters" },
+    { "init.scheme", OPT_NAME, .fallback = "\"default\"",
+      .names = NAMES("default", "kaiming_normal", "kaiming_uniform",
+                     "xavier_normal", "xavier_uniform"),
+      .names_later = NAMES("orthogonal", "sparse"),
+      .help = "distribution of the initial weights; default is PyTorch's" },
+    LATER("init.zero_gamma", "last norm of every block starts at 0"),
+    LATER("model.activation", "the nonlinearity"),
+    LATER("model.dropout", "share of units dropped in training"),
+    { "model.name", OPT_NAME, .fallback = "\"lenet5\"",
+      .names = NAMES("mlp", "lenet-300-100", "lenet5"),
+      .names_later = NAMES("vgg11", "vgg13", "vgg16", "vgg19", "resnet18", "resnet20",
+                           "resnet32", "resnet34", "resnet44", "resnet50", "resnet56",
+                           "resnet110"),
+      .help = "the network" },
+    LATER("model.norm", "normalisation layers"),
+    LATER("model.residual", "shortcut connections"),
+    LATER("model.stem", "the first layers of a ResNet"),
+    LATER("model.width", "channels of the first stage"),
+    { "model.widths", OPT_INTS, .fallback = "[300,100]", .min = 1, .max = 65536,
+      .needs = "model.name=mlp", .unit = "units",
+      .help = "hidden layers of an mlp" },
+    { "numerics", OPT_INT, .min = 1, .max = 1000000,
+      .help = "version of the arithmetic; raised when results change" },
+    { "numerics", OPT_INT, JOB_PROBE, .min = 1, .max = 1000000,
+      .help = "version of the arithmetic; raised when results change" },
+    { "optimizer.batch", OPT_INT, .fallback = "128", .min = 1, .max = 65536,
+      .unit = "examples", .help = "examples of one step" },
+    LATER("optimizer.beta1", "decay of Adam's first moment"),
+    LATER("optimizer.beta2", "decay of Adam's second moment"),
+    LATER("optimizer.clip", "largest gradient norm"),
+    LATER("optimizer.decay_on", "which parameters decay"),
+    LATER("optimizer.eps", "added to Adam's denominator"),
+    LATER("optimizer.freeze", "groups that are not trained"),
+    { "optimizer.lr", OPT_REAL, .fallback = "0.1", .max = REAL_MAX,
+      .help = "learning rate" },
+    { "optimizer.momentum", OPT_REAL, .fallback = "0.0", .max = 1, .below_max = true,
+      .help = "momentum" },
+    { "optimizer.name", OPT_NAME, .fallback = "\"sgd\"", .names = NAMES("sgd"),
+      .names_later = NAMES("adam", "adamw", "rmsprop"), .help = "the optimizer" },
+    { "optimizer.nesterov", OPT_BOOL, .fallback = "false",
+      .help = "Nesterov's momentum" },
+    { "optimizer.weight_decay", OPT_REAL, .fallback = "0.0", .max = REAL_MAX,
+      .help = "L2 penalty on all parameters" },
+    { "probe.alphas", OPT_ALPHAS, JOB_PROBE, .fallback = "50", .min = 2, .max = 65536,
+      .help = "points of the path: how many, or which" },
+    { "probe.bn", OPT_STRINGS, JOB_PROBE, .fallback = "[\"interp\",\"recompute\"]",
+      .names = NAMES("interp", "recompute", "end", "start", "batch"),
+      .help = "running statistics of norm layers on the path" },
+    { "probe.from", OPT_REAL, JOB_PROBE, .fallback = "0.0",
+      .min = -REAL_MAX, .max = REAL_MAX, .help = "first alpha of a count" },
+    { "probe.groups", OPT_STRINGS, JOB_PROBE, .fallback = "[]",
+      .needs = "probe.kind=layers", .help = "groups varied, one curve each" },
+    { "probe.kind", OPT_NAME, JOB_PROBE, .names = NAMES("path", "layers"),
+      .names_later = NAMES("between", "plane"),
+      .help = "what varies: everything at once, or one group at a time" },
+    { "probe.splits.test", OPT_SIZE, JOB_PROBE, .fallback = "\"all\"",
+      .max = COUNT_MAX, .unit = "examples", .help = "test examples evaluated" },
+    { "probe.splits.train", OPT_SIZE, JOB_PROBE, .fallback = "5000",
+      .max = COUNT_MAX, .unit = "examples",
+      .help = "training examples evaluated, a fixed subset" },
+    { "probe.to", OPT_REAL, JOB_PROBE, .fallback = "1.0",
+      .min = -REAL_MAX, .max = REAL_MAX, .help = "last alpha of a count" },
+    { "probe.tolerance", OPT_REAL, JOB_PROBE, .fallback = "0.02", .max = REAL_MAX,
+      .unit = "nats", .help = "rise up to which a path counts as monotone" },
+    SEED("seed.augment", "stream of flips and crops"),
+    SEED("seed.dropout", "stream of dropped units"),
+    SEED("seed.init", "stream of initial weights"),
+    SEED("seed.labels", "stream of random labels"),
+    SEED("seed.order", "stream of the order of the training data"),
+    { "train.epochs", OPT_INT, .fallback = "10", .max = 100000, .unit = "epochs",
+      .help = "passes over the training data" },
+    { "train.eval.test", OPT_SIZE, .fallback = "\"all\"", .max = COUNT_MAX,
+      .unit = "examples", .help = "test examples evaluated after every epoch" },
+    { "train.eval.train", OPT_SIZE, .fallback = "5000", .max = COUNT_MAX,
+      .unit = "examples",
+      .help = "training examples evaluated after every epoch, a fixed subset" },
+    { "train.keep", OPT_STATES, .fallback = "[\"final\"]",
+      .help = "states that are stored" },
+    LATER("train.label_smoothing", "share of the target given to all classes"),
+    { "train.schedule.at", OPT_INTS, .fallback = "[]", .min = 1, .max = 100000,
+      .ascending = true, .needs = "train.schedule.name=step", .unit = "epochs",
+      .help = "epochs at which the learning rate drops" },
+    { "train.schedule.factor", OPT_REAL, .fallback = "0.1", .max = REAL_MAX,
+      .needs = "train.schedule.name=step", .help = "factor of each drop" },
+    { "train.schedule.name", OPT_NAME, .fallback = "\"constant\"",
+      .names = NAMES("constant", "step"), .names_later = NAMES("cosine"),
+      .help = "the learning rate over the epochs" },
+    LATER("train.schedule.warmup", "epochs of rising learning rate"),
+    LATER("train.until.train_acc", "training accuracy at which to stop"),
+};
+/* clang-format on */
+
+/* Tables of a grid: every part of a run's option name before a dot. */
+static const char *const TABLES[] = {
+    "data",  "data.labels", "init",           "model",       "optimizer", "seed",
+    "train", "train.eval",  "train.schedule", "train.until", NULL,
+};
+
+const char *job_kind_name(enum job_kind kind)
+{
+    static const char *const NAMES_OF[] = {"train", "probe", "derive"};
+    return NAMES_OF[kind];
+}
+
+const struct opt *opt_table(size_t *ret_count)
+{
+    *ret_count = ARRAY_LEN(TABLE);
+    return TABLE;
+}
+
+const struct opt *opt_find(enum job_kind kind, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(TABLE); i++)
+        if (TABLE[i].kind == kind && strcmp(TABLE[i].name, name) == 0)
+            return &TABLE[i];
+    return NULL;
+}
+
+const char *const *opt_tables(void)
+{
+    return TABLES;
+}
+
+/* ---- which options apply ---------------------------------------------------- */
+
+/* Whether word is one of the words of "a|b|c". */
+static bool one_of(const char *words, const char *word)
+{
+    size_t size = strlen(word);
+
+    for (const char *at = words; at; at = strchr(at, '|')) {
+        at += *at == '|';
+        if (strncmp(at, word, size) == 0 && (at[size] == '|' || at[size] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+bool opt_applies(const struct opt *opt, const struct spec *spec)
+{
+    char name[64];
+    const char *equals;
+
+    if (!opt->needs)
+        return true;
+    equals = strchr(opt->needs, '=');
+    assert(equals && (size_t)(equals - opt->needs) < sizeof name);
+    memcpy(name, opt->needs, (size_t)(equals - opt->needs));
+    name[equals - opt->needs] = '\0';
+    return one_of(equals + 1, spec_string(spec, name));
+}
