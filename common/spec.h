@@ -60,21 +60,19 @@ int spec_set(struct spec *spec, const char *name, const struct value *value,
 
 /* Check what concerns several options together: required ones are there, every
  * one given applies (opt_applies), probe endpoints are complete. On failure
- * *ret_name (when not NULL) is the offending option's name. */
-int spec_check(const struct spec *spec, const char **ret_name,
-               struct error *err);
+ * *ret_name, when asked for, is the offending option's name and the sentence
+ * leaves it out; else the sentence begins with it. */
+int spec_check(const struct spec *spec, const char **ret_name, struct error *err);
 
 /* Append the canonical text. */
 void spec_text(const struct spec *spec, struct buf *out);
 
 /* Read a text back. Strict: unknown options, wrong order, values that equal the
  * default or are not canonical, and trailing bytes are errors. */
-int spec_parse(const char *text, size_t size, struct spec *ret,
-               struct error *err);
+int spec_parse(const char *text, size_t size, struct spec *ret, struct error *err);
 
 /* The hash of the canonical text. */
-int spec_key(const struct spec *spec, char ret_key[HASH_TEXT],
-             struct error *err);
+int spec_key(const struct spec *spec, char ret_key[HASH_TEXT], struct error *err);
 
 /* Effective values, defaults included. The name must be in the table for the
  * spec's kind and of that type: a mistake is a bug and asserts. Strings and
@@ -92,8 +90,19 @@ int spec_value(const struct spec *spec, const char *name, struct value *ret,
 bool spec_has(const struct spec *spec, const char *name);
 
 /* OPT_SIZE resolved against what there is: "all" -> total, a share -> rounded
- * to nearest but at least 1, a count as it is. ERR_INVALID if above total. */
-int spec_size(const struct spec *spec, const char *name, int64_t total,
-              int64_t *ret, struct error *err);
+ * to nearest but at least 1, a count as it is. ERR_INVALID if above total; but a
+ * count that is the default means "as many, if there are". */
+int spec_size(const struct spec *spec, const char *name, int64_t total, int64_t *ret,
+              struct error *err);
+
+/* What a train spec's sizes come to, by the facts of common/datasets.h. */
+struct spec_sizes {
+    int64_t train, test;           /* examples the run has */
+    int64_t eval_train, eval_test; /* and evaluates */
+};
+
+/* ERR_INVALID when one is asked for that is not there; ret_name as spec_check. */
+int spec_sizes(const struct spec *spec, struct spec_sizes *ret, const char **ret_name,
+               struct error *err);
 
 #endif

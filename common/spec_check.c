@@ -1,0 +1,234 @@
+#include "common/spec.h"
+
+#include "common/datasets.h"
+#include "common/error.h"
+#include "common/names.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Rules that concern several options. Each returns 0, or -1 with a sentence that
+ * leaves out the offending option, whose name it puts in *ret_name. */
+typedef int (*rule_fn)(const struct spec *spec, const char **ret_name, struct error *err);
+
+/* ---- every kind ------------------------------------------------------------- */
+
+static int rule_required(const struct spec *spec, const char **ret_name,
+                         struct error *err)
+{
+    size_t count;
+    const struct opt *rows = opt_table(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].kind != spec->kind || rows[i].fallback)
+            continue;
+        if (!spec_has(spec, rows[i].name)) {
+            *ret_name = rows[i].name;
+            return err_set(err, ERR_INVALID, "is missing");
+        }
+    }
+    return 0;
+}
+
+static int rule_numerics(const struct spec *spec, const char **ret_name,
+                         struct error *err)
+{
+    long long numerics = spec_int(spec, "numerics");
+
+    if (numerics == SPEC_NUMERICS)
+        return 0;
+    *ret_name = "numerics";
+    return err_set(err, ERR_INVALID, "is %lld, but this program computes version %d",
+                   numerics, SPEC_NUMERICS);
+}
+
+/* "model.name=a|b" as "model.name is a or b". */
+static void put_needs(const char *needs, struct buf *out)
+{
+    for (const char *c = needs; *c; c++) {
+        if (*c == '=')
+            buf_puts(out, " is ");
+        else if (*c == '|')
+            buf_puts(out, " or ");
+        else
+            buf_add(out, c, 1);
+    }
+}
+
+static int rule_applies(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    for (size_t i = 0; i < spec->count; i++) {
+        const struct opt *opt = spec->items[i].opt;
+        struct buf needs = {0};
+        if (opt_applies(opt, spec))
+            continue;
+        *ret_name = opt->name;
+        put_needs(opt->needs, &needs);
+        err_set(err, ERR_INVALID, "applies only where %s",
+                needs.data ? needs.data : opt->needs);
+        buf_free(&needs);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- runs ------------------------------------------------------------------- */
+
+static int rule_nesterov(const struct spec *spec, const char **ret_name,
+                         struct error *err)
+{
+    if (!spec_bool(spec, "optimizer.nesterov") ||
+        spec_real(spec, "optimizer.momentum") > 0)
+        return 0;
+    *ret_name = "optimizer.nesterov";
+    return err_set(err, ERR_INVALID, "needs optimizer.momentum above 0");
+}
+
+static int resolve(const struct spec *spec, const char *name, int64_t total, int64_t *ret,
+                   const char **ret_name, struct error *err)
+{
+    if (spec_size(spec, name, total, ret, NULL) == 0)
+        return 0;
+    *ret_name = name;
+    return err_set(err, ERR_INVALID, "asks for more than the %lld examples there are",
+                   (long long)total);
+}
+
+static int find_sizes(const struct spec *spec, struct spec_sizes *ret,
+                      const char **ret_name, struct error *err)
+{
+    const struct dataset_info *info = dataset_find(spec_string(spec, "data.name"));
+    struct spec_sizes sizes;
+
+    assert(info); /* the option's names are the data sets' */
+    sizes.test = info->test_count;
+    if (resolve(spec, "data.train", info->train_count, &sizes.train, ret_name, err) ||
+        resolve(spec, "train.eval.train", sizes.train, &sizes.eval_train, ret_name,
+                err) ||
+        resolve(spec, "train.eval.test", sizes.test, &sizes.eval_test, ret_name, err))
+        return -1;
+    *ret = sizes;
+    return 0;
+}
+
+static int rule_sizes(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    struct spec_sizes sizes;
+    return find_sizes(spec, &sizes, ret_name, err);
+}
+
+/* States to be kept must come to pass. */
+static int rule_keep(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    int64_t epochs = spec_int(spec, "train.epochs");
+    int64_t batch = spec_int(spec, "optimizer.batch");
+    struct spec_sizes sizes = {0};
+    struct value keep;
+    int64_t steps;
+    int rc = 0;
+
+    if (find_sizes(spec, &sizes, ret_name, err) ||
+        spec_value(spec, "train.keep", &keep, err))
+        return -1;
+    steps = epochs * ((sizes.train + batch - 1) / batch);
+    for (size_t i = 0; i < keep.list.count && rc == 0; i++) {
+        const char *text = keep.list.items[i].string;
+        struct state_name state = {0};
+        (void)state_parse(text, &state);
+        if (state.kind == STATE_EPOCH && state.number > epochs)
+            rc = err_set(err, ERR_INVALID, "\"%s\" is after the last epoch, %lld", text,
+                         (long long)epochs);
+        if (state.kind == STATE_STEP && state.number > steps)
+            rc = err_set(err, ERR_INVALID, "\"%s\" is after the last step, %lld", text,
+                         (long long)steps);
+    }
+    *ret_name = "train.keep";
+    value_free(&keep);
+    return rc;
+}
+
+/* ---- probes ----------------------------------------------------------------- */
+
+static int rule_ends(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    static const char *const RUNS[] = {"a.run", "b.run"};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *key = spec_string(spec, RUNS[i]);
+        *ret_name = RUNS[i];
+        if (!hash_is_hex(key, strlen(key)))
+            return err_set(err, ERR_INVALID, "expected a run's key, got \"%s\"", key);
+    }
+    return 0;
+}
+
+static int rule_groups(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    bool layers = strcmp(spec_string(spec, "probe.kind"), "layers") == 0;
+
+    if (!layers || spec_has(spec, "probe.groups"))
+        return 0;
+    *ret_name = "probe.groups";
+    return err_set(err, ERR_INVALID, "is missing: a probe of kind layers needs it");
+}
+
+static int rule_range(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    struct value alphas;
+    bool is_list;
+
+    if (spec_value(spec, "probe.alphas", &alphas, err))
+        return -1;
+    is_list = alphas.type == VALUE_LIST;
+    value_free(&alphas);
+    *ret_name = spec_has(spec, "probe.from") ? "probe.from" : "probe.to";
+    if (is_list && spec_has(spec, *ret_name))
+        return err_set(err, ERR_INVALID, "applies only where probe.alphas is a count");
+    if (spec_real(spec, "probe.from") >= spec_real(spec, "probe.to"))
+        return err_set(err, ERR_INVALID, "expected probe.from below probe.to");
+    return 0;
+}
+
+/* ---- all -------------------------------------------------------------------- */
+
+enum { RULES_MAX = 8 };
+
+static const rule_fn RULES[][RULES_MAX] = {
+    [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov, rule_sizes,
+                   rule_keep},
+    [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
+                   rule_range},
+    [JOB_DERIVE] = {NULL},
+};
+
+/* A caller that does not ask for the name gets it in the sentence. */
+static int named(const char *name, const char **ret_name, struct error *err)
+{
+    if (ret_name) {
+        *ret_name = name;
+        return -1;
+    }
+    return name ? err_prefix(err, "option '%s'", name) : -1;
+}
+
+int spec_check(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    const char *name = NULL;
+
+    if (spec->kind == JOB_DERIVE)
+        return err_set(err, ERR_UNSUPPORTED, "derived states are not supported yet");
+    for (size_t i = 0; i < RULES_MAX && RULES[spec->kind][i]; i++)
+        if (RULES[spec->kind][i](spec, &name, err))
+            return named(name, ret_name, err);
+    return 0;
+}
+
+int spec_sizes(const struct spec *spec, struct spec_sizes *ret, const char **ret_name,
+               struct error *err)
+{
+    const char *name = NULL;
+
+    if (find_sizes(spec, ret, &name, err))
+        return named(name, ret_name, err);
+    return 0;
+}
