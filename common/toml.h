@@ -27,13 +27,13 @@ enum toml_type {
 
 struct toml_node {
     enum toml_type type;
-    char *key;           /* own key in the parent table; NULL in an array */
-    int line, column;    /* of the key, or of the value inside an array; from 1 */
-    bool is_inline;      /* an inline table { ... } */
-    char *string;        /* TOML_STRING, TOML_DATE */
-    int64_t integer;     /* TOML_INT */
-    double real;         /* TOML_REAL */
-    bool boolean;        /* TOML_BOOL */
+    char *key;                  /* own key in the parent table; NULL in an array */
+    int line, column;           /* of the key, or of the value inside an array; from 1 */
+    bool is_inline;             /* an inline table { ... } */
+    char *string;               /* TOML_STRING, TOML_DATE */
+    int64_t integer;            /* TOML_INT */
+    double real;                /* TOML_REAL */
+    bool boolean;               /* TOML_BOOL */
     struct toml_node *children; /* TOML_TABLE, TOML_ARRAY; in file order */
     size_t count;
 };
@@ -49,8 +49,7 @@ const struct toml_node *toml_get(const struct toml_node *table, const char *key)
 
 /* A scalar or (nested) array as a value; tables and dates fail with
  * ERR_INVALID and no position: the caller adds it. */
-int toml_value(const struct toml_node *node, struct value *ret,
-               struct error *err);
+int toml_value(const struct toml_node *node, struct value *ret, struct error *err);
 
 /* "a string", "a table", ...: for error messages. */
 const char *toml_type_name(enum toml_type type);

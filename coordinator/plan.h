@@ -34,10 +34,10 @@ struct plan_param {
  * order; several when points of the grid come to the same spec (an intervention
  * that changes nothing, two probes that ask the same). */
 struct plan_member {
-    const char *intervention; /* owned by the plan; "baseline" */
-    const char *role;         /* init, data, optimizer, model; "" for baseline */
-    const char *probe;        /* the probe's name; "" for runs */
-    int64_t seed;             /* the k of seeds, even when streams are apart */
+    const char *intervention;  /* owned by the plan; "baseline" */
+    const char *role;          /* init, data, optimizer, model; "" for baseline */
+    const char *probe;         /* the probe's name; "" for runs */
+    int64_t seed;              /* the k of seeds, even when streams are apart */
     struct plan_param *params; /* the point's axis and intervention values,
                                   sorted by name */
     size_t param_count;
@@ -46,21 +46,21 @@ struct plan_member {
 struct plan_job {
     struct spec spec;
     char key[HASH_TEXT];
-    struct buf text;          /* canonical spec text */
+    struct buf text; /* canonical spec text */
     struct plan_need *needs;
     size_t need_count;
     struct plan_member *members; /* members[0] asked first: it names the job */
     size_t member_count;
-    uint64_t curve_rows;      /* rows in `curves` that a probe will give */
-    uint64_t path_rows;       /* rows in `paths` */
+    uint64_t curve_rows; /* rows in `curves` that a probe will give */
+    uint64_t path_rows;  /* rows in `paths` */
 };
 
 struct plan {
-    char *name;          /* sweep.name */
+    char *name; /* sweep.name */
     char *file;
-    char *grid;          /* the file's text */
+    char *grid;            /* the file's text */
     uint32_t time_limit_s; /* limits.time, per attempt; 0: none */
-    int64_t max_running; /* 0: no limit */
+    int64_t max_running;   /* 0: no limit */
     struct plan_job *jobs; /* needs point backwards: a job follows what it needs */
     size_t job_count;
     size_t point_count;  /* runs asked for, equal ones counted each time */

@@ -1,0 +1,226 @@
+/* Networks as data: shapes, PyTorch's names and order, groups and unions. */
+
+#include "common/arch.h"
+
+#include "common/datasets.h"
+#include "common/error.h"
+#include "common/spec.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void set(struct spec *spec, const char *name, const char *text)
+{
+    struct error err = {0};
+    struct value value;
+
+    assert_int_equal(value_parse(text, strlen(text), &value, &err), 0);
+    if (spec_set(spec, name, &value, &err))
+        fail_msg("%s", err.text);
+    value_free(&value);
+}
+
+/* A network; widths may be NULL. */
+static struct arch *build(const char *model, const char *data, const char *widths,
+                          struct error *err)
+{
+    struct spec spec;
+    struct arch *arch;
+
+    assert_int_equal(spec_init(&spec, JOB_TRAIN, err), 0);
+    set(&spec, "model.name", model);
+    set(&spec, "data.name", data);
+    if (widths)
+        set(&spec, "model.widths", widths);
+    arch = arch_build(&spec, err);
+    spec_free(&spec);
+    return arch;
+}
+
+/* "name:OxIxKxK" of every tensor, in order. */
+static void assert_tensors(const struct arch *arch, const char *expected)
+{
+    struct buf text = {0};
+    size_t offset = 0;
+
+    for (int t = 0; t < arch->tensor_count; t++) {
+        const struct tensor *tensor = &arch->tensors[t];
+        buf_printf(&text, "%s%s:", t ? " " : "", tensor->name);
+        for (int i = 0; i < tensor->rank; i++)
+            buf_printf(&text, "%s%d", i ? "x" : "", tensor->dim[i]);
+        assert_true(tensor->offset == offset);
+        offset += tensor->count;
+    }
+    assert_true(arch->param_count == offset);
+    assert_string_equal(text.data, expected);
+    buf_free(&text);
+}
+
+/* "name:CxHxW" of every layer's output, in order; ins and outs are chained. */
+static void assert_layers(const struct arch *arch, const char *expected)
+{
+    struct buf text = {0};
+    struct shape before = arch->input;
+
+    for (int i = 0; i < arch->layer_count; i++) {
+        const struct layer *layer = &arch->layers[i];
+        assert_memory_equal(&layer->in, &before, sizeof before);
+        buf_printf(&text, "%s%s:%dx%dx%d", i ? " " : "", layer->name, layer->out.C,
+                   layer->out.H, layer->out.W);
+        before = layer->out;
+    }
+    assert_int_equal(before.C, arch->classes);
+    assert_string_equal(text.data, expected);
+    buf_free(&text);
+}
+
+static void test_lenet5(void **state)
+{
+    struct arch *arch = build("\"lenet5\"", "\"fashion-mnist\"", NULL, NULL);
+
+    (void)state;
+    assert_non_null(arch);
+    assert_layers(arch, "conv1:6x28x28 relu1:6x28x28 pool1:6x14x14 conv2:16x10x10"
+                        " relu2:16x10x10 pool2:16x5x5 flatten:400x1x1 fc1:120x1x1"
+                        " relu3:120x1x1 fc2:84x1x1 relu4:84x1x1 fc3:10x1x1");
+    assert_tensors(arch, "conv1.weight:6x1x5x5 conv1.bias:6 conv2.weight:16x6x5x5"
+                         " conv2.bias:16 fc1.weight:120x400 fc1.bias:120"
+                         " fc2.weight:84x120 fc2.bias:84 fc3.weight:10x84 fc3.bias:10");
+    assert_true(arch->param_count == 61706); /* as PyTorch counts it */
+    assert_true(arch_macs(arch) == 784 * 150 + 100 * 2400 + 48000 + 10080 + 840);
+    assert_false(arch_has_norm(arch));
+    arch_free(&arch);
+    assert_null(arch);
+    arch_free(&arch);
+}
+
+static void test_lenet5_on_cifar(void **state)
+{
+    struct arch *arch = build("\"lenet5\"", "\"cifar100\"", NULL, NULL);
+
+    (void)state;
+    assert_non_null(arch);
+    assert_int_equal(arch->layers[6].out.C, 576);
+    assert_int_equal(arch->layers[11].out.C, 100);
+    arch_free(&arch);
+}
+
+static void test_mlps(void **state)
+{
+    struct arch *arch = build("\"lenet-300-100\"", "\"mnist\"", NULL, NULL);
+
+    (void)state;
+    assert_non_null(arch);
+    assert_layers(arch, "flatten:784x1x1 fc1:300x1x1 relu1:300x1x1 fc2:100x1x1"
+                        " relu2:100x1x1 fc3:10x1x1");
+    assert_true(arch->param_count == 266610);
+    arch_free(&arch);
+    arch = build("\"mlp\"", "\"spiral\"", "[8]", NULL);
+    assert_non_null(arch);
+    assert_tensors(arch, "fc1.weight:8x2 fc1.bias:8 fc2.weight:2x8 fc2.bias:2");
+    arch_free(&arch);
+    arch = build("\"mlp\"", "\"spiral\"", "[]", NULL);
+    assert_non_null(arch);
+    assert_tensors(arch, "fc1.weight:2x2 fc1.bias:2");
+    arch_free(&arch);
+}
+
+static void test_impossible_networks(void **state)
+{
+    struct error err = {0};
+
+    (void)state;
+    assert_null(build("\"lenet5\"", "\"spiral\"", NULL, &err));
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_string_equal(err.text, "model \"lenet5\" on data \"spiral\": layer pool1: its"
+                                  " 2x2 window does not fit into 1x1");
+    assert_null(build("\"mlp\"", "\"mnist\"", "[65536,65536]", &err));
+    assert_string_equal(err.text, "model \"mlp\" on data \"mnist\": layer fc2: more than"
+                                  " 260000000 parameters in all");
+}
+
+static void test_groups(void **state)
+{
+    struct arch *arch = build("\"lenet5\"", "\"mnist\"", NULL, NULL);
+    const char *names[8];
+
+    (void)state;
+    assert_non_null(arch);
+    assert_int_equal(arch_groups(arch, names, 2), 5);
+    assert_int_equal(arch_groups(arch, names, 8), 5);
+    assert_string_equal(names[0], "conv1");
+    assert_string_equal(names[4], "fc3");
+    assert_true(arch_in_group(arch, 0, "all"));
+    assert_true(arch_in_group(arch, 1, "conv1"));
+    assert_true(arch_in_group(arch, 6, "conv1+fc2"));
+    assert_false(arch_in_group(arch, 2, "conv1+fc2"));
+    arch_free(&arch);
+}
+
+static void assert_group(const struct arch *arch, const char *group, const char *expected)
+{
+    struct error err = {0};
+    struct buf text = {0};
+
+    if (arch_check_group(arch, group, &err))
+        buf_puts(&text, err.text);
+    else
+        arch_put_group(arch, group, &text);
+    assert_string_equal(text.data, expected);
+    buf_free(&text);
+}
+
+static void test_group_expressions(void **state)
+{
+    struct arch *arch = build("\"lenet5\"", "\"mnist\"", NULL, NULL);
+
+    (void)state;
+    assert_non_null(arch);
+    assert_group(arch, "all", "all");
+    assert_group(arch, "fc2+conv1", "conv1+fc2");
+    assert_group(arch, "fc2+fc2", "group \"fc2+fc2\" names \"fc2\" twice");
+    assert_group(arch, "conf1", "unknown group \"conf1\" (did you mean \"conv1\"?)");
+    assert_group(arch, "conv1+stem",
+                 "unknown group \"stem\": the network has conv1, conv2, fc1, fc2, fc3");
+    assert_group(arch, "conv1+",
+                 "unknown group \"\": the network has conv1, conv2, fc1, fc2, fc3");
+    assert_group(arch, "all+fc1",
+                 "unknown group \"all\": the network has conv1, conv2, fc1, fc2, fc3");
+    assert_true(arch_compare_groups(arch, "all", "conv1") < 0);
+    assert_true(arch_compare_groups(arch, "fc1", "conv2") > 0);
+    assert_true(arch_compare_groups(arch, "conv1+fc1", "conv1+fc2") < 0);
+    assert_int_equal(arch_compare_groups(arch, "fc1", "fc1"), 0);
+    arch_free(&arch);
+}
+
+static void test_datasets(void **state)
+{
+    const struct opt *opt = opt_find(JOB_TRAIN, "data.name");
+
+    (void)state;
+    for (size_t i = 0; opt->names[i]; i++) {
+        const struct dataset_info *info = dataset_find(opt->names[i]);
+        assert_non_null(info);
+        assert_true(info->train_count > 0 && info->test_count > 0);
+        assert_true(info->shape.C <= 3 && info->std[0] > 0);
+        if (info->format != DATASET_SPIRAL)
+            assert_non_null(info->files[0]);
+    }
+    assert_null(dataset_find("imagenet"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lenet5),   cmocka_unit_test(test_lenet5_on_cifar),
+        cmocka_unit_test(test_mlps),     cmocka_unit_test(test_impossible_networks),
+        cmocka_unit_test(test_groups),   cmocka_unit_test(test_group_expressions),
+        cmocka_unit_test(test_datasets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
