@@ -76,8 +76,8 @@ FUZZ  := $(FUZZ_SRC:%.c=$(B)/%)
 BENCH := $(BENCH_SRC:%.c=$(B)/%)
 FLOWS := $(wildcard tests/flow/*.bats)
 
-.PHONY: all tests check check-asan check-tsan quickstart bench lint format fuzz \
-        install clean
+.PHONY: all tests check check-asan check-tsan quickstart bench lint tidy format \
+        fuzz fuzz-run install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -146,6 +146,8 @@ bench: all $(BENCH)
 	sh tests/bench/run.sh $(B) $(BENCH)
 lint:
 	sh tests/lint/run.sh
+tidy:
+	sh tests/lint/tidy.sh $(CPPFLAGS) $(ARCH) -std=c11
 format:
 	git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format -i
 fuzz:
