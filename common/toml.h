@@ -3,6 +3,9 @@
 
 /* A TOML 1.0 document as a tree with positions. The only file that knows toml++
  * (and C++) is toml.cpp; its exceptions end there. Order is the file's order.
+ * Keys and strings hold no NUL character, and tables and lists are at most 32
+ * deep in each other (a dotted key may add 32 more): both are errors, since the
+ * first cannot be a C string and the second would exhaust the stack.
  */
 
 #include "common/value.h"
