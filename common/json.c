@@ -23,6 +23,11 @@ struct json *json_parse(const char *text, size_t size, struct error *err)
     json_error_t why;
     json_t *root;
 
+    /* No JSON text has a NUL, but jansson 2.14 skips one after a number. */
+    if (size > 0 && memchr(text, '\0', size)) {
+        err_set(err, ERR_INVALID, "a NUL byte is not JSON");
+        return NULL;
+    }
     root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (!root)
         err_set(err, ERR_INVALID, "%d:%d: %s", why.line, why.column, why.text);

@@ -20,7 +20,7 @@ enum json_type {
 
 /* Parse one value from size bytes. The caller frees the root. NULL with
  * ERR_INVALID and "line:column: what is wrong". Integers beyond 64 bits, reals
- * beyond double, \u0000 and nesting beyond 2048 are refused as well. */
+ * beyond double, NUL in any form and nesting beyond 2048 are refused as well. */
 struct json *json_parse(const char *text, size_t size, struct error *err);
 void json_free(struct json **root);
 

@@ -169,7 +169,8 @@ static void header_not_json(void **state)
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
         expect_refused_like(headers[i], strlen(headers[i]), "F: header 1:");
     /* Padding is spaces; NULs are not. */
-    expect_refused_like("{}\0\0", 4, "F: header 1:");
+    expect_refused_like("{}\0\0", 4, "F: header a NUL byte is not JSON");
+    expect_refused_like("{\"a\":1\0}", 8, "F: header a NUL byte is not JSON");
 }
 
 static void duplicate_keys(void **state)
