@@ -54,6 +54,7 @@ int cmd_logs(struct cli *cli, int argc, char **argv);
 int cmd_sql(struct cli *cli, int argc, char **argv);
 int cmd_report(struct cli *cli, int argc, char **argv);
 int cmd_artifact(struct cli *cli, int argc, char **argv);
+int cmd_options(struct cli *cli, int argc, char **argv);
 int cmd_worker(struct cli *cli, int argc, char **argv);
 
 /* DIR/NAME into out; returns out. Cut names are a bug (DIR is bounded). */

@@ -1,0 +1,120 @@
+/* coord options [PREFIX]: everything that a grid can say about a run, from the
+ * one table that the grid reader itself uses. */
+
+#include "coordinator/cli.h"
+
+#include "common/error.h"
+#include "common/opts.h"
+#include "coordinator/print.h"
+
+#include <string.h>
+
+enum { COLUMN_NAME, COLUMN_DEFAULT, COLUMN_VALUES, COLUMN_WHEN, COLUMN_HELP, COLUMNS };
+
+static const char *const NAMES[COLUMNS] = {"option", "default", "values", "when", "help"};
+
+/* What each type takes, in words; names and ranges are added. */
+static const char *const TYPES[] = {
+    [OPT_BOOL] = "true, false",
+    [OPT_INT] = "integer",
+    [OPT_REAL] = "number",
+    [OPT_NAME] = "",
+    [OPT_STRING] = "string",
+    [OPT_INTS] = "list of integers",
+    [OPT_STRINGS] = "list of",
+    [OPT_SIZE] = "\"all\", a count, or a share in (0,1]",
+    [OPT_ALPHAS] = "a count or a list",
+    [OPT_STATES] = "list of init, final, best, step:k, epoch:k",
+    [OPT_STATE] = "init, final, best, step:k, epoch:k",
+};
+
+/* Bounds beyond this mean "any": nobody needs to read 1e300. */
+static const double ANY = 1e9;
+
+static void values_text(const struct opt *opt, struct buf *out)
+{
+    bool bounded = opt->type == OPT_INT || opt->type == OPT_REAL || opt->type == OPT_INTS;
+
+    buf_puts(out, TYPES[opt->type]);
+    for (size_t i = 0; opt->names && opt->names[i]; i++)
+        buf_printf(out, "%s%s", i ? ", " : out->size ? " " : "", opt->names[i]);
+    if (!bounded)
+        return;
+    if (opt->max < ANY)
+        buf_printf(out, " in %c%g, %g%c", opt->above_min ? '(' : '[', opt->min, opt->max,
+                   opt->below_max ? ')' : ']');
+    else
+        buf_printf(out, " %s %g", opt->above_min ? ">" : ">=", opt->min);
+}
+
+static struct cell text_cell(const char *text)
+{
+    if (!text || !*text)
+        return (struct cell){.type = CELL_NONE};
+    return (struct cell){.type = CELL_TEXT, .text = text, .text_size = strlen(text)};
+}
+
+static void add_option(const struct cli *cli, const struct opt *opt, struct table *table,
+                       struct buf *out, bool first)
+{
+    struct cell cells[COLUMNS];
+    struct buf values = {0};
+
+    values_text(opt, &values);
+    cells[COLUMN_NAME] = text_cell(opt->name);
+    cells[COLUMN_DEFAULT] = text_cell(opt->fallback);
+    cells[COLUMN_VALUES] = text_cell(values.data);
+    cells[COLUMN_WHEN] = text_cell(opt->needs);
+    cells[COLUMN_HELP] = text_cell(opt->help);
+    if (cli->form == FORM_TABLE) {
+        table_add(table, cells);
+    } else if (cli->form == FORM_CSV) {
+        csv_row(out, cells, COLUMNS);
+    } else {
+        buf_puts(out, first ? "\n" : ",\n");
+        json_row(out, NAMES, cells, COLUMNS);
+    }
+    buf_free(&values);
+}
+
+static void add_options(const struct cli *cli, const char *prefix, struct table *table,
+                        struct buf *out)
+{
+    size_t count, shown = 0;
+    const struct opt *opts = opt_table(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (opts[i].kind != JOB_TRAIN || opts[i].later ||
+            strcmp(opts[i].name, "numerics") == 0 ||
+            strncmp(opts[i].name, prefix, strlen(prefix)) != 0)
+            continue;
+        add_option(cli, &opts[i], table, out, shown++ == 0);
+    }
+}
+
+int cmd_options(struct cli *cli, int argc, char **argv)
+{
+    struct buf out = {0};
+    struct error err = {0};
+
+    if (argc > 2)
+        return cli_usage(cli, "expected at most one prefix");
+    struct table *table = table_new(NAMES, COLUMNS);
+    if (!table) {
+        err_set(&err, ERR_NO_MEMORY, "no memory for a table");
+        return cli_fail(cli, &err);
+    }
+    if (cli->form == FORM_JSON)
+        buf_puts(&out, "[");
+    if (cli->form == FORM_CSV)
+        buf_puts(&out, "option,default,values,when,help\n");
+    add_options(cli, argc == 2 ? argv[1] : "", table, &out);
+    if (cli->form == FORM_JSON)
+        buf_puts(&out, "\n]\n");
+    if (cli->form == FORM_TABLE)
+        table_write(table, 56, cli->color, &out);
+    fwrite(out.data, 1, out.size, stdout);
+    table_free(&table);
+    buf_free(&out);
+    return EXIT_OK;
+}
