@@ -59,7 +59,7 @@ static int state_put(const struct state *state, const char *dir, const char *pat
     char hash[HASH_TEXT];
     int rc = -1;
 
-    if (st_encode(state->tensors, state->count, state->meta, META_COUNT, &bytes, err))
+    if (st_encode(&bytes, state->tensors, state->count, state->meta, META_COUNT, err))
         goto done;
     hash_bytes(bytes.data, bytes.size, hash);
     if (dir) {
