@@ -1,7 +1,6 @@
 #include "worker/eval.h"
 
 #include "common/error.h"
-#include "common/spec.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -68,19 +67,4 @@ struct tally eval_run(struct eval *eval, const real *theta, enum split split,
             tally_add(&tally, eval->losses[i], eval->right[i]);
     }
     return tally;
-}
-
-int eval_count(const struct spec *spec, const char *option, const struct dataset *data,
-               enum split split, int64_t *ret, struct error *err)
-{
-    int64_t total = dataset_count(data, split);
-    struct error why;
-
-    if (spec_size(spec, option, total, ret, &why) == 0)
-        return 0;
-    if (!spec_has(spec, option) && why.code == ERR_INVALID) {
-        *ret = total;
-        return 0;
-    }
-    return err_set(err, why.code, "%s: %s", option, why.text);
 }

@@ -16,7 +16,6 @@
 enum { EVAL_BATCH = 128 };
 
 struct error;
-struct spec;
 struct eval; /* scratch: batch buffers and a net that can take EVAL_BATCH */
 
 struct eval *eval_new(const struct arch *arch, const struct dataset *data,
@@ -26,12 +25,5 @@ void eval_free(struct eval **eval);
 /* Tally the first count examples of a split (count <= dataset_count). */
 struct tally eval_run(struct eval *eval, const real *theta, enum split split,
                       int64_t count);
-
-/* An OPT_SIZE option of a spec (train.eval.*, probe.splits.*) as a count of
- * examples of that split. A default larger than the split means all of it; a
- * size that the user gave and that is not there is an error (spec_size). */
-int eval_count(const struct spec *spec, const char *option,
-               const struct dataset *data, enum split split, int64_t *ret,
-               struct error *err);
 
 #endif

@@ -288,10 +288,10 @@ static int set_up(struct run *run, struct error *err)
     run->batch = (int)spec_int(spec, "optimizer.batch");
     if (run->batch > run->train_count)
         run->batch = (int)run->train_count;
-    if (eval_count(spec, "train.eval.train", run->data, SPLIT_TRAIN,
-                   &run->eval_count[SPLIT_TRAIN], err) ||
-        eval_count(spec, "train.eval.test", run->data, SPLIT_TEST,
-                   &run->eval_count[SPLIT_TEST], err) ||
+    if (spec_size(spec, "train.eval.train", run->train_count,
+                  &run->eval_count[SPLIT_TRAIN], err) ||
+        spec_size(spec, "train.eval.test", dataset_count(run->data, SPLIT_TEST),
+                  &run->eval_count[SPLIT_TEST], err) ||
         take_vectors(run, err))
         return -1;
     run->net = net_new(run->arch, run->batch, true, err);

@@ -166,10 +166,10 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
     probe->total = (uint32_t)(2 * probe->group_count * probe->alpha_count);
     probe->data = dataset_open(&probe->b.spec, env->data_dir, err);
     if (!probe->data ||
-        eval_count(spec, "probe.splits.train", probe->data, SPLIT_TRAIN,
-                   &probe->eval_count[SPLIT_TRAIN], err) ||
-        eval_count(spec, "probe.splits.test", probe->data, SPLIT_TEST,
-                   &probe->eval_count[SPLIT_TEST], err))
+        spec_size(spec, "probe.splits.train", dataset_count(probe->data, SPLIT_TRAIN),
+                  &probe->eval_count[SPLIT_TRAIN], err) ||
+        spec_size(spec, "probe.splits.test", dataset_count(probe->data, SPLIT_TEST),
+                  &probe->eval_count[SPLIT_TEST], err))
         return -1;
     probe->eval = eval_new(probe->b.arch, probe->data, err);
     if (!probe->eval)

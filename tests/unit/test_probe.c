@@ -1,0 +1,452 @@
+/* A probe ends where its runs did, to the bit; between the ends it is what the
+ * formula says, and states that are not what they claim to be are refused. */
+
+#include "tests/unit/run_fixture.h"
+
+#include "common/arch.h"
+#include "worker/ckpt/ckpt.h"
+#include "worker/probe/path.h"
+#include "worker/probe/probe.h"
+
+#include <math.h>
+
+/* ---- a run, and probes of it --------------------------------------------------- */
+
+/* A trained run and all that an input needs to name its states. */
+struct subject {
+    struct spec spec;
+    struct buf text;
+    struct outcome out;
+};
+
+static struct subject make_subject(const struct fixture *fix, struct spec spec)
+{
+    struct subject subject = {.spec = spec};
+
+    spec_text(&spec, &subject.text);
+    subject.out = run_train(fix, &spec);
+    return subject;
+}
+
+static void subject_free(struct subject *subject)
+{
+    outcome_free(&subject->out);
+    buf_free(&subject->text);
+    spec_free(&subject->spec);
+}
+
+/* An input of a probe; path (256 bytes) is where a stored state's file is. */
+static struct msg_input input_of(const struct fixture *fix, const struct subject *subject,
+                                 const char *role, const char *state, char *path)
+{
+    const struct msg_state *row = outcome_state(&subject->out, state);
+    char name[64];
+
+    assert_non_null(row);
+    snprintf(name, sizeof name, "%.*s.safetensors", (int)row->hash.size, row->hash.data);
+    fixture_path(fix, name, path, 256);
+    return (struct msg_input){.role = slice_of(role),
+                              .state = slice_of(state),
+                              .spec = {subject->text.data, subject->text.size},
+                              .hash = row->hash,
+                              .stored = row->stored,
+                              .path = row->stored ? slice_of(path) : (struct slice){0}};
+}
+
+static struct spec probe_spec(const char *kind)
+{
+    struct spec spec = fixture_spec(
+        JOB_PROBE, "a.run", "\"00000000000000000000000000000000\"", "a.state", "\"init\"",
+        "b.run", "\"00000000000000000000000000000000\"", "b.state", "\"final\"",
+        "probe.alphas", "5", "probe.splits.train", "300", "probe.splits.test", "400", NULL);
+
+    fixture_set(&spec, "probe.kind", kind);
+    return spec;
+}
+
+static struct outcome run_probe(const struct spec *spec, const struct msg_input inputs[2])
+{
+    struct outcome out = {.sink = sink_new(NULL, NULL)};
+    struct probe_env env = {0};
+    struct error err = {0};
+
+    assert_non_null(out.sink);
+    if (probe_run(spec, inputs, 2, &env, out.sink, &err))
+        fail_msg("%s", err.text);
+    sink_fill(out.sink, &out.result);
+    return out;
+}
+
+static const struct tally *point(const struct outcome *out, const char *group,
+                                 uint32_t index, const char *split)
+{
+    for (uint32_t i = 0; i < out->result.point_count; i++) {
+        const struct msg_point *row = &out->result.points[i];
+
+        if (slice_is(row->grp, group) && slice_is(row->split, split) &&
+            row->alpha_index == index)
+            return &row->tally;
+    }
+    fail_msg("no point %u of %s on %s", index, group, split);
+    return NULL;
+}
+
+static const struct msg_distance *distance(const struct outcome *out, const char *group)
+{
+    for (uint32_t i = 0; i < out->result.distance_count; i++)
+        if (slice_is(out->result.distances[i].grp, group))
+            return &out->result.distances[i];
+    fail_msg("no distance for %s", group);
+    return NULL;
+}
+
+static const char *const SPLITS[] = {"train", "test"};
+
+/* ---- ends ----------------------------------------------------------------------- */
+
+static void test_ends_are_the_run(void **state)
+{
+    struct fixture *fix = *state;
+    struct spec noisy = run_spec(), probe = probe_spec("\"path\"");
+    struct subject run;
+    char paths[2][256];
+    struct msg_input inputs[2];
+    struct outcome out;
+
+    fixture_set(&noisy, "data.labels.random", "0.5"); /* the probe sees those, too */
+    run = make_subject(fix, noisy);
+    inputs[0] = input_of(fix, &run, "a", "init", paths[0]);
+    inputs[1] = input_of(fix, &run, "b", "final", paths[1]);
+    assert_false(inputs[0].stored);
+    out = run_probe(&probe, inputs);
+    assert_int_equal(out.result.point_count, 5 * 2);
+    for (int s = 0; s < 2; s++) {
+        assert_tally_equal(point(&out, "all", 0, SPLITS[s]),
+                           &outcome_history(&run.out, 0, SPLITS[s])->tally);
+        assert_tally_equal(point(&out, "all", 4, SPLITS[s]),
+                           &outcome_history(&run.out, 3, SPLITS[s])->tally);
+    }
+    for (uint32_t i = 0; i < 10; i++) {
+        const struct msg_point *row = &out.result.points[i];
+
+        assert_true(slice_is(row->bn, "none"));
+        assert_int_equal(row->alpha_index, i / 2);
+        assert_true(row->alpha == 0.25 * (i / 2));
+        assert_true(slice_is(row->split, SPLITS[i % 2]));
+    }
+    assert_string_equal(sink_data_hash_get(out.sink), sink_data_hash_get(run.out.sink));
+    outcome_free(&out);
+    subject_free(&run);
+    spec_free(&probe);
+}
+
+static void test_layers_end_at_b(void **state)
+{
+    static const char *const groups[] = {"fc1", "fc2", "fc1+fc3"};
+    struct fixture *fix = *state;
+    struct subject run = make_subject(fix, run_spec());
+    struct spec layers = probe_spec("\"layers\""), whole = probe_spec("\"path\"");
+    char paths[2][256];
+    struct msg_input inputs[2] = {input_of(fix, &run, "a", "init", paths[0]),
+                                  input_of(fix, &run, "b", "final", paths[1])};
+    struct outcome out, all;
+
+    fixture_set(&layers, "probe.groups", "[\"all\",\"fc1\",\"fc2\",\"fc1+fc3\"]");
+    out = run_probe(&layers, inputs);
+    all = run_probe(&whole, inputs);
+    assert_int_equal(out.result.point_count, 4 * 5 * 2);
+    for (int s = 0; s < 2; s++) {
+        for (uint32_t i = 0; i < 5; i++)
+            assert_tally_equal(point(&out, "all", i, SPLITS[s]),
+                               point(&all, "all", i, SPLITS[s]));
+        for (int g = 0; g < 3; g++) {
+            assert_tally_equal(point(&out, groups[g], 4, SPLITS[s]),
+                               &outcome_history(&run.out, 3, SPLITS[s])->tally);
+            assert_true(point(&out, groups[g], 0, SPLITS[s])->sum !=
+                        point(&out, "all", 0, SPLITS[s])->sum);
+            assert_true(point(&out, groups[g], 0, SPLITS[s])->sum !=
+                        point(&out, groups[g], 4, SPLITS[s])->sum);
+        }
+    }
+    outcome_free(&out);
+    outcome_free(&all);
+    subject_free(&run);
+    spec_free(&layers);
+    spec_free(&whole);
+}
+
+static void test_self_is_constant(void **state)
+{
+    struct fixture *fix = *state;
+    struct subject run = make_subject(fix, run_spec());
+    struct spec spec = probe_spec("\"path\"");
+    char paths[2][256];
+    struct msg_input inputs[2] = {input_of(fix, &run, "a", "final", paths[0]),
+                                  input_of(fix, &run, "b", "final", paths[1])};
+    struct outcome out;
+
+    fixture_set(&spec, "probe.alphas", "[-0.7,0.0,0.3,0.777,1.0,1.9]");
+    out = run_probe(&spec, inputs);
+    for (uint32_t i = 0; i < 6; i++)
+        for (int s = 0; s < 2; s++)
+            assert_tally_equal(point(&out, "all", i, SPLITS[s]),
+                               &outcome_history(&run.out, 3, SPLITS[s])->tally);
+    assert_true(distance(&out, "all")->l2 == 0 && distance(&out, "all")->rel == 0);
+    outcome_free(&out);
+    subject_free(&run);
+    spec_free(&spec);
+}
+
+static void test_reversal_mirrors(void **state)
+{
+    struct fixture *fix = *state;
+    struct subject run = make_subject(fix, run_spec());
+    struct spec spec = probe_spec("\"path\"");
+    char paths[2][256];
+    struct msg_input there[2] = {input_of(fix, &run, "a", "init", paths[0]),
+                                 input_of(fix, &run, "b", "final", paths[1])};
+    struct msg_input back[2] = {input_of(fix, &run, "a", "final", paths[1]),
+                                input_of(fix, &run, "b", "init", paths[0])};
+    struct outcome a, b;
+
+    fixture_set(&spec, "probe.alphas", "8");
+    a = run_probe(&spec, there);
+    b = run_probe(&spec, back);
+    for (uint32_t i = 0; i < 8; i++)
+        for (int s = 0; s < 2; s++) {
+            const struct tally *x = point(&a, "all", i, SPLITS[s]);
+            const struct tally *y = point(&b, "all", 7 - i, SPLITS[s]);
+
+            assert_true(fabs(tally_loss(x) - tally_loss(y)) < 1e-6);
+        }
+    outcome_free(&a);
+    outcome_free(&b);
+    subject_free(&run);
+    spec_free(&spec);
+}
+
+/* ---- NaN -------------------------------------------------------------------------- */
+
+static void test_nan_is_a_result(void **state)
+{
+    struct fixture *fix = *state;
+    struct subject run = make_subject(fix, run_spec());
+    struct spec spec = probe_spec("\"path\"");
+    struct ckpt_meta meta = {.key = "00000000000000000000000000000000", .state = "final"};
+    char paths[2][256], hash[HASH_TEXT];
+    struct msg_input inputs[2] = {input_of(fix, &run, "a", "init", paths[0]),
+                                  input_of(fix, &run, "b", "final", paths[1])};
+    struct error err = {0};
+    struct arch *arch = arch_build(&run.spec, &err);
+    real *theta = calloc(arch->param_count, sizeof *theta);
+    struct outcome out;
+    uint64_t size;
+
+    assert_non_null(theta);
+    for (size_t i = 0; i < arch->param_count; i++)
+        theta[i] = NAN;
+    fixture_path(fix, "lost", paths[0], sizeof paths[0]);
+    assert_int_equal(ckpt_write(paths[0], arch, theta, &meta, hash, &size, &err), 0);
+    inputs[0].hash = slice_of(hash);
+    inputs[0].stored = true;
+    inputs[0].path = slice_of(paths[0]);
+    out = run_probe(&spec, inputs);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(point(&out, "all", i, "test")->nan_count, 400);
+        assert_int_equal(point(&out, "all", i, "test")->correct, 0);
+    }
+    assert_tally_equal(point(&out, "all", 4, "test"),
+                       &outcome_history(&run.out, 3, "test")->tally);
+    assert_true(isnan(distance(&out, "all")->l2));
+    outcome_free(&out);
+    free(theta);
+    arch_free(&arch);
+    subject_free(&run);
+    spec_free(&spec);
+}
+
+/* ---- refusals ------------------------------------------------------------------- */
+
+static void check_refused(const struct spec *spec, const struct msg_input *inputs,
+                          size_t count, const char *rule)
+{
+    struct sink *sink = sink_new(NULL, NULL);
+    struct probe_env env = {0};
+    struct msg_result result = {0};
+    struct error err = {0};
+
+    assert_non_null(sink);
+    assert_int_equal(probe_run(spec, inputs, count, &env, sink, &err), -1);
+    assert_int_equal(err.code, ERR_DATA);
+    if (!strstr(err.text, rule))
+        fail_msg("'%s' should hold '%s'", err.text, rule);
+    sink_fill(sink, &result);
+    assert_int_equal(result.point_count, 0);
+    sink_free(&sink);
+}
+
+static void test_refusals(void **state)
+{
+    struct fixture *fix = *state;
+    struct subject run = make_subject(fix, run_spec()), wide;
+    struct spec spec = probe_spec("\"path\""), wider = run_spec();
+    char paths[2][256];
+    const struct msg_input good[2] = {input_of(fix, &run, "a", "init", paths[0]),
+                                      input_of(fix, &run, "b", "final", paths[1])};
+    struct msg_input bad[2];
+
+    check_refused(&spec, good, 1, "'b'");
+    memcpy(bad, good, sizeof bad);
+    bad[0].hash = good[1].hash;
+    check_refused(&spec, bad, 2, "has the hash");
+    memcpy(bad, good, sizeof bad);
+    bad[1].hash = good[0].hash;
+    check_refused(&spec, bad, 2, "has the hash");
+    memcpy(bad, good, sizeof bad);
+    bad[1].stored = false;
+    check_refused(&spec, bad, 2, "not stored");
+
+    fixture_set(&wider, "model.widths", "[16,17]");
+    wide = make_subject(fix, wider);
+    bad[1] = input_of(fix, &wide, "b", "final", paths[1]);
+    check_refused(&spec, bad, 2, "differ in 'fc2.weight'");
+    subject_free(&wide);
+    wider = run_spec();
+    fixture_set(&wider, "model.widths", "[16]");
+    wide = make_subject(fix, wider);
+    bad[1] = input_of(fix, &wide, "b", "final", paths[1]);
+    check_refused(&spec, bad, 2, "differ");
+    subject_free(&wide);
+    subject_free(&run);
+    spec_free(&spec);
+}
+
+/* ---- arithmetic ------------------------------------------------------------------- */
+
+static void test_alphas(void **state)
+{
+    struct spec spec = probe_spec("\"path\"");
+    struct error err;
+    size_t count;
+    double *alphas;
+
+    (void)state;
+    fixture_set(&spec, "probe.alphas", "50");
+    alphas = path_alphas(&spec, &count, &err);
+    assert_int_equal(count, 50);
+    for (size_t i = 0; i < 50; i++)
+        assert_true(fabs(alphas[i] - (double)i / 49) < 1e-15);
+    assert_true(alphas[0] == 0 && alphas[49] == 1);
+    free(alphas);
+
+    fixture_set(&spec, "probe.from", "-0.3");
+    fixture_set(&spec, "probe.to", "1.7");
+    fixture_set(&spec, "probe.alphas", "7");
+    alphas = path_alphas(&spec, &count, &err);
+    assert_int_equal(count, 7);
+    assert_true(alphas[0] == -0.3 && alphas[6] == 1.7);
+    free(alphas);
+    spec_free(&spec);
+
+    spec = probe_spec("\"path\"");
+    fixture_set(&spec, "probe.alphas", "[0.0,0.98,0.99,1.0]");
+    alphas = path_alphas(&spec, &count, &err);
+    assert_int_equal(count, 4);
+    assert_true(alphas[1] == 0.98 && alphas[3] == 1);
+    free(alphas);
+    spec_free(&spec);
+}
+
+static void test_lerp(void **state)
+{
+    const real a[] = {1, INFINITY, NAN, 0.1f, -3, 1e30f, 7};
+    const real b[] = {2, 1, 5, 0.1f, 3, -1e30f, INFINITY};
+    real theta[7];
+
+    (void)state;
+    path_lerp(theta, a, b, 0, 7);
+    assert_memory_equal(theta, a, sizeof a);
+    path_lerp(theta, a, b, 1, 7);
+    assert_memory_equal(theta, b, sizeof b);
+    path_lerp(theta, a, b, 0.25, 7);
+    assert_true(theta[0] == 1.25f && theta[3] == 0.1f && theta[4] == -1.5f);
+    assert_true(theta[5] == 0.5e30f && isnan(theta[2]));
+    path_lerp(theta, a, b, 2, 7);
+    assert_true(theta[0] == 3 && theta[3] == 0.1f && theta[4] == 9);
+}
+
+static void test_distances(void **state)
+{
+    static const char *const groups[] = {"fc1", "fc2", "fc3"};
+    struct fixture *fix = *state;
+    struct subject run = make_subject(fix, run_spec());
+    struct spec spec = probe_spec("\"layers\"");
+    char paths[2][256];
+    struct msg_input inputs[2] = {input_of(fix, &run, "a", "init", paths[0]),
+                                  input_of(fix, &run, "b", "final", paths[1])};
+    double squares = 0, norms = 0;
+    struct outcome out;
+
+    fixture_set(&spec, "probe.groups", "[\"fc1\",\"fc2\",\"fc3\"]");
+    fixture_set(&spec, "probe.alphas", "2");
+    out = run_probe(&spec, inputs);
+    assert_int_equal(out.result.distance_count, 4);
+    for (int g = 0; g < 3; g++) {
+        const struct msg_distance *row = distance(&out, groups[g]);
+
+        assert_true(row->l2 > 0 && row->rel > 0);
+        squares += row->l2 * row->l2;
+        norms += row->l2 / row->rel * (row->l2 / row->rel);
+    }
+    assert_true(fabs(distance(&out, "all")->l2 / sqrt(squares) - 1) < 1e-12);
+    assert_true(fabs(distance(&out, "all")->rel / sqrt(squares / norms) - 1) < 1e-12);
+    outcome_free(&out);
+    subject_free(&run);
+    spec_free(&spec);
+}
+
+/* From zeros: nothing divides by ||a||. */
+static void test_distance_from_zero(void **state)
+{
+    struct spec spec = run_spec();
+    struct error err;
+    struct arch *arch = arch_build(&spec, &err);
+    real *a = calloc(arch->param_count, sizeof *a), *b = calloc(arch->param_count, sizeof *b);
+    double l2, rel;
+
+    (void)state;
+    assert_true(a && b);
+    b[0] = 3;
+    b[1] = 4;
+    path_distance(arch, "all", a, b, &l2, &rel);
+    assert_true(l2 == 5 && isinf(rel));
+    path_distance(arch, "fc2", a, b, &l2, &rel);
+    assert_true(l2 == 0 && rel == 0);
+    free(a);
+    free(b);
+    arch_free(&arch);
+    spec_free(&spec);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_ends_are_the_run, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_layers_end_at_b, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_self_is_constant, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_reversal_mirrors, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_nan_is_a_result, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_refusals, fixture_setup, fixture_teardown),
+        cmocka_unit_test(test_alphas),
+        cmocka_unit_test(test_lerp),
+        cmocka_unit_test_setup_teardown(test_distances, fixture_setup, fixture_teardown),
+        cmocka_unit_test(test_distance_from_zero),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
