@@ -110,8 +110,6 @@ static struct finding_of check_state_word(const char *word)
 
     if (!state_parse(word, &state))
         return found(BAD, word);
-    if (state.kind == STATE_BEST)
-        return found(LATER, word);
     if ((state.kind == STATE_STEP || state.kind == STATE_EPOCH) && state.number < 1)
         return found(BAD, NULL);
     return found(GOOD, NULL);

@@ -238,8 +238,7 @@ static void test_states(void **state)
     assert_check(JOB_TRAIN, "train.keep",
                  "[\"epoch:10\",\"init\",\"epoch:9\",\"step:5\",\"init\"]", 0,
                  "[\"init\",\"final\",\"step:5\",\"epoch:9\",\"epoch:10\"]");
-    assert_check(JOB_TRAIN, "train.keep", "[\"best\"]", ERR_UNSUPPORTED,
-                 "\"best\" is not supported yet");
+    assert_check(JOB_TRAIN, "train.keep", "[\"best\"]", 0, "[\"final\",\"best\"]");
     snprintf(text, sizeof text, "%s[\"last\"]", expected);
     assert_check(JOB_TRAIN, "train.keep", "[\"last\"]", ERR_INVALID, text);
     snprintf(text, sizeof text, "%s[\"epoch:0\"]", expected);
