@@ -198,8 +198,7 @@ static int begin(struct run *run, struct error *err)
     run->start_us = clock_mono_us();
     sink_data_hash(run->sink, dataset_hash(run->data));
     sink_progress(run->sink, 0, (uint32_t)run->epochs);
-    if (put_state(run, init, run->theta, keeps(run, STATE_INIT, 0), err) ||
-        put_numbered(run, STATE_EPOCH, 0, err) || put_numbered(run, STATE_STEP, 0, err))
+    if (put_state(run, init, run->theta, keeps(run, STATE_INIT, 0), err))
         return -1;
     return evaluate(run, 0, 0, evals, err);
 }
