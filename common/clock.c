@@ -46,7 +46,7 @@ char *clock_duration_text(double seconds, char *out, size_t size)
     else if (whole < 3600)
         snprintf(out, size, "%lldm %02llds", whole / 60, whole % 60);
     else
-        snprintf(out, size, "%lldh %02lldm %02llds", whole / 3600,
-                 whole / 60 % 60, whole % 60);
+        snprintf(out, size, "%lldh %02lldm %02llds", whole / 3600, whole / 60 % 60,
+                 whole % 60);
     return out;
 }

@@ -5,12 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(struct error *err, enum err_code code, const char *fmt,
-                 va_list args) __attribute__((format(printf, 3, 0)));
+static void fill(struct error *err, enum err_code code, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /* What does not fit is cut: a shortened sentence beats none. */
-static void fill(struct error *err, enum err_code code, const char *fmt,
-                 va_list args)
+static void fill(struct error *err, enum err_code code, const char *fmt, va_list args)
 {
     char text[sizeof err->text];
 

@@ -9,13 +9,13 @@
 
 enum err_code {
     ERR_NONE,
-    ERR_INVALID,     /* the caller's or the user's input breaks a rule */
+    ERR_INVALID, /* the caller's or the user's input breaks a rule */
     ERR_NO_MEMORY,
-    ERR_IO,          /* a file, pipe or socket failed */
-    ERR_DATA,        /* a data set or checkpoint is missing or malformed */
-    ERR_NOT_FOUND,   /* the named thing does not exist */
-    ERR_BUSY,        /* no room now; trying later may work */
-    ERR_REFUSED,     /* key, version or role not accepted */
+    ERR_IO,        /* a file, pipe or socket failed */
+    ERR_DATA,      /* a data set or checkpoint is missing or malformed */
+    ERR_NOT_FOUND, /* the named thing does not exist */
+    ERR_BUSY,      /* no room now; trying later may work */
+    ERR_REFUSED,   /* key, version or role not accepted */
     ERR_TIMEOUT,
     ERR_UNSUPPORTED, /* known, but not built yet */
 };

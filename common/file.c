@@ -84,16 +84,16 @@ int file_read(const char *path, size_t max, struct buf *out, struct error *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-                         "cannot open %s", path);
+        return err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "cannot open %s",
+                         path);
     if (read_all(fd, max, out) != 0) {
         if (out->failed)
             err_set(err, ERR_NO_MEMORY, "no memory to read %s", path);
         else
             err_errno(err, ERR_IO, "cannot read %s", path);
     } else if (out->size - start > max) {
-        err_set(err, ERR_INVALID, "%s: more than the %zu bytes that are allowed",
-                path, max);
+        err_set(err, ERR_INVALID, "%s: more than the %zu bytes that are allowed", path,
+                max);
     } else {
         rc = 0;
     }

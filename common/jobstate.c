@@ -10,8 +10,7 @@ static const enum job_state NEXT[JOB_STATE_COUNT][EVENT_COUNT] = {
     [JOB_WAITING] = {[EVENT_READY] = JOB_READY,
                      [EVENT_SKIP] = JOB_SKIPPED,
                      [EVENT_CANCEL] = JOB_CANCELLED},
-    [JOB_READY] = {[EVENT_START] = JOB_RUNNING,
-                   [EVENT_CANCEL] = JOB_CANCELLED},
+    [JOB_READY] = {[EVENT_START] = JOB_RUNNING, [EVENT_CANCEL] = JOB_CANCELLED},
     [JOB_RUNNING] = {[EVENT_FINISH] = JOB_DONE,
                      [EVENT_FAIL] = JOB_FAILED,
                      [EVENT_REQUEUE] = JOB_READY,
@@ -26,22 +25,17 @@ static const struct {
     const char *name;
     bool ended;
 } STATE[JOB_STATE_COUNT] = {
-    [JOB_NONE] = {"none", false},
-    [JOB_WAITING] = {"waiting", false},
-    [JOB_READY] = {"ready", false},
-    [JOB_RUNNING] = {"running", false},
-    [JOB_DONE] = {"done", true},
-    [JOB_FAILED] = {"failed", true},
-    [JOB_CANCELLED] = {"cancelled", true},
-    [JOB_SKIPPED] = {"skipped", true},
+    [JOB_NONE] = {"none", false},          [JOB_WAITING] = {"waiting", false},
+    [JOB_READY] = {"ready", false},        [JOB_RUNNING] = {"running", false},
+    [JOB_DONE] = {"done", true},           [JOB_FAILED] = {"failed", true},
+    [JOB_CANCELLED] = {"cancelled", true}, [JOB_SKIPPED] = {"skipped", true},
 };
 
 static const char *const EVENT_NAME[EVENT_COUNT] = {
-    [EVENT_SUBMIT] = "submit", [EVENT_READY] = "ready",
-    [EVENT_START] = "start",   [EVENT_FINISH] = "finish",
-    [EVENT_FAIL] = "fail",     [EVENT_REQUEUE] = "requeue",
-    [EVENT_CANCEL] = "cancel", [EVENT_SKIP] = "skip",
-    [EVENT_RETRY] = "retry",   [EVENT_REVIVE] = "revive",
+    [EVENT_SUBMIT] = "submit", [EVENT_READY] = "ready", [EVENT_START] = "start",
+    [EVENT_FINISH] = "finish", [EVENT_FAIL] = "fail",   [EVENT_REQUEUE] = "requeue",
+    [EVENT_CANCEL] = "cancel", [EVENT_SKIP] = "skip",   [EVENT_RETRY] = "retry",
+    [EVENT_REVIVE] = "revive",
 };
 
 /* A cause that lies outside the job (a node that died, a scheduler that took

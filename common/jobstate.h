@@ -17,22 +17,42 @@
 
 enum job_state {
     JOB_NONE, /* before submit; never stored */
-    JOB_WAITING, JOB_READY, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_CANCELLED,
+    JOB_WAITING,
+    JOB_READY,
+    JOB_RUNNING,
+    JOB_DONE,
+    JOB_FAILED,
+    JOB_CANCELLED,
     JOB_SKIPPED,
     JOB_STATE_COUNT,
 };
 
 enum job_event {
-    EVENT_SUBMIT, EVENT_READY, EVENT_START, EVENT_FINISH, EVENT_FAIL,
-    EVENT_REQUEUE, EVENT_CANCEL, EVENT_SKIP, EVENT_RETRY, EVENT_REVIVE,
+    EVENT_SUBMIT,
+    EVENT_READY,
+    EVENT_START,
+    EVENT_FINISH,
+    EVENT_FAIL,
+    EVENT_REQUEUE,
+    EVENT_CANCEL,
+    EVENT_SKIP,
+    EVENT_RETRY,
+    EVENT_REVIVE,
     EVENT_COUNT,
 };
 
 /* Why an attempt ended other than by success; `diverged` accompanies success
  * (a diverged run is a result). */
 enum job_cause {
-    CAUSE_NONE, CAUSE_EXIT, CAUSE_SIGNAL, CAUSE_OOM, CAUSE_TIMEOUT,
-    CAUSE_WORKER_LOST, CAUSE_PREEMPTED, CAUSE_DIVERGED, CAUSE_DEPENDENCY,
+    CAUSE_NONE,
+    CAUSE_EXIT,
+    CAUSE_SIGNAL,
+    CAUSE_OOM,
+    CAUSE_TIMEOUT,
+    CAUSE_WORKER_LOST,
+    CAUSE_PREEMPTED,
+    CAUSE_DIVERGED,
+    CAUSE_DEPENDENCY,
     CAUSE_DATA,
     CAUSE_COUNT,
 };
@@ -47,9 +67,9 @@ bool job_state_ended(enum job_state state);
  * 0: the first one fails it, -1: no limit. */
 int job_cause_retries(enum job_cause cause);
 
-const char *job_state_name(enum job_state state);   /* "waiting" */
-const char *job_event_name(enum job_event event);   /* "submit" */
-const char *job_cause_name(enum job_cause cause);   /* "worker-lost"; "" for none */
+const char *job_state_name(enum job_state state); /* "waiting" */
+const char *job_event_name(enum job_event event); /* "submit" */
+const char *job_cause_name(enum job_cause cause); /* "worker-lost"; "" for none */
 bool job_state_parse(const char *name, enum job_state *ret);
 bool job_event_parse(const char *name, enum job_event *ret);
 bool job_cause_parse(const char *name, enum job_cause *ret);

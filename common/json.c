@@ -102,8 +102,7 @@ const struct json *json_get(const struct json *map, const char *key)
 }
 
 bool json_each(const struct json *map,
-               bool (*visit)(void *user, const char *key,
-                             const struct json *value),
+               bool (*visit)(void *user, const char *key, const struct json *value),
                void *user)
 {
     /* jansson's iterators take a mutable object, and do not change it. */

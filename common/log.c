@@ -60,8 +60,8 @@ void log_line(enum log_level level, const char *who, const char *fmt, ...)
 
     /* One write a line, so that lines of several processes do not mix. There is
      * nobody to tell when stderr itself fails. */
-    ignored = write(STDERR_FILENO, line.data ? line.data : "\n",
-                    line.data ? line.size : 1);
+    ignored =
+        write(STDERR_FILENO, line.data ? line.data : "\n", line.data ? line.size : 1);
     (void)ignored;
     buf_free(&line);
 }

@@ -7,11 +7,8 @@
 
 /* A word that ends in ':' is followed by a number. */
 static const char *const WORD[] = {
-    [STATE_INIT] = "init",
-    [STATE_FINAL] = "final",
-    [STATE_BEST] = "best",
-    [STATE_STEP] = "step:",
-    [STATE_EPOCH] = "epoch:",
+    [STATE_INIT] = "init",  [STATE_FINAL] = "final",  [STATE_BEST] = "best",
+    [STATE_STEP] = "step:", [STATE_EPOCH] = "epoch:",
 };
 
 enum { WORD_COUNT = sizeof WORD / sizeof WORD[0] };

@@ -11,8 +11,7 @@ enum { WORDS = 4 }; /* in a block */
 static_assert(sizeof((struct rng){0}.counter) == sizeof(philox4x32_ctr_t),
               "struct rng holds a Philox counter");
 
-struct rng rng_at(uint64_t seed, enum rng_stream stream, uint32_t epoch,
-                  uint32_t index)
+struct rng rng_at(uint64_t seed, enum rng_stream stream, uint32_t epoch, uint32_t index)
 {
     return (struct rng){
         .key = {(uint32_t)seed, (uint32_t)(seed >> 32)},

@@ -21,9 +21,9 @@ enum rng_stream {
     RNG_AUGMENT = 3, /* flips and crops; epoch, index = example */
     RNG_LABELS = 4,  /* random labels */
     RNG_DROPOUT = 5,
-    RNG_SUBSET = 6,  /* which examples a subset holds */
-    RNG_DATA = 7,    /* synthetic data sets */
-    RNG_PROBE = 8,   /* random directions */
+    RNG_SUBSET = 6, /* which examples a subset holds */
+    RNG_DATA = 7,   /* synthetic data sets */
+    RNG_PROBE = 8,  /* random directions */
 };
 
 struct rng {
@@ -34,8 +34,7 @@ struct rng {
 };
 
 /* Start the stream for (seed, stream, epoch, index) at its first draw. */
-struct rng rng_at(uint64_t seed, enum rng_stream stream, uint32_t epoch,
-                  uint32_t index);
+struct rng rng_at(uint64_t seed, enum rng_stream stream, uint32_t epoch, uint32_t index);
 
 uint32_t rng_u32(struct rng *rng);
 

@@ -75,13 +75,13 @@ bool st_shape_size(const struct st_tensor *tensor, size_t *ret)
  */
 
 struct st_file {
-    char *name;             /* for messages */
-    const char *bytes;      /* the whole file */
+    char *name;        /* for messages */
+    const char *bytes; /* the whole file */
     size_t size;
-    bool mapped;            /* bytes is a mapping to undo */
-    const char *data;       /* after the header */
+    bool mapped;      /* bytes is a mapping to undo */
+    const char *data; /* after the header */
     size_t data_size;
-    struct json *header;    /* kept for __metadata__ */
+    struct json *header; /* kept for __metadata__ */
     struct st_tensor *tensors;
     size_t count;
 };
@@ -110,8 +110,8 @@ static int read_header(struct st_file *file, struct error *err)
 
     if (file->size < ST_PREFIX)
         return err_set(err, ERR_DATA,
-                       "%s: %zu bytes are too short for a safetensors file",
-                       file->name, file->size);
+                       "%s: %zu bytes are too short for a safetensors file", file->name,
+                       file->size);
     n = read_u64(file->bytes);
     if (n > ST_HEADER_MAX)
         return err_set(err, ERR_DATA,
@@ -125,8 +125,7 @@ static int read_header(struct st_file *file, struct error *err)
 
     text = (struct slice){file->bytes + ST_PREFIX, (size_t)n};
     if (n == 0 || text.data[0] != '{')
-        return err_set(err, ERR_DATA, "%s: the header is not a JSON object",
-                       file->name);
+        return err_set(err, ERR_DATA, "%s: the header is not a JSON object", file->name);
     if (!slice_is_utf8(text))
         return err_set(err, ERR_DATA, "%s: the header is not UTF-8", file->name);
     file->header = json_parse(text.data, text.size, &why);
@@ -152,13 +151,11 @@ static bool check_meta(void *user, const char *key, const struct json *value)
 /* Start a sentence about one tensor. */
 static int refuse(struct reader *in, const char *name, const char *what)
 {
-    return err_set(in->err, ERR_DATA, "%s: tensor '%s': %s", in->file->name,
-                   name, what);
+    return err_set(in->err, ERR_DATA, "%s: tensor '%s': %s", in->file->name, name, what);
 }
 
 /* Rule 6. */
-static int read_dtype(struct reader *in, const struct json *value,
-                      struct st_tensor *ret)
+static int read_dtype(struct reader *in, const struct json *value, struct st_tensor *ret)
 {
     const char *name = json_text(value);
 
@@ -181,8 +178,7 @@ static bool natural(const struct json *value)
 }
 
 /* Rule 7, first half. */
-static int read_shape(struct reader *in, const struct json *shape,
-                      struct st_tensor *ret)
+static int read_shape(struct reader *in, const struct json *shape, struct st_tensor *ret)
 {
     if (json_kind(shape) != JSON_LIST)
         return refuse(in, ret->name, "shape is not a list");
@@ -209,8 +205,7 @@ static int read_offsets(struct reader *in, const struct json *offsets,
 
     if (json_count(offsets) != 2 || !natural(json_at(offsets, 0)) ||
         !natural(json_at(offsets, 1)))
-        return refuse(in, ret->name,
-                      "data_offsets are not two integers from 0");
+        return refuse(in, ret->name, "data_offsets are not two integers from 0");
     begin = (uint64_t)json_int(json_at(offsets, 0));
     end = (uint64_t)json_int(json_at(offsets, 1));
     if (begin > end)
@@ -239,8 +234,7 @@ static bool read_entry(void *user, const char *name, const struct json *entry)
     if (strcmp(name, ST_META_KEY) == 0)
         return true;
     if (length == 0 || length >= ST_NAME_MAX) {
-        err_set(in->err, ERR_DATA,
-                "%s: a tensor's name has %zu bytes, expected 1 to %d",
+        err_set(in->err, ERR_DATA, "%s: a tensor's name has %zu bytes, expected 1 to %d",
                 in->file->name, length, ST_NAME_MAX - 1);
         return false;
     }
@@ -284,18 +278,16 @@ static int check_layout(struct reader *in)
         const struct st_tensor *tensor = &file->tensors[i];
         size_t begin = (size_t)((const char *)tensor->data - file->data);
         if (begin != end)
-            return err_set(in->err, ERR_DATA,
-                           "%s: tensor '%s': begins at %zu, %s at %zu", file->name,
-                           tensor->name, begin,
+            return err_set(in->err, ERR_DATA, "%s: tensor '%s': begins at %zu, %s at %zu",
+                           file->name, tensor->name, begin,
                            begin > end ? "after a hole that begins"
                                        : "inside the one that ends",
                            end);
         end = begin + tensor->size;
     }
     if (end != file->data_size)
-        return err_set(in->err, ERR_DATA,
-                       "%s: %zu bytes after the last tensor", file->name,
-                       file->data_size - end);
+        return err_set(in->err, ERR_DATA, "%s: %zu bytes after the last tensor",
+                       file->name, file->data_size - end);
     return 0;
 }
 
@@ -306,18 +298,17 @@ static int read_tensors(struct st_file *file, struct error *err)
     size_t count = json_count(file->header) - (meta != NULL);
 
     if (meta && json_kind(meta) != JSON_MAP)
-        return err_set(err, ERR_DATA, "%s: %s is not an object", file->name,
-                       ST_META_KEY);
+        return err_set(err, ERR_DATA, "%s: %s is not an object", file->name, ST_META_KEY);
     if (!json_each(meta, check_meta, &in))
         return -1;
     if (count > ST_TENSORS_MAX)
-        return err_set(err, ERR_DATA, "%s: %zu tensors, expected at most %d",
-                       file->name, count, ST_TENSORS_MAX);
+        return err_set(err, ERR_DATA, "%s: %zu tensors, expected at most %d", file->name,
+                       count, ST_TENSORS_MAX);
     /* One more than there are, since read_entry points at the next. */
     file->tensors = calloc(count + 1, sizeof *file->tensors);
     if (!file->tensors)
-        return err_set(err, ERR_NO_MEMORY, "%s: no memory for %zu tensors",
-                       file->name, count);
+        return err_set(err, ERR_NO_MEMORY, "%s: no memory for %zu tensors", file->name,
+                       count);
     if (!json_each(file->header, read_entry, &in))
         return -1;
     return check_layout(&in);
@@ -351,8 +342,7 @@ static const char *map_file(const char *path, size_t *ret_size, struct error *er
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
-        err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-                  "cannot open %s", path);
+        err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "cannot open %s", path);
         return NULL;
     }
     if (fstat(fd, &status) != 0)
@@ -360,9 +350,8 @@ static const char *map_file(const char *path, size_t *ret_size, struct error *er
     else if (!S_ISREG(status.st_mode))
         err_set(err, ERR_DATA, "%s: not a file", path);
     else if (status.st_size < ST_PREFIX) /* rule 1; an empty file has no mapping */
-        err_set(err, ERR_DATA,
-                "%s: %lld bytes are too short for a safetensors file", path,
-                (long long)status.st_size);
+        err_set(err, ERR_DATA, "%s: %lld bytes are too short for a safetensors file",
+                path, (long long)status.st_size);
     else {
         *ret_size = (size_t)status.st_size;
         bytes = mmap(NULL, *ret_size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -23,8 +23,8 @@ enum { ST_RANK_MAX = 8, ST_NAME_MAX = 128, ST_TENSORS_MAX = 65536 };
 /* 16 MiB of header is over 100,000 tensors; larger is an attack or an error. */
 enum { ST_HEADER_MAX = 16 << 20 };
 
-enum { ST_PREFIX = 8 };              /* bytes of N */
-#define ST_META_KEY "__metadata__"   /* the entry that is no tensor */
+enum { ST_PREFIX = 8 };            /* bytes of N */
+#define ST_META_KEY "__metadata__" /* the entry that is no tensor */
 
 struct st_tensor {
     char name[ST_NAME_MAX]; /* 1 to 127 bytes of UTF-8 */

@@ -15,11 +15,9 @@ static int check_tensor(const struct st_tensor *tensor, struct error *err)
     size_t length = strnlen(tensor->name, ST_NAME_MAX);
     size_t size;
 
-    if (length == 0 || length == ST_NAME_MAX ||
-        strcmp(tensor->name, ST_META_KEY) == 0 ||
+    if (length == 0 || length == ST_NAME_MAX || strcmp(tensor->name, ST_META_KEY) == 0 ||
         !slice_is_utf8((struct slice){tensor->name, length}))
-        return err_set(err, ERR_INVALID,
-                       "a tensor cannot be named '%.*s'", (int)length,
+        return err_set(err, ERR_INVALID, "a tensor cannot be named '%.*s'", (int)length,
                        tensor->name);
     if (tensor->rank < 0 || tensor->rank > ST_RANK_MAX)
         return err_set(err, ERR_INVALID, "tensor '%s': %d dimensions, expected 0 to %d",
@@ -43,14 +41,12 @@ static int check_unique(const char **names, size_t count, const char *what,
     qsort(names, count, sizeof *names, by_text);
     for (size_t i = 1; i < count; i++)
         if (strcmp(names[i - 1], names[i]) == 0)
-            return err_set(err, ERR_INVALID, "two %s are named '%s'", what,
-                           names[i]);
+            return err_set(err, ERR_INVALID, "two %s are named '%s'", what, names[i]);
     return 0;
 }
 
 static int check_all(const struct st_tensor *tensors, size_t count,
-                     const struct st_meta *meta, size_t meta_count,
-                     struct error *err)
+                     const struct st_meta *meta, size_t meta_count, struct error *err)
 {
     const char **names;
     size_t most = count > meta_count ? count : meta_count;
@@ -114,8 +110,8 @@ static void put_u64(struct buf *out, uint64_t number)
 }
 
 /* The JSON, padded with spaces so that the data begins at a multiple of 8. */
-static void put_header(struct buf *out, const struct st_tensor *tensors,
-                       size_t count, const struct st_meta *meta, size_t meta_count)
+static void put_header(struct buf *out, const struct st_tensor *tensors, size_t count,
+                       const struct st_meta *meta, size_t meta_count)
 {
     size_t begin = 0;
 

@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 struct tally {
-    int64_t count;   /* examples, the nonfinite ones included */
+    int64_t count; /* examples, the nonfinite ones included */
     int64_t correct;
     int64_t nan_count;
     int64_t inf_count;
-    double sum;      /* of the finite losses */
+    double sum; /* of the finite losses */
     double sum_sq;
 };
 

@@ -234,8 +234,7 @@ static int read_escape(struct reader *in, struct buf *out)
     else if (take(in, "t"))
         byte = '\t';
     else if (take(in, "u00") && in->end - in->at >= 2 &&
-             isxdigit((unsigned char)in->at[0]) &&
-             isxdigit((unsigned char)in->at[1])) {
+             isxdigit((unsigned char)in->at[0]) && isxdigit((unsigned char)in->at[1])) {
         memcpy(digits, in->at, 2);
         in->at += 2;
         byte = (char)strtol(digits, NULL, 16);
@@ -354,8 +353,7 @@ static int read_value(struct reader *in, int depth, struct value *ret)
     return 0;
 }
 
-int value_parse(const char *text, size_t size, struct value *ret,
-                struct error *err)
+int value_parse(const char *text, size_t size, struct value *ret, struct error *err)
 {
     struct reader in = {text, text + size, err};
     struct buf again = {0};
@@ -389,9 +387,8 @@ good:
 const char *value_type_name(enum value_type type)
 {
     static const char *const NAME[] = {
-        [VALUE_BOOL] = "boolean", [VALUE_INT] = "integer",
-        [VALUE_REAL] = "real",    [VALUE_STRING] = "string",
-        [VALUE_LIST] = "list",
+        [VALUE_BOOL] = "boolean",  [VALUE_INT] = "integer", [VALUE_REAL] = "real",
+        [VALUE_STRING] = "string", [VALUE_LIST] = "list",
     };
 
     return NAME[type];

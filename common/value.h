@@ -53,8 +53,7 @@ bool value_equal(const struct value *a, const struct value *b);
 void value_text(const struct value *value, struct buf *out);
 
 /* Parse exactly one text form that fills size bytes. Nesting is at most 8. */
-int value_parse(const char *text, size_t size, struct value *ret,
-                struct error *err);
+int value_parse(const char *text, size_t size, struct value *ret, struct error *err);
 
 /* "integer", "string", "list", ...: for error messages. */
 const char *value_type_name(enum value_type type);

@@ -206,11 +206,11 @@ static void utf8_is_checked(void **state)
         {"\xEF\xBF\xBF", 3},
         {"\xF0\x90\x80\x80", 4},
         {"\xF4\x8F\xBF\xBF", 4},
-        {"\x80", 0},             /* a continuation alone */
-        {"\xC2", 0},             /* cut off */
+        {"\x80", 0}, /* a continuation alone */
+        {"\xC2", 0}, /* cut off */
         {"\xE2\x82", 0},
         {"\xF0\x9F\x98", 0},
-        {"\xC0\x80", 0},         /* overlong */
+        {"\xC0\x80", 0}, /* overlong */
         {"\xC1\xBF", 0},
         {"\xE0\x9F\xBF", 0},
         {"\xF0\x8F\xBF\xBF", 0},

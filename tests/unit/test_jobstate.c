@@ -18,18 +18,12 @@ static const struct {
     enum job_event event;
     enum job_state to;
 } ALLOWED[] = {
-    {JOB_NONE, EVENT_SUBMIT, JOB_WAITING},
-    {JOB_WAITING, EVENT_READY, JOB_READY},
-    {JOB_WAITING, EVENT_SKIP, JOB_SKIPPED},
-    {JOB_WAITING, EVENT_CANCEL, JOB_CANCELLED},
-    {JOB_READY, EVENT_START, JOB_RUNNING},
-    {JOB_READY, EVENT_CANCEL, JOB_CANCELLED},
-    {JOB_RUNNING, EVENT_FINISH, JOB_DONE},
-    {JOB_RUNNING, EVENT_FAIL, JOB_FAILED},
-    {JOB_RUNNING, EVENT_REQUEUE, JOB_READY},
-    {JOB_RUNNING, EVENT_CANCEL, JOB_CANCELLED},
-    {JOB_FAILED, EVENT_RETRY, JOB_WAITING},
-    {JOB_CANCELLED, EVENT_RETRY, JOB_WAITING},
+    {JOB_NONE, EVENT_SUBMIT, JOB_WAITING},    {JOB_WAITING, EVENT_READY, JOB_READY},
+    {JOB_WAITING, EVENT_SKIP, JOB_SKIPPED},   {JOB_WAITING, EVENT_CANCEL, JOB_CANCELLED},
+    {JOB_READY, EVENT_START, JOB_RUNNING},    {JOB_READY, EVENT_CANCEL, JOB_CANCELLED},
+    {JOB_RUNNING, EVENT_FINISH, JOB_DONE},    {JOB_RUNNING, EVENT_FAIL, JOB_FAILED},
+    {JOB_RUNNING, EVENT_REQUEUE, JOB_READY},  {JOB_RUNNING, EVENT_CANCEL, JOB_CANCELLED},
+    {JOB_FAILED, EVENT_RETRY, JOB_WAITING},   {JOB_CANCELLED, EVENT_RETRY, JOB_WAITING},
     {JOB_SKIPPED, EVENT_REVIVE, JOB_WAITING},
 };
 
@@ -46,9 +40,8 @@ static void every_pair(void **state)
     (void)state;
     for (int from = 0; from < JOB_STATE_COUNT; from++)
         for (int event = 0; event < EVENT_COUNT; event++)
-            assert_int_equal(
-                job_state_next((enum job_state)from, (enum job_event)event),
-                allowed((enum job_state)from, (enum job_event)event));
+            assert_int_equal(job_state_next((enum job_state)from, (enum job_event)event),
+                             allowed((enum job_state)from, (enum job_event)event));
 }
 
 /* An ended state is left by a person's retry or by a revival, never by what a
@@ -75,9 +68,9 @@ static void retries_per_cause(void **state)
         enum job_cause cause;
         int retries;
     } rows[] = {
-        {CAUSE_EXIT, 0},        {CAUSE_SIGNAL, 2},     {CAUSE_OOM, 1},
-        {CAUSE_TIMEOUT, 0},     {CAUSE_WORKER_LOST, 5}, {CAUSE_PREEMPTED, -1},
-        {CAUSE_DIVERGED, 0},    {CAUSE_DEPENDENCY, 0}, {CAUSE_DATA, 0},
+        {CAUSE_EXIT, 0},     {CAUSE_SIGNAL, 2},      {CAUSE_OOM, 1},
+        {CAUSE_TIMEOUT, 0},  {CAUSE_WORKER_LOST, 5}, {CAUSE_PREEMPTED, -1},
+        {CAUSE_DIVERGED, 0}, {CAUSE_DEPENDENCY, 0},  {CAUSE_DATA, 0},
     };
 
     (void)state;
@@ -90,13 +83,14 @@ static void retries_per_cause(void **state)
 /* The words are in databases and scripts, so they are pinned here. */
 static void words_both_ways(void **state)
 {
-    static const char *const states[] = {"none", "waiting", "ready", "running",
-                                         "done", "failed", "cancelled", "skipped"};
-    static const char *const events[] = {"submit", "ready", "start", "finish", "fail",
-                                         "requeue", "cancel", "skip", "retry", "revive"};
-    static const char *const causes[] = {"", "exit", "signal", "oom", "timeout",
-                                         "worker-lost", "preempted", "diverged",
-                                         "dependency", "data"};
+    static const char *const states[] = {"none", "waiting", "ready",     "running",
+                                         "done", "failed",  "cancelled", "skipped"};
+    static const char *const events[] = {"submit", "ready",   "start",  "finish",
+                                         "fail",   "requeue", "cancel", "skip",
+                                         "retry",  "revive"};
+    static const char *const causes[] = {
+        "",          "exit",     "signal",     "oom", "timeout", "worker-lost",
+        "preempted", "diverged", "dependency", "data"};
     enum job_state job;
     enum job_event event;
     enum job_cause cause;

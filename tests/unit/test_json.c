@@ -212,7 +212,7 @@ static void numbers_read_back(void **state)
         double number;
         const char *text;
     } rows[] = {
-        {1, "1.0"},       {0.1, "0.1"},           {-1e-300, "-1e-300"},
+        {1, "1.0"},       {0.1, "0.1"},          {-1e-300, "-1e-300"},
         {NAN, "\"nan\""}, {INFINITY, "\"inf\""}, {-INFINITY, "\"-inf\""},
     };
 

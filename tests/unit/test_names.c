@@ -42,11 +42,28 @@ static void names_round_trip(void **state)
 static void other_spellings_are_refused(void **state)
 {
     static const char *const texts[] = {
-        "",         "Final",    "final ",   " final",   "fina",     "finals",
-        "init:0",   "step",     "step:",    "step:-1",  "step:+1",  "step: 1",
-        "step:01",  "step:00",  "step:1x",  "step:1.0", "step:1e3", "epoch:03",
-        "epoch:9223372036854775808",        "epoch:99999999999999999999",
-        "epochs:3", "epoch:3:",
+        "",
+        "Final",
+        "final ",
+        " final",
+        "fina",
+        "finals",
+        "init:0",
+        "step",
+        "step:",
+        "step:-1",
+        "step:+1",
+        "step: 1",
+        "step:01",
+        "step:00",
+        "step:1x",
+        "step:1.0",
+        "step:1e3",
+        "epoch:03",
+        "epoch:9223372036854775808",
+        "epoch:99999999999999999999",
+        "epochs:3",
+        "epoch:3:",
     };
     struct state_name name = {STATE_BEST, 77};
 

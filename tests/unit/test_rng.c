@@ -69,9 +69,8 @@ static void streams_are_pinned(void **state)
 static void draws_are_pinned(void **state)
 {
     static const uint32_t below[] = {72, 98, 381, 323, 201, 588, 668, 956};
-    static const uint32_t rejecting[] = {233148518,  318431919,  1227755179,
-                                         647964149,  2153583461, 3080420395,
-                                         347908784,  3030990832};
+    static const uint32_t rejecting[] = {233148518,  318431919,  1227755179, 647964149,
+                                         2153583461, 3080420395, 347908784,  3030990832};
     static const uint32_t order[] = {1, 2, 7, 4, 5, 3, 6, 0, 8, 9};
     struct rng rng = rng_at(42, RNG_SUBSET, 0, 0);
     uint32_t drawn[10];
@@ -92,12 +91,12 @@ static void draws_are_pinned(void **state)
 static void normals_are_pinned(void **state)
 {
     static const double expected[] = {
-        0x1.22429b8083b1bp-1, /* 0.566914 */
+        0x1.22429b8083b1bp-1,  /* 0.566914 */
         -0x1.7f7c9ee804715p+0, /* -1.497995 */
         -0x1.539f973e45396p-1, /* -0.663327 */
-        0x1.04111c1b7ad4cp+1, /* 2.031772 */
+        0x1.04111c1b7ad4cp+1,  /* 2.031772 */
         -0x1.cd1c3a8af77ddp-1, /* -0.900606 */
-        0x1.d00da72bad37dp-2, /* 0.453177 */
+        0x1.d00da72bad37dp-2,  /* 0.453177 */
     };
     struct rng rng = rng_at(42, RNG_INIT, 0, 5);
 
@@ -139,12 +138,9 @@ static void draws_depend_on_their_purpose_alone(void **state)
 {
     struct rng base = rng_at(1, RNG_AUGMENT, 2, 3);
     struct rng others[] = {
-        rng_at(2, RNG_AUGMENT, 2, 3),
-        rng_at(1 + (UINT64_C(1) << 32), RNG_AUGMENT, 2, 3),
-        rng_at(1, RNG_LABELS, 2, 3),
-        rng_at(1, RNG_AUGMENT, 3, 3),
-        rng_at(1, RNG_AUGMENT, 2, 4),
-        rng_at(1, RNG_AUGMENT, 3, 2),
+        rng_at(2, RNG_AUGMENT, 2, 3), rng_at(1 + (UINT64_C(1) << 32), RNG_AUGMENT, 2, 3),
+        rng_at(1, RNG_LABELS, 2, 3),  rng_at(1, RNG_AUGMENT, 3, 3),
+        rng_at(1, RNG_AUGMENT, 2, 4), rng_at(1, RNG_AUGMENT, 3, 2),
     };
     uint32_t first = rng_u32(&base);
 
