@@ -26,8 +26,13 @@ static double dense_loss(void *user)
 static void check_dense(int B, int I, int O)
 {
     const size_t in_n = (size_t)(B * I), W_n = (size_t)(O * I), out_n = (size_t)(B * O);
-    struct dense_case d = {B, I, O, num_random(in_n, 1), num_random(W_n, 2),
-                           num_random((size_t)O, 3), num_filled(out_n, 0),
+    struct dense_case d = {B,
+                           I,
+                           O,
+                           num_random(in_n, 1),
+                           num_random(W_n, 2),
+                           num_random((size_t)O, 3),
+                           num_filled(out_n, 0),
                            num_random(out_n, 4)};
     real *din = num_filled(in_n, NAN), *dW = num_filled(W_n, 0);
     real *db = num_filled((size_t)O, 0);
@@ -78,8 +83,14 @@ static void check_conv(int B, struct conv v)
     const size_t in_n = (size_t)(B * v.C * v.H * v.W);
     const size_t W_n = (size_t)(v.O * v.C * v.kernel * v.kernel);
     const size_t O = (size_t)v.O, out_n = (size_t)(B * v.O * v.OH * v.OW);
-    struct conv_case d = {v, B, out_n, num_random(in_n, 1), num_random(W_n, 2),
-                          num_random(O, 3), num_filled(out_n, 0), num_random(out_n, 4),
+    struct conv_case d = {v,
+                          B,
+                          out_n,
+                          num_random(in_n, 1),
+                          num_random(W_n, 2),
+                          num_random(O, 3),
+                          num_filled(out_n, 0),
+                          num_random(out_n, 4),
                           num_filled(conv_scratch(&v, B) + 1, 0)};
     real *din = num_filled(in_n, NAN), *dW = num_filled(W_n, 0), *db = num_filled(O, 0);
 
@@ -101,14 +112,18 @@ static void check_conv(int B, struct conv v)
 static void conv_gradients(void **state)
 {
     (void)state;
-    check_conv(2, (struct conv){.C = 1, .H = 9, .W = 8, .O = 3, .kernel = 5, .stride = 1,
-                                .pad = 2});
-    check_conv(3, (struct conv){.C = 2, .H = 7, .W = 9, .O = 3, .kernel = 3, .stride = 2,
-                                .pad = 1});
-    check_conv(2, (struct conv){.C = 3, .H = 5, .W = 4, .O = 2, .kernel = 1, .stride = 1,
-                                .pad = 0});
-    check_conv(2, (struct conv){.C = 2, .H = 6, .W = 6, .O = 2, .kernel = 2, .stride = 2,
-                                .pad = 0});
+    check_conv(2,
+               (struct conv){
+                   .C = 1, .H = 9, .W = 8, .O = 3, .kernel = 5, .stride = 1, .pad = 2});
+    check_conv(3,
+               (struct conv){
+                   .C = 2, .H = 7, .W = 9, .O = 3, .kernel = 3, .stride = 2, .pad = 1});
+    check_conv(2,
+               (struct conv){
+                   .C = 3, .H = 5, .W = 4, .O = 2, .kernel = 1, .stride = 1, .pad = 0});
+    check_conv(2,
+               (struct conv){
+                   .C = 2, .H = 6, .W = 6, .O = 2, .kernel = 2, .stride = 2, .pad = 0});
 }
 
 /* ---- relu, pool ------------------------------------------------------------- */
@@ -142,8 +157,13 @@ static struct plane_case plane_new(size_t planes, struct pool v)
     v.OW = (v.W + 2 * v.pad - v.kernel) / v.stride + 1;
     size_t in_n = planes * (size_t)(v.H * v.W), out_n = planes * (size_t)(v.OH * v.OW);
     size_t most = in_n > out_n ? in_n : out_n;
-    return (struct plane_case){v, planes, in_n, out_n, num_random(in_n, 5),
-                               num_filled(most, 0), num_random(most, 6),
+    return (struct plane_case){v,
+                               planes,
+                               in_n,
+                               out_n,
+                               num_random(in_n, 5),
+                               num_filled(most, 0),
+                               num_random(most, 6),
                                num_alloc(out_n, 1)};
 }
 
@@ -157,8 +177,8 @@ static void plane_free(struct plane_case *d)
 
 static void relu_gradients(void **state)
 {
-    struct plane_case d = plane_new(3, (struct pool){.H = 7, .W = 5, .kernel = 1,
-                                                     .stride = 1});
+    struct plane_case d =
+        plane_new(3, (struct pool){.H = 7, .W = 5, .kernel = 1, .stride = 1});
     real *din = num_filled(d.in_n, NAN);
     (void)state;
 
@@ -222,8 +242,8 @@ static void softmax_gradients(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dense_gradients), cmocka_unit_test(conv_gradients),
-        cmocka_unit_test(relu_gradients),  cmocka_unit_test(pool_gradients),
+        cmocka_unit_test(dense_gradients),   cmocka_unit_test(conv_gradients),
+        cmocka_unit_test(relu_gradients),    cmocka_unit_test(pool_gradients),
         cmocka_unit_test(softmax_gradients),
     };
     blas_set_threads(1);

@@ -34,8 +34,8 @@ static void check_net(const struct arch *arch, int B, int batch_max)
 {
     const size_t n = (size_t)(arch->input.C * arch->input.H * arch->input.W);
     struct net_case d = {net_new(arch, batch_max, true, NULL),
-                         num_random(arch->param_count, 1),
-                         num_random((size_t)B * n, 2), num_alloc((size_t)B, 1), B};
+                         num_random(arch->param_count, 1), num_random((size_t)B * n, 2),
+                         num_alloc((size_t)B, 1), B};
     real *grad = num_filled(arch->param_count, NAN);
     double *losses = num_alloc((size_t)B, sizeof *losses);
 

@@ -12,7 +12,7 @@
 
 #include "tests/numeric/numkit.h"
 
-#define GRAD_STEP 1e-5
+#define GRAD_STEP  1e-5
 #define GRAD_BOUND 1e-6
 
 /* loss(user) is evaluated after each change of x. */

@@ -42,8 +42,8 @@ static inline struct layer *netkit_add(struct netkit *kit, enum layer_kind kind,
     assert(kit->arch.layer_count < NETKIT_MAX);
     struct layer *layer = &kit->layers[kit->arch.layer_count++];
 
-    *layer = (struct layer){.kind = kind, .in = kit->at, .out = out,
-                            .weight = -1, .bias = -1};
+    *layer =
+        (struct layer){.kind = kind, .in = kit->at, .out = out, .weight = -1, .bias = -1};
     kit->at = out;
     kit->arch.classes = out.C;
     return layer;
@@ -81,8 +81,8 @@ static inline struct shape netkit_slide(struct shape in, int C, int k, int strid
 
 static inline void netkit_conv(struct netkit *kit, int O, int k, int stride, int pad)
 {
-    struct layer *layer = netkit_add(kit, LAYER_CONV,
-                                     netkit_slide(kit->at, O, k, stride, pad));
+    struct layer *layer =
+        netkit_add(kit, LAYER_CONV, netkit_slide(kit->at, O, k, stride, pad));
     const int dim[4] = {O, layer->in.C, k, k};
 
     snprintf(layer->name, sizeof layer->name, "conv%d", ++kit->conv_count);
@@ -95,8 +95,8 @@ static inline void netkit_conv(struct netkit *kit, int O, int k, int stride, int
 
 static inline void netkit_pool(struct netkit *kit, int k, int stride, int pad)
 {
-    struct layer *layer = netkit_add(kit, LAYER_MAXPOOL,
-                                     netkit_slide(kit->at, kit->at.C, k, stride, pad));
+    struct layer *layer =
+        netkit_add(kit, LAYER_MAXPOOL, netkit_slide(kit->at, kit->at.C, k, stride, pad));
     layer->kernel = k;
     layer->stride = stride;
     layer->pad = pad;

@@ -11,10 +11,10 @@ struct size {
  * columns over, padding wider than half the kernel, a kernel as large as the
  * image or larger than it (but for the padding), a single column. */
 static const struct size SIZES[] = {
-    {37, 1, 28, 28, 6, 5, 1, 2}, {37, 6, 14, 14, 16, 5, 1, 0}, {1, 1, 5, 5, 1, 3, 1, 0},
-    {1, 3, 9, 7, 4, 3, 2, 1},    {37, 2, 8, 8, 5, 2, 2, 0},    {3, 4, 6, 10, 8, 1, 1, 0},
-    {3, 4, 7, 9, 8, 1, 2, 0},    {2, 3, 11, 12, 7, 5, 3, 2},   {2, 1, 4, 4, 2, 4, 1, 0},
-    {2, 2, 2, 3, 3, 5, 1, 2},    {2, 1, 3, 3, 2, 3, 1, 2},     {4, 2, 9, 1, 3, 3, 1, 1},
+    {37, 1, 28, 28, 6, 5, 1, 2},  {37, 6, 14, 14, 16, 5, 1, 0}, {1, 1, 5, 5, 1, 3, 1, 0},
+    {1, 3, 9, 7, 4, 3, 2, 1},     {37, 2, 8, 8, 5, 2, 2, 0},    {3, 4, 6, 10, 8, 1, 1, 0},
+    {3, 4, 7, 9, 8, 1, 2, 0},     {2, 3, 11, 12, 7, 5, 3, 2},   {2, 1, 4, 4, 2, 4, 1, 0},
+    {2, 2, 2, 3, 3, 5, 1, 2},     {2, 1, 3, 3, 2, 3, 1, 2},     {4, 2, 9, 1, 3, 3, 1, 1},
     {5, 16, 12, 12, 24, 3, 1, 1}, {3, 1, 6, 40, 2, 3, 2, 2},
 };
 
@@ -29,10 +29,15 @@ static struct case_data data_new(struct size s)
 {
     struct case_data d = {.B = s.B};
     d.v = (struct conv){
-        .C = s.C, .H = s.H, .W = s.W, .O = s.O,
+        .C = s.C,
+        .H = s.H,
+        .W = s.W,
+        .O = s.O,
         .OH = (s.H + 2 * s.pad - s.kernel) / s.stride + 1,
         .OW = (s.W + 2 * s.pad - s.kernel) / s.stride + 1,
-        .kernel = s.kernel, .stride = s.stride, .pad = s.pad,
+        .kernel = s.kernel,
+        .stride = s.stride,
+        .pad = s.pad,
     };
     d.in_n = (size_t)(s.B * s.C * s.H * s.W);
     d.W_n = (size_t)(s.O * s.C * s.kernel * s.kernel);

@@ -147,7 +147,8 @@ static void draws_are_independent(void **state)
     real *a = drawn(&kit, &seven), *b = drawn(&kit, &eight);
     assert_true(fabs(correlation(a + t[CONV_W].offset, a + t[FC_W].offset, 1500)) < 0.13);
     assert_true(fabs(correlation(a + t[FC_W].offset, a + t[FC_B].offset, 200)) < 0.35);
-    assert_true(fabs(correlation(a + t[FC_W].offset, b + t[FC_W].offset, 100000)) < 0.016);
+    assert_true(fabs(correlation(a + t[FC_W].offset, b + t[FC_W].offset, 100000)) <
+                0.016);
     spec_free(&seven);
     spec_free(&eight);
     free(a);

@@ -103,8 +103,9 @@ static void backward_overwrites_and_counts(void **state)
         count += right[i];
     for (int i = 0; i < 2; i++) {
         net_forward(net, d->theta, d->x, BATCH);
-        assert_int_equal(net_backward(net, d->theta, d->labels, BATCH, i ? again : grad,
-                                      losses), count);
+        assert_int_equal(
+            net_backward(net, d->theta, d->labels, BATCH, i ? again : grad, losses),
+            count);
         assert_memory_equal(losses, want, sizeof losses);
     }
     assert_memory_equal(grad, again, n * sizeof *grad);

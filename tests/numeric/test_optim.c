@@ -13,8 +13,8 @@ struct rule {
 
 static struct optim *optim_of(struct rule rule, size_t n)
 {
-    struct spec spec = speckit("optimizer.nesterov", rule.nesterov ? "true" : "false",
-                               NULL);
+    struct spec spec =
+        speckit("optimizer.nesterov", rule.nesterov ? "true" : "false", NULL);
     struct error err;
 
     speckit_real(&spec, "optimizer.momentum", rule.momentum);

@@ -9,19 +9,22 @@ struct size {
 };
 
 static const struct size SIZES[] = {
-    {1, 28, 28, 2, 2, 0}, {37, 10, 10, 2, 2, 0}, {5, 7, 9, 2, 2, 0}, {3, 2, 2, 2, 2, 0},
-    {4, 34, 36, 2, 2, 0}, {3, 9, 11, 3, 2, 1},   {2, 8, 8, 3, 1, 1}, {2, 7, 5, 3, 3, 0},
-    {1, 16, 16, 16, 1, 0}, {2, 6, 6, 2, 1, 0},   {2, 5, 7, 1, 1, 0}, {2, 6, 7, 2, 2, 1},
-    {3, 4, 16, 2, 2, 0},  {3, 4, 18, 2, 2, 0},   {3, 4, 14, 2, 2, 0},
+    {1, 28, 28, 2, 2, 0},  {37, 10, 10, 2, 2, 0}, {5, 7, 9, 2, 2, 0},  {3, 2, 2, 2, 2, 0},
+    {4, 34, 36, 2, 2, 0},  {3, 9, 11, 3, 2, 1},   {2, 8, 8, 3, 1, 1},  {2, 7, 5, 3, 3, 0},
+    {1, 16, 16, 16, 1, 0}, {2, 6, 6, 2, 1, 0},    {2, 5, 7, 1, 1, 0},  {2, 6, 7, 2, 2, 1},
+    {3, 4, 16, 2, 2, 0},   {3, 4, 18, 2, 2, 0},   {3, 4, 14, 2, 2, 0},
 };
 
 static struct pool pool_of(struct size s)
 {
     return (struct pool){
-        .H = s.H, .W = s.W,
+        .H = s.H,
+        .W = s.W,
         .OH = (s.H + 2 * s.pad - s.kernel) / s.stride + 1,
         .OW = (s.W + 2 * s.pad - s.kernel) / s.stride + 1,
-        .kernel = s.kernel, .stride = s.stride, .pad = s.pad,
+        .kernel = s.kernel,
+        .stride = s.stride,
+        .pad = s.pad,
     };
 }
 
@@ -76,8 +79,8 @@ static void check_pool(struct size s, const real *in)
 
         assert_true(same(out[i], in[p * in_plane + (size_t)at]));
         assert_true(same(out[i], again[i]));
-        assert_int_equal(at, (oh * v.stride - v.pad + kh) * v.W +
-                                 ow * v.stride - v.pad + kw);
+        assert_int_equal(at,
+                         (oh * v.stride - v.pad + kh) * v.W + ow * v.stride - v.pad + kw);
         num_add(&want[p * in_plane + (size_t)at], (double)dout[i]);
     }
     num_check("din", din, want, in_n);

@@ -13,9 +13,8 @@ static enum CBLAS_TRANSPOSE transpose(enum blas_op op)
     return op == BLAS_TRANSPOSED ? CblasTrans : CblasNoTrans;
 }
 
-void blas_gemm(enum blas_op op_A, enum blas_op op_B, int M, int N, int K,
-               const real *A, int lda, const real *B, int ldb, real beta, real *C,
-               int ldc)
+void blas_gemm(enum blas_op op_A, enum blas_op op_B, int M, int N, int K, const real *A,
+               int lda, const real *B, int ldb, real beta, real *C, int ldc)
 {
     GEMM(CblasRowMajor, transpose(op_A), transpose(op_B), M, N, K, 1, A, lda, B, ldb,
          beta, C, ldc);

@@ -15,9 +15,8 @@ enum blas_op { BLAS_PLAIN, BLAS_TRANSPOSED };
 
 /* C (M,N) = op(A) (M,K) * op(B) (K,N) + beta * C. With beta 0, C is overwritten
  * whatever it held; the engine uses beta 0 and 1. */
-void blas_gemm(enum blas_op op_A, enum blas_op op_B, int M, int N, int K,
-               const real *A, int lda, const real *B, int ldb, real beta, real *C,
-               int ldc);
+void blas_gemm(enum blas_op op_A, enum blas_op op_B, int M, int N, int K, const real *A,
+               int lda, const real *B, int ldb, real beta, real *C, int ldc);
 
 /* The kernels in use, as OpenBLAS names them: "Haswell", "Zen", "SkylakeX"; for
  * provenance. On a CPU it does not know it falls back to "Prescott", several

@@ -36,7 +36,6 @@ void conv_forward(const struct conv *conv, real *out, const real *in, const real
 /* Overwrites din, and ADDS to dW and db. din may be NULL (the first layer), which
  * skips its matrix product; so may db. */
 void conv_backward(const struct conv *conv, real *din, real *dW, real *db,
-                   const real *dout, const real *in, const real *W, int B,
-                   real *scratch);
+                   const real *dout, const real *in, const real *W, int B, real *scratch);
 
 #endif

@@ -20,8 +20,8 @@ static void fill_rows(real *out, const real *b, int B, int O)
     }
 }
 
-void dense_forward(real *out, const real *in, const real *W, const real *b, int B,
-                   int I, int O)
+void dense_forward(real *out, const real *in, const real *W, const real *b, int B, int I,
+                   int O)
 {
     fill_rows(out, b, B, O);
     blas_gemm(BLAS_PLAIN, BLAS_TRANSPOSED, B, O, I, in, I, W, I, 1, out, O);

@@ -12,8 +12,8 @@
 #include "worker/nn/real.h"
 
 /* Overwrites out. b may be NULL. */
-void dense_forward(real *out, const real *in, const real *W, const real *b, int B,
-                   int I, int O);
+void dense_forward(real *out, const real *in, const real *W, const real *b, int B, int I,
+                   int O);
 
 /* Overwrites din, and ADDS to dW and db, so that micro-batches accumulate. din
  * may be NULL (the first layer), which skips its matrix product; so may db. */

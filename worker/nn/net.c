@@ -102,8 +102,7 @@ static void pool_run(const struct job *job)
 
 static void pool_back(const struct job *job)
 {
-    pool_backward(&job->step->pool, job->din, job->dout, which_of(job),
-                  pool_planes(job));
+    pool_backward(&job->step->pool, job->din, job->dout, which_of(job), pool_planes(job));
 }
 
 static void relu_run(const struct job *job)
@@ -203,8 +202,12 @@ static struct job job_of(const struct net *net, int i, const real *theta)
     const struct step *step = &net->plan.steps[i];
 
     return (struct job){
-        .net = net, .step = step, .theta = theta, .in = input_of(net, i),
-        .out = net->memory + step->out, .B = net->B,
+        .net = net,
+        .step = step,
+        .theta = theta,
+        .in = input_of(net, i),
+        .out = net->memory + step->out,
+        .B = net->B,
     };
 }
 

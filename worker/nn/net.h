@@ -46,7 +46,7 @@ int net_backward(struct net *net, const real *theta, const uint8_t *labels, int 
  * 1). If dlogits is not NULL it is overwritten with the gradient of the MEAN
  * loss. Max-subtracted, exp and log in double. NaN logits give NaN loss; an
  * example whose logits hold NaN is never right. */
-void loss_softmax(double *losses, uint8_t *right, real *dlogits,
-                  const real *logits, const uint8_t *labels, int B, int K);
+void loss_softmax(double *losses, uint8_t *right, real *dlogits, const real *logits,
+                  const uint8_t *labels, int B, int K);
 
 #endif

@@ -12,7 +12,7 @@ enum { ALIGN = 16 };
 /* Where the layout stands between two steps. */
 struct cursor {
     struct plan *plan;
-    bool image_first;   /* (B,C,H,W), else (C,B,H,W) */
+    bool image_first; /* (B,C,H,W), else (C,B,H,W) */
     struct shape shape;
 };
 
@@ -70,9 +70,15 @@ static void plan_conv(struct cursor *at, const struct arch *arch,
     struct step *step = add_step(at, STEP_CONV, layer->out);
     set_params(step, arch, layer);
     step->conv = (struct conv){
-        .C = layer->in.C, .H = layer->in.H, .W = layer->in.W,
-        .O = layer->out.C, .OH = layer->out.H, .OW = layer->out.W,
-        .kernel = layer->kernel, .stride = layer->stride, .pad = layer->pad,
+        .C = layer->in.C,
+        .H = layer->in.H,
+        .W = layer->in.W,
+        .O = layer->out.C,
+        .OH = layer->out.H,
+        .OW = layer->out.W,
+        .kernel = layer->kernel,
+        .stride = layer->stride,
+        .pad = layer->pad,
     };
 }
 
@@ -84,8 +90,13 @@ static void plan_pool(struct cursor *at, const struct arch *arch,
     want_layout(at, false);
     struct step *step = add_step(at, STEP_POOL, layer->out);
     step->pool = (struct pool){
-        .H = layer->in.H, .W = layer->in.W, .OH = layer->out.H, .OW = layer->out.W,
-        .kernel = layer->kernel, .stride = layer->stride, .pad = layer->pad,
+        .H = layer->in.H,
+        .W = layer->in.W,
+        .OH = layer->out.H,
+        .OW = layer->out.W,
+        .kernel = layer->kernel,
+        .stride = layer->stride,
+        .pad = layer->pad,
     };
 }
 
@@ -109,8 +120,9 @@ static void plan_flatten(struct cursor *at, const struct arch *arch,
 
 static void (*const PLAN_LAYER[])(struct cursor *, const struct arch *,
                                   const struct layer *) = {
-    [LAYER_DENSE] = plan_dense, [LAYER_CONV] = plan_conv, [LAYER_MAXPOOL] = plan_pool,
-    [LAYER_RELU] = plan_relu,   [LAYER_FLATTEN] = plan_flatten,
+    [LAYER_DENSE] = plan_dense,     [LAYER_CONV] = plan_conv,
+    [LAYER_MAXPOOL] = plan_pool,    [LAYER_RELU] = plan_relu,
+    [LAYER_FLATTEN] = plan_flatten,
 };
 
 /* Take count reals for each of `each` examples; an overflowing sum saturates and
@@ -157,8 +169,8 @@ static void place_all(struct plan *plan)
 
     for (int i = 0; i < plan->count; i++) {
         const struct step *step = &plan->steps[i];
-        size_t need = step->kind == STEP_CONV
-                          ? conv_scratch(&step->conv, plan->batch_max) : 0;
+        size_t need =
+            step->kind == STEP_CONV ? conv_scratch(&step->conv, plan->batch_max) : 0;
         widest = step->out_size > widest ? step->out_size : widest;
         scratch = need > scratch ? need : scratch;
     }

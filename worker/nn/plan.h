@@ -37,14 +37,14 @@ struct step {
     bool has_bias;
     struct conv conv;
     struct pool pool;
-    size_t out;               /* place of the output */
-    size_t which;             /* STEP_POOL, training: place among the bytes */
+    size_t out;   /* place of the output */
+    size_t which; /* STEP_POOL, training: place among the bytes */
 };
 
 struct plan {
     struct step *steps;
     int count;
-    int first_param;   /* first step with parameters; count if there is none */
+    int first_param; /* first step with parameters; count if there is none */
     int batch_max;
     bool training;
     size_t scratch;    /* place of what kernels need while they run */

@@ -23,8 +23,7 @@ void relu_backward(real *din, const real *dout, const real *out, size_t n)
     size_t i = 0;
 
     for (; i + VEC_LANES <= n; i += VEC_LANES)
-        vec_store(din + i,
-                  vec_keep(~(vec_load(out + i) <= zero), vec_load(dout + i)));
+        vec_store(din + i, vec_keep(~(vec_load(out + i) <= zero), vec_load(dout + i)));
     for (; i < n; i++)
         din[i] = out[i] <= 0 ? 0 : dout[i];
 }
