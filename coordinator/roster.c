@@ -67,7 +67,7 @@ void roster_remove(struct roster *roster, struct worker *worker)
         free(worker);
         return;
     }
-    assert(!"the worker is in the roster");
+    assert(false && "the worker is in the roster");
 }
 
 struct worker *roster_by_uuid(struct roster *roster, const char *uuid)
