@@ -6,9 +6,11 @@
  * of what messages mean.
  *
  * Nothing here blocks but wire_poll. "Sent" means handed to ZeroMQ, never
- * delivered: only an answer is proof. A ROUTER reports peers that are gone
- * (ROUTER_MANDATORY). Routing ids are ZeroMQ's own and change with every
- * connection; who a peer is, it says in HELLO. Not thread-safe.
+ * delivered: only an answer is proof. What was under way when a connection broke
+ * is lost, at a DEALER also what had arrived and was not read yet. A ROUTER
+ * reports peers that are gone (ROUTER_MANDATORY). Routing ids are ZeroMQ's own
+ * and change with every connection; who a peer is, it says in HELLO. Not
+ * thread-safe.
  */
 
 #include "proto/msg.h"
@@ -31,7 +33,9 @@ bool wire_peer_equal(const struct wire_peer *a, const struct wire_peer *b);
 enum { WIRE_ENDPOINT_MAX = 256 };
 
 /* Bind a ROUTER. "tcp://127.0.0.1:*" takes a free port; the real endpoint is
- * written to ret_endpoint. ERR_INVALID for a bad endpoint, ERR_IO. */
+ * written to ret_endpoint. A socket file that nobody answers at is replaced.
+ * ERR_INVALID for a bad endpoint (an ipc path has at most 107 bytes), ERR_IO
+ * when it is in use or cannot be had. */
 struct wire *wire_listen(const char *endpoint,
                          char ret_endpoint[WIRE_ENDPOINT_MAX],
                          struct error *err);
@@ -40,6 +44,10 @@ struct wire *wire_listen(const char *endpoint,
  * the background. */
 struct wire *wire_connect(const char *endpoint, struct error *err);
 
+/* Returns at once at a DEALER, and when nobody listens any more at a ROUTER.
+ * What was sent has one more second to leave, also while the process exits; so
+ * leave by exit(), not by _exit(). A child of fork() must exec or _exit: all
+ * sockets are closed on exec. */
 void wire_free(struct wire **wire);
 
 /* Hand one message over. `to` is NULL at a DEALER. ERR_NOT_FOUND: the peer is
