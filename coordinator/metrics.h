@@ -14,6 +14,11 @@
  *                   does not count: only a rise does. 0 and NaN if there is none
  *   plateau         largest alpha up to which every L stays within 5 % of
  *                   chance, ln K; NaN if the first point is not
+ *   chance_share    share of the points within 5 % of chance
+ *
+ * "Highest" is by height above what lies before, not by L: a ripple on the high
+ * plateau at the start of a path is no barrier. A flat top is one maximum, at
+ * its first point.
  *
  * Points that are not finite are left out and counted; with fewer than two
  * finite points every metric is NaN.
@@ -26,10 +31,11 @@ struct curve_metrics {
     size_t points, nonfinite;
     double start, end, max, alpha_max;
     double bump;
-    bool monotone;
+    bool monotone; /* false where bump is NaN */
     double barrier_linear, barrier_mean, barrier_init;
     double interior_bump, alpha_star;
     double plateau;
+    double chance_share;
 };
 
 /* alphas ascending, count >= 1. chance: the loss of guessing, ln K. */

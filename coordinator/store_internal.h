@@ -1,0 +1,192 @@
+#ifndef COORD_STORE_INTERNAL_H
+#define COORD_STORE_INTERNAL_H
+
+/* What the store*.c files share, and nobody else sees: the connection, its
+ * prepared statements, and the one way to bind, step and read them.
+ *
+ * Every statement is prepared on open and lives until close (this SQLite is
+ * built without lookaside memory, so preparing is dear). A statement is reset
+ * before each use and, where it returns rows, by stmt_end: one left open would
+ * pin the write-ahead log.
+ */
+
+#include "common/buf.h"
+#include "common/jobstate.h"
+#include "coordinator/store.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+extern const char store_schema_sql[]; /* coordinator/sql/, embedded */
+
+/* One per row of the table in store_stmt.c. */
+enum stmt {
+    STMT_BEGIN, STMT_COMMIT,
+    STMT_MARK, STMT_MARK_RELEASE, STMT_MARK_UNDO,
+    /* jobs */
+    STMT_JOB, STMT_JOB_BY_KEY, STMT_JOB_ADD, STMT_JOB_SET, STMT_JOB_SPEC,
+    STMT_EVENT_ADD, STMT_COUNT_MOVE, STMT_READY, STMT_RUNNING,
+    STMT_DEPENDANTS, STMT_UNMET, STMT_INPUTS,
+    /* attempts and results */
+    STMT_ATTEMPT_ADD, STMT_ATTEMPT_STATE, STMT_ATTEMPT_END, STMT_ATTEMPT_LATE,
+    STMT_ATTEMPT_CAUSES, STMT_WORKER_DONE, STMT_WORKER_FAILED,
+    STMT_RESULT_ADD, STMT_CHECKPOINT_ADD, STMT_EVALUATION_ADD,
+    STMT_POINT_ADD, STMT_DISTANCE_ADD, STMT_PATH_ADD, STMT_CURVES,
+    STMT_CLASSES,
+    /* sweeps */
+    STMT_REQUEST, STMT_REQUEST_ADD, STMT_SWEEP, STMT_SWEEP_ADD, STMT_SWEEP_SET,
+    STMT_COUNT_INIT, STMT_COUNT_ADD, STMT_MEMBER_KNOWN, STMT_MEMBER_ADD,
+    STMT_DEP_ADD, STMT_PARAM_ADD, STMT_VARIED_ADD, STMT_VARIED,
+    STMT_SWEEP_RUNS,
+    /* workers and artifacts */
+    STMT_WORKER_ADD, STMT_WORKER_SET, STMT_ARTIFACT_ADD, STMT_ARTIFACT,
+    STMT_COUNT_ALL,
+};
+
+struct store {
+    sqlite3 *db;
+    char *path;
+    int lock; /* descriptor that holds the writer's lock; -1: a reader */
+    sqlite3_stmt *stmt[STMT_COUNT_ALL];
+};
+
+/* A value for a place in a statement, ?1 first. */
+struct arg {
+    enum { ARG_NULL, ARG_INT, ARG_REAL, ARG_TEXT } type;
+    int64_t integer;
+    double real;
+    struct slice text; /* borrowed while the statement runs */
+};
+
+static inline struct arg arg_int(int64_t integer)
+{
+    return (struct arg){.type = ARG_INT, .integer = integer};
+}
+
+/* NaN is stored as NULL: the schema says where that is allowed. */
+static inline struct arg arg_real(double real)
+{
+    return (struct arg){.type = ARG_REAL, .real = real};
+}
+
+static inline struct arg arg_slice(struct slice text)
+{
+    return (struct arg){.type = ARG_TEXT, .text = text};
+}
+
+static inline struct arg arg_text(const char *text)
+{
+    return arg_slice(slice_of(text));
+}
+
+/* Empty or NULL: SQL's NULL. */
+static inline struct arg arg_text_or_null(const char *text)
+{
+    return text && text[0] ? arg_text(text) : (struct arg){.type = ARG_NULL};
+}
+
+/* A list of arguments and its length, as stmt_run and stmt_row take them. */
+#define ARGS(...)                                                              \
+    (const struct arg[]){__VA_ARGS__},                                         \
+        sizeof((const struct arg[]){__VA_ARGS__}) / sizeof(struct arg)
+
+/* --- store.c --------------------------------------------------------------- */
+
+/* The name of a network file system, by statfs's f_type; NULL: a local one. */
+const char *store_network_fs(unsigned long magic);
+
+/* --- store_stmt.c ---------------------------------------------------------- */
+
+int stmt_prepare_all(struct store *store, struct error *err);
+void stmt_finalize_all(struct store *store);
+void stmt_reset_all(struct store *store);
+
+/* Run a statement that returns no rows. ERR_INVALID when a constraint of the
+ * schema is broken, ERR_BUSY, ERR_IO (the disk), ERR_NO_MEMORY. */
+int stmt_run(struct store *store, enum stmt id, const struct arg *args,
+             size_t arg_count, struct error *err);
+
+/* Bind and fetch the first row: 1 there is one (read it with stmt_int and the
+ * others, fetch more with stmt_next, then stmt_end), 0 none, -1. */
+int stmt_row(struct store *store, enum stmt id, const struct arg *args,
+             size_t arg_count, struct error *err);
+int stmt_next(struct store *store, enum stmt id, struct error *err);
+void stmt_end(struct store *store, enum stmt id);
+
+int64_t stmt_int(struct store *store, enum stmt id, int column);
+double stmt_real(struct store *store, enum stmt id, int column);
+/* Valid until the statement moves; "" for NULL. */
+struct slice stmt_text(struct store *store, enum stmt id, int column);
+
+/* Rows changed by the last stmt_run. */
+int stmt_changes(struct store *store);
+
+/* Put a failure of SQLite into err; returns -1. what may be NULL. */
+int store_fail(struct store *store, int code, const char *what,
+               struct error *err);
+
+/* Run SQL text, several statements at once. */
+int store_exec(struct store *store, const char *sql, const char *what,
+               struct error *err);
+
+/* --- store_job.c ------------------------------------------------------------ */
+
+struct job_row {
+    int64_t id;
+    enum job_state state;
+    uint32_t attempt; /* the latest */
+    int32_t priority;
+    bool probe;
+};
+
+/* ERR_NOT_FOUND. */
+int job_load(struct store *store, int64_t id, struct job_row *ret,
+             struct error *err);
+
+/* What a job's move is about; zeroed: nothing to say. */
+struct job_note {
+    enum job_cause cause;
+    const char *detail; /* a sentence, or NULL */
+    int64_t now_ms;
+};
+
+/* Apply an event: the row, its line in `event`, the counts of its sweeps. It is
+ * a bug (and an error) if common/jobstate.h does not allow it. */
+int job_move(struct store *store, struct job_row *job, enum job_event event,
+             struct job_note note, struct error *err);
+
+/* Told of every job that became ready; visit may be NULL. */
+struct job_watch {
+    void (*visit)(void *user, const struct store_ready *ready);
+    void *user;
+};
+
+/* A waiting job: make it ready if all it needs is there, skip it (and what
+ * needs it) if that will never be. */
+int job_settle(struct store *store, int64_t id, int64_t now_ms,
+               struct job_watch watch, struct error *err);
+
+/* A job has ended: settle everything that waits for it. */
+int job_settle_dependants(struct store *store, int64_t id, int64_t now_ms,
+                          struct job_watch watch, struct error *err);
+
+/* A running attempt ended without a result: requeue or fail by the policy of
+ * common/jobstate.h. The attempt's row must already carry the cause. */
+int job_give_up(struct store *store, struct job_row *job, struct job_note note,
+                struct job_watch watch, struct error *err);
+
+/* --- store_path.c ----------------------------------------------------------- */
+
+/* Compute and write the rows of `path` from a probe's stored points. */
+int path_write(struct store *store, int64_t job, struct error *err);
+
+/* --- store_view.c ------------------------------------------------------------ */
+
+/* (Re)create runs_<sweep> from `sweep_param`. */
+int view_write(struct store *store, const char *sweep, struct error *err);
+
+#endif

@@ -1,0 +1,308 @@
+#include "coordinator/store_internal.h"
+
+#include "common/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int job_load(struct store *store, int64_t id, struct job_row *ret, struct error *err)
+{
+    struct job_row row = {.id = id};
+    int got = stmt_row(store, STMT_JOB, ARGS(arg_int(id)), err);
+
+    if (got < 0)
+        return -1;
+    if (got == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no job %lld", (long long)id);
+    job_state_parse(stmt_text(store, STMT_JOB, 0).data, &row.state);
+    row.attempt = (uint32_t)stmt_int(store, STMT_JOB, 1);
+    row.priority = (int32_t)stmt_int(store, STMT_JOB, 2);
+    row.probe = slice_is(stmt_text(store, STMT_JOB, 3), "probe");
+    stmt_end(store, STMT_JOB);
+    *ret = row;
+    return 0;
+}
+
+int job_move(struct store *store, struct job_row *job, enum job_event event,
+             struct job_note note, struct error *err)
+{
+    enum job_state next = job_state_next(job->state, event);
+    const char *cause = job_cause_name(note.cause);
+
+    if (next == JOB_NONE)
+        return err_set(err, ERR_INVALID, "job %lld is %s: it cannot %s",
+                       (long long)job->id, job_state_name(job->state),
+                       job_event_name(event));
+    if (stmt_run(store, STMT_JOB_SET,
+                 ARGS(arg_int(job->id), arg_text(job_state_name(next)),
+                      arg_int(job->attempt), arg_text_or_null(cause),
+                      arg_text_or_null(note.detail),
+                      job_state_ended(next) ? arg_int(note.now_ms)
+                                            : arg_text_or_null(NULL)),
+                 err) != 0 ||
+        stmt_run(store, STMT_EVENT_ADD,
+                 ARGS(arg_int(note.now_ms), arg_int(job->id), arg_int(job->attempt),
+                      arg_text(job_event_name(event)), arg_text_or_null(cause),
+                      arg_text_or_null(note.detail)),
+                 err) != 0 ||
+        stmt_run(store, STMT_COUNT_MOVE,
+                 ARGS(arg_int(job->id), arg_text(job_state_name(job->state)),
+                      arg_text(job_state_name(next))),
+                 err) != 0)
+        return -1;
+    job->state = next;
+    return 0;
+}
+
+static void tell(struct job_watch watch, const struct job_row *job)
+{
+    struct store_ready ready = {job->id, job->priority};
+
+    if (watch.visit)
+        watch.visit(watch.user, &ready);
+}
+
+/* --- what waits for what ---------------------------------------------------- */
+
+struct ids {
+    int64_t *items;
+    size_t count, room;
+};
+
+static int ids_push(struct ids *ids, int64_t id, struct error *err)
+{
+    if (ids->count == ids->room) {
+        size_t room = ids->room ? 2 * ids->room : 64;
+        int64_t *items = realloc(ids->items, room * sizeof *items);
+
+        if (!items)
+            return err_set(err, ERR_NO_MEMORY, "no memory for %zu jobs", room);
+        ids->items = items;
+        ids->room = room;
+    }
+    ids->items[ids->count++] = id;
+    return 0;
+}
+
+enum need { NEED_MET, NEED_OPEN, NEED_NEVER };
+
+/* Whether all that a job needs is there; reason says why it never will be. */
+static int judge_needs(struct store *store, int64_t id, enum need *ret,
+                       char *reason, size_t size, struct error *err)
+{
+    int got = stmt_row(store, STMT_UNMET, ARGS(arg_int(id)), err);
+
+    *ret = NEED_MET;
+    while (got > 0) {
+        long long needs = stmt_int(store, STMT_UNMET, 0);
+        enum job_state state;
+
+        job_state_parse(stmt_text(store, STMT_UNMET, 2).data, &state);
+        *ret = NEED_OPEN;
+        if (job_state_ended(state)) {
+            const char *name = stmt_text(store, STMT_UNMET, 1).data;
+
+            *ret = NEED_NEVER;
+            if (state == JOB_DONE)
+                snprintf(reason, size, "job %lld ended without its state '%s'",
+                         needs, name);
+            else
+                snprintf(reason, size, "needs '%s' of job %lld, which %s", name,
+                         needs,
+                         state == JOB_FAILED    ? "failed"
+                         : state == JOB_SKIPPED ? "was skipped"
+                                                : "was cancelled");
+            stmt_end(store, STMT_UNMET);
+            return 0;
+        }
+        got = stmt_next(store, STMT_UNMET, err);
+    }
+    return got;
+}
+
+static int settle_one(struct store *store, int64_t id, int64_t now_ms,
+                      struct job_watch watch, bool *ret_skipped, struct error *err)
+{
+    struct job_note note = {.now_ms = now_ms};
+    char reason[160];
+    struct job_row job;
+    enum need need;
+
+    *ret_skipped = false;
+    if (job_load(store, id, &job, err) != 0)
+        return -1;
+    if (job.state != JOB_WAITING)
+        return 0;
+    if (judge_needs(store, id, &need, reason, sizeof reason, err) != 0)
+        return -1;
+    if (need == NEED_OPEN)
+        return 0;
+    if (need == NEED_NEVER) {
+        note.cause = CAUSE_DEPENDENCY;
+        note.detail = reason;
+        *ret_skipped = true;
+        return job_move(store, &job, EVENT_SKIP, note, err);
+    }
+    if (job_move(store, &job, EVENT_READY, note, err) != 0)
+        return -1;
+    tell(watch, &job);
+    return 0;
+}
+
+/* The ids first, the moves after: a move changes what the statement reads. */
+static int collect_dependants(struct store *store, int64_t id, struct ids *out,
+                              struct error *err)
+{
+    int got = stmt_row(store, STMT_DEPENDANTS, ARGS(arg_int(id)), err);
+
+    out->count = 0;
+    while (got > 0) {
+        if (ids_push(out, stmt_int(store, STMT_DEPENDANTS, 0), err) != 0) {
+            stmt_end(store, STMT_DEPENDANTS);
+            return -1;
+        }
+        got = stmt_next(store, STMT_DEPENDANTS, err);
+    }
+    return got;
+}
+
+int job_settle_dependants(struct store *store, int64_t id, int64_t now_ms,
+                          struct job_watch watch, struct error *err)
+{
+    struct ids ended = {0}, waiting = {0};
+    int rc = ids_push(&ended, id, err);
+
+    while (rc == 0 && ended.count > 0) {
+        rc = collect_dependants(store, ended.items[--ended.count], &waiting, err);
+        for (size_t i = 0; rc == 0 && i < waiting.count; i++) {
+            bool skipped;
+
+            rc = settle_one(store, waiting.items[i], now_ms, watch, &skipped, err);
+            if (rc == 0 && skipped)
+                rc = ids_push(&ended, waiting.items[i], err);
+        }
+    }
+    free(ended.items);
+    free(waiting.items);
+    return rc;
+}
+
+int job_settle(struct store *store, int64_t id, int64_t now_ms,
+               struct job_watch watch, struct error *err)
+{
+    bool skipped;
+
+    if (settle_one(store, id, now_ms, watch, &skipped, err) != 0)
+        return -1;
+    return skipped ? job_settle_dependants(store, id, now_ms, watch, err) : 0;
+}
+
+int job_give_up(struct store *store, struct job_row *job, struct job_note note,
+                struct job_watch watch, struct error *err)
+{
+    int retries = job_cause_retries(note.cause);
+    int64_t ended;
+
+    if (stmt_row(store, STMT_ATTEMPT_CAUSES,
+                 ARGS(arg_int(job->id), arg_text(job_cause_name(note.cause))),
+                 err) < 0)
+        return -1;
+    ended = stmt_int(store, STMT_ATTEMPT_CAUSES, 0);
+    stmt_end(store, STMT_ATTEMPT_CAUSES);
+    if (stmt_run(store, STMT_WORKER_FAILED,
+                 ARGS(arg_int(job->id), arg_int(job->attempt)), err) != 0)
+        return -1;
+    if (retries < 0 || ended <= retries) {
+        if (job_move(store, job, EVENT_REQUEUE, note, err) != 0)
+            return -1;
+        tell(watch, job);
+        return 0;
+    }
+    if (job_move(store, job, EVENT_FAIL, note, err) != 0)
+        return -1;
+    return job_settle_dependants(store, job->id, note.now_ms, watch, err);
+}
+
+/* --- public ------------------------------------------------------------------- */
+
+int store_each_ready(struct store *store, int64_t after,
+                     bool (*visit)(void *user, const struct store_ready *ready),
+                     void *user, struct error *err)
+{
+    int got = stmt_row(store, STMT_READY, ARGS(arg_int(after)), err);
+
+    while (got > 0) {
+        struct store_ready ready = {
+            .job = stmt_int(store, STMT_READY, 0),
+            .priority = (int32_t)stmt_int(store, STMT_READY, 1),
+        };
+
+        if (!visit(user, &ready)) {
+            stmt_end(store, STMT_READY);
+            return 0;
+        }
+        got = stmt_next(store, STMT_READY, err);
+    }
+    return got;
+}
+
+int store_each_running(struct store *store,
+                       bool (*visit)(void *user, const struct store_running *),
+                       void *user, struct error *err)
+{
+    int got = stmt_row(store, STMT_RUNNING, NULL, 0, err);
+
+    while (got > 0) {
+        struct store_running running = {
+            .job = stmt_int(store, STMT_RUNNING, 0),
+            .attempt = (uint32_t)stmt_int(store, STMT_RUNNING, 1),
+            .worker = stmt_int(store, STMT_RUNNING, 2),
+        };
+
+        snprintf(running.uuid, sizeof running.uuid, "%s",
+                 stmt_text(store, STMT_RUNNING, 3).data);
+        if (!visit(user, &running)) {
+            stmt_end(store, STMT_RUNNING);
+            return 0;
+        }
+        got = stmt_next(store, STMT_RUNNING, err);
+    }
+    return got;
+}
+
+int store_attempt_lost(struct store *store, int64_t job, uint32_t attempt,
+                       enum job_cause cause, const char *message, int64_t now_ms,
+                       enum job_state *ret_state, struct error *err)
+{
+    struct job_note note = {cause, message, now_ms};
+    struct arg none = arg_text_or_null(NULL);
+    struct job_row row;
+
+    if (job_load(store, job, &row, err) != 0)
+        return -1;
+    if (row.state == JOB_RUNNING && row.attempt == attempt) {
+        if (stmt_run(store, STMT_ATTEMPT_END,
+                     ARGS(arg_int(job), arg_int(attempt), arg_text("lost"),
+                          arg_text_or_null(job_cause_name(cause)),
+                          arg_text_or_null(message), arg_int(now_ms), none, none,
+                          none, none, none),
+                     err) != 0 ||
+            job_give_up(store, &row, note, (struct job_watch){0}, err) != 0)
+            return -1;
+    }
+    *ret_state = row.state;
+    return 0;
+}
+
+int store_job_state(struct store *store, int64_t job, enum job_state *ret_state,
+                    uint32_t *ret_attempt, struct error *err)
+{
+    struct job_row row;
+
+    if (job_load(store, job, &row, err) != 0)
+        return -1;
+    *ret_state = row.state;
+    *ret_attempt = row.attempt;
+    return 0;
+}

@@ -1,0 +1,163 @@
+/* The metrics of a probe's curves, from its stored points. */
+
+#include "coordinator/store_internal.h"
+
+#include "common/error.h"
+#include "coordinator/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Curves that look monotone rise by up to 0.1 through noise (Vlaar and Frankle);
+ * 0.02 nats, or two points of error, is what a reader sees as a rise. */
+#define BUMP_TOLERANCE 0.02
+
+/* One curve under construction. */
+struct curve {
+    char grp[256], bn[32], split[32];
+    double *alphas, *losses, *errors; /* of `room` points, one block */
+    size_t count, room;
+};
+
+static int curve_grow(struct curve *curve, struct error *err)
+{
+    size_t room = curve->room ? 2 * curve->room : 128;
+    double *block = malloc(3 * room * sizeof *block);
+
+    if (!block)
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu points", room);
+    if (curve->count > 0) {
+        memcpy(block, curve->alphas, curve->count * sizeof *block);
+        memcpy(block + room, curve->losses, curve->count * sizeof *block);
+        memcpy(block + 2 * room, curve->errors, curve->count * sizeof *block);
+    }
+    free(curve->alphas);
+    curve->alphas = block;
+    curve->losses = block + room;
+    curve->errors = block + 2 * room;
+    curve->room = room;
+    return 0;
+}
+
+static bool copy_name(char *out, size_t size, struct slice name)
+{
+    if (name.size >= size)
+        return false;
+    memcpy(out, name.data, name.size);
+    out[name.size] = '\0';
+    return true;
+}
+
+/* Whether the current row of STMT_CURVES belongs to the curve. */
+static bool same_curve(struct store *store, const struct curve *curve)
+{
+    return slice_is(stmt_text(store, STMT_CURVES, 0), curve->grp) &&
+           slice_is(stmt_text(store, STMT_CURVES, 1), curve->bn) &&
+           slice_is(stmt_text(store, STMT_CURVES, 2), curve->split);
+}
+
+static int start_curve(struct store *store, struct curve *curve, struct error *err)
+{
+    curve->count = 0;
+    if (copy_name(curve->grp, sizeof curve->grp, stmt_text(store, STMT_CURVES, 0)) &&
+        copy_name(curve->bn, sizeof curve->bn, stmt_text(store, STMT_CURVES, 1)) &&
+        copy_name(curve->split, sizeof curve->split,
+                  stmt_text(store, STMT_CURVES, 2)))
+        return 0;
+    return err_set(err, ERR_INVALID, "the name of a group or split is too long");
+}
+
+static int add_point(struct store *store, struct curve *curve, struct error *err)
+{
+    const struct tally tally = {
+        .count = stmt_int(store, STMT_CURVES, 4),
+        .correct = stmt_int(store, STMT_CURVES, 5),
+        .nan_count = stmt_int(store, STMT_CURVES, 6),
+        .inf_count = stmt_int(store, STMT_CURVES, 7),
+        .sum = stmt_real(store, STMT_CURVES, 8),
+    };
+
+    if (curve->count == curve->room && curve_grow(curve, err) != 0)
+        return -1;
+    curve->alphas[curve->count] = stmt_real(store, STMT_CURVES, 3);
+    curve->losses[curve->count] = tally_loss(&tally);
+    curve->errors[curve->count] = 1 - tally_accuracy(&tally);
+    curve->count++;
+    return 0;
+}
+
+static int write_curve(struct store *store, int64_t job, const struct curve *curve,
+                       int64_t classes, struct error *err)
+{
+    double chance = log((double)classes), chance_err = 1 - 1 / (double)classes;
+    struct curve_metrics m = curve_metrics_of(curve->alphas, curve->losses,
+                                              curve->count, chance, BUMP_TOLERANCE);
+    struct curve_metrics e = curve_metrics_of(
+        curve->alphas, curve->errors, curve->count, chance_err, BUMP_TOLERANCE);
+    const struct arg none = {.type = ARG_NULL};
+
+    return stmt_run(
+        store, STMT_PATH_ADD,
+        ARGS(arg_int(job), arg_text(curve->grp), arg_text(curve->bn),
+             arg_text(curve->split), arg_int((int64_t)curve->count),
+             arg_int((int64_t)m.nonfinite), arg_real(BUMP_TOLERANCE),
+             arg_real(chance), arg_real(m.start), arg_real(m.end), arg_real(m.max),
+             arg_real(m.alpha_max), arg_real(m.bump),
+             isnan(m.bump) ? none : arg_int(m.monotone), arg_real(m.barrier_linear),
+             arg_real(m.barrier_mean), arg_real(m.barrier_init),
+             arg_real(m.interior_bump), arg_real(m.alpha_star), arg_real(m.plateau),
+             arg_real(chance_err), arg_real(e.start), arg_real(e.end),
+             arg_real(e.max), arg_real(e.alpha_max), arg_real(e.bump),
+             isnan(e.bump) ? none : arg_int(e.monotone), arg_real(e.barrier_linear),
+             arg_real(e.barrier_mean), arg_real(e.barrier_init),
+             arg_real(e.interior_bump), arg_real(e.alpha_star),
+             arg_real(e.plateau), arg_real(e.chance_share)),
+        err);
+}
+
+/* The classes of the data that the probe evaluates on: those of run b. */
+static int read_classes(struct store *store, int64_t job, int64_t *ret,
+                        struct error *err)
+{
+    int got = stmt_row(store, STMT_CLASSES, ARGS(arg_int(job)), err);
+
+    if (got < 0)
+        return -1;
+    if (got == 0)
+        return err_set(err, ERR_INVALID, "probe %lld has no run to compare with",
+                       (long long)job);
+    *ret = stmt_int(store, STMT_CLASSES, 0);
+    stmt_end(store, STMT_CLASSES);
+    return 0;
+}
+
+int path_write(struct store *store, int64_t job, struct error *err)
+{
+    struct curve curve = {.count = 0};
+    int64_t classes = 0;
+    int got, rc = -1;
+
+    if (read_classes(store, job, &classes, err) != 0)
+        return -1;
+    got = stmt_row(store, STMT_CURVES, ARGS(arg_int(job)), err);
+    while (got > 0) {
+        if (curve.count == 0 && start_curve(store, &curve, err) != 0)
+            goto done;
+        if (!same_curve(store, &curve)) {
+            if (write_curve(store, job, &curve, classes, err) != 0 ||
+                start_curve(store, &curve, err) != 0)
+                goto done;
+        }
+        if (add_point(store, &curve, err) != 0)
+            goto done;
+        got = stmt_next(store, STMT_CURVES, err);
+    }
+    if (got == 0 && (curve.count == 0 ||
+                     write_curve(store, job, &curve, classes, err) == 0))
+        rc = 0;
+done:
+    stmt_end(store, STMT_CURVES);
+    free(curve.alphas);
+    return rc;
+}

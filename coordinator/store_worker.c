@@ -1,0 +1,50 @@
+/* Workers and artifacts: who is there, and which bytes are stored. */
+
+#include "coordinator/store_internal.h"
+
+#include "common/error.h"
+
+int store_worker_seen(struct store *store, const struct msg_hello *hello,
+                      int64_t now_ms, int64_t *ret_worker, struct error *err)
+{
+    int got = stmt_row(store, STMT_WORKER_ADD,
+                       ARGS(arg_slice(hello->worker), arg_slice(hello->host),
+                            arg_int(hello->pid), arg_int(hello->slots),
+                            arg_int(hello->threads), arg_int(hello->cores),
+                            arg_slice(hello->provenance), arg_int(now_ms)),
+                       err);
+
+    if (got < 0)
+        return -1;
+    *ret_worker = stmt_int(store, STMT_WORKER_ADD, 0);
+    stmt_end(store, STMT_WORKER_ADD);
+    return 0;
+}
+
+int store_worker_state(struct store *store, int64_t worker, const char *state,
+                       int64_t now_ms, struct error *err)
+{
+    if (stmt_run(store, STMT_WORKER_SET,
+                 ARGS(arg_int(worker), arg_text(state), arg_int(now_ms)), err) != 0)
+        return -1;
+    if (stmt_changes(store) == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no worker %lld",
+                       (long long)worker);
+    return 0;
+}
+
+int store_artifact_add(struct store *store, const char *hash, uint64_t size,
+                       int64_t now_ms, struct error *err)
+{
+    return stmt_run(store, STMT_ARTIFACT_ADD,
+                    ARGS(arg_text(hash), arg_int((int64_t)size), arg_int(now_ms)),
+                    err);
+}
+
+bool store_artifact_has(struct store *store, const char *hash)
+{
+    bool has = stmt_row(store, STMT_ARTIFACT, ARGS(arg_text(hash)), NULL) == 1;
+
+    stmt_end(store, STMT_ARTIFACT);
+    return has;
+}
