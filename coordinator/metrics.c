@@ -90,8 +90,7 @@ static void take_interior(struct curve_metrics *m, const double *alphas,
 }
 
 static void take_chance(struct curve_metrics *m, const double *alphas,
-                        const double *values, size_t count, size_t first,
-                        double chance)
+                        const double *values, size_t count, size_t first, double chance)
 {
     size_t near = 0, finite = 0;
     bool still = true;
@@ -109,14 +108,22 @@ static void take_chance(struct curve_metrics *m, const double *alphas,
 }
 
 struct curve_metrics curve_metrics_of(const double *alphas, const double *values,
-                                      size_t count, double chance,
-                                      double tolerance)
+                                      size_t count, double chance, double tolerance)
 {
     struct curve_metrics m = {
-        .points = count, .start = NAN, .end = NAN, .max = NAN, .alpha_max = NAN,
-        .bump = NAN, .barrier_linear = NAN, .barrier_mean = NAN,
-        .barrier_init = NAN, .interior_bump = NAN, .alpha_star = NAN,
-        .plateau = NAN, .chance_share = NAN,
+        .points = count,
+        .start = NAN,
+        .end = NAN,
+        .max = NAN,
+        .alpha_max = NAN,
+        .bump = NAN,
+        .barrier_linear = NAN,
+        .barrier_mean = NAN,
+        .barrier_init = NAN,
+        .interior_bump = NAN,
+        .alpha_star = NAN,
+        .plateau = NAN,
+        .chance_share = NAN,
     };
     size_t first = first_finite(values, count);
 

@@ -31,10 +31,10 @@ static const struct {
     unsigned long magic;
     const char *name;
 } NETWORK_FS[] = {
-    {0x6969, "NFS"},       {0x517b, "SMB"},        {0xff534d42, "CIFS"},
-    {0xfe534d42, "SMB2"},  {0x0bd00bd0, "Lustre"}, {0x47504653, "GPFS"},
-    {0x65735546, "FUSE"},  {0x5346414f, "AFS"},    {0x00c36400, "Ceph"},
-    {0x19830326, "BeeGFS"}, {0x7461636f, "OCFS2"}, {0x01161970, "GFS2"},
+    {0x6969, "NFS"},        {0x517b, "SMB"},        {0xff534d42, "CIFS"},
+    {0xfe534d42, "SMB2"},   {0x0bd00bd0, "Lustre"}, {0x47504653, "GPFS"},
+    {0x65735546, "FUSE"},   {0x5346414f, "AFS"},    {0x00c36400, "Ceph"},
+    {0x19830326, "BeeGFS"}, {0x7461636f, "OCFS2"},  {0x01161970, "GFS2"},
 };
 
 const char *store_network_fs(unsigned long magic)
@@ -77,16 +77,14 @@ static int take_lock(struct store *store, struct error *err)
     char lock[4096];
 
     if (snprintf(lock, sizeof lock, "%s-lock", store->path) >= (int)sizeof lock)
-        return err_set(err, ERR_INVALID, "%.64s...: the path is too long",
-                       store->path);
+        return err_set(err, ERR_INVALID, "%.64s...: the path is too long", store->path);
     store->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (store->lock < 0)
         return err_errno(err, ERR_IO, "%s", lock);
     if (flock(store->lock, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK)
-        return err_set(err, ERR_BUSY, "%s: another coordinator has it open",
-                       store->path);
+        return err_set(err, ERR_BUSY, "%s: another coordinator has it open", store->path);
     return err_errno(err, ERR_IO, "%s", lock);
 }
 
@@ -95,8 +93,7 @@ static int open_file(struct store *store, bool writing, struct error *err)
     int flags = SQLITE_OPEN_NOMUTEX;
     int code;
 
-    flags |= writing ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                     : SQLITE_OPEN_READONLY;
+    flags |= writing ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     if (!writing && access(store->path, F_OK) != 0)
         return err_errno(err, ERR_NOT_FOUND, "%s", store->path);
     code = sqlite3_open_v2(store->path, &store->db, flags, NULL);
@@ -127,8 +124,7 @@ static int read_pragma(struct store *store, const char *sql, int64_t *ret,
 
 /* Refuse what is not ours, or is newer than this program. *ret_version 0: an
  * empty file. */
-static int check_identity(struct store *store, int64_t *ret_version,
-                          struct error *err)
+static int check_identity(struct store *store, int64_t *ret_version, struct error *err)
 {
     int64_t id, objects;
 
@@ -179,8 +175,8 @@ static int migrate(struct store *store, int64_t from, struct error *err)
  * Memory-mapping is off: an I/O error would arrive as SIGBUS. */
 static int set_up_writer(struct store *store, int64_t version, struct error *err)
 {
-    if (version == 0 && store_exec(store, "PRAGMA auto_vacuum = INCREMENTAL",
-                                   "set up", err) != 0)
+    if (version == 0 &&
+        store_exec(store, "PRAGMA auto_vacuum = INCREMENTAL", "set up", err) != 0)
         return -1;
     return store_exec(store,
                       "PRAGMA journal_mode = WAL;"
@@ -225,12 +221,10 @@ struct store *store_open(const char *path, bool writing, struct error *err)
     }
     store->lock = -1;
     if (check_place(path, err) != 0 || (writing && take_lock(store, err) != 0) ||
-        open_file(store, writing, err) != 0 ||
-        check_identity(store, &version, err) != 0)
+        open_file(store, writing, err) != 0 || check_identity(store, &version, err) != 0)
         goto fail;
     if (writing) {
-        if (set_up_writer(store, version, err) != 0 ||
-            migrate(store, version, err) != 0)
+        if (set_up_writer(store, version, err) != 0 || migrate(store, version, err) != 0)
             goto fail;
     } else if (set_up_reader(store, version, err) != 0) {
         goto fail;
@@ -302,8 +296,8 @@ int store_checkpoint(struct store *store, int64_t size_bytes_max, struct error *
     snprintf(wal, sizeof wal, "%s-wal", store->path);
     if (stat(wal, &st) != 0 || st.st_size <= size_bytes_max)
         return 0;
-    code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
-                                     &frames, &copied);
+    code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames,
+                                     &copied);
     if (code == SQLITE_OK && frames == copied) {
         sqlite3_busy_timeout(store->db, 0);
         code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,

@@ -29,8 +29,10 @@ struct store;
 enum { STORE_SCHEMA = 1, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
 
 /* Open (and create, and migrate forward) the database for writing, or read-only.
- * ERR_IO; ERR_REFUSED if the file is not ours, or of a newer schema; read-only:
- * ERR_NOT_FOUND if there is none. */
+ * ERR_IO; ERR_REFUSED if the file is not ours, of a newer schema, or on a network
+ * file system; ERR_BUSY if another process has it open for writing (a lock on
+ * PATH-lock, which ends with the process); ERR_NOT_FOUND if there is no such
+ * directory or, read-only, no file (or one still empty). */
 struct store *store_open(const char *path, bool writing, struct error *err);
 void store_close(struct store **store);
 
@@ -87,7 +89,9 @@ int store_each_running(struct store *store,
 
 /* Start the next attempt of a ready job for a worker: event start, attempt row.
  * *ret is a message part that borrows from *arena, which the caller frees after
- * sending. ERR_NOT_FOUND when the job is not ready (any more). */
+ * sending; an empty arena for every job, since a shared one would move. The hash
+ * of an initial state that the run did not report is empty.
+ * ERR_NOT_FOUND when the job is not ready (any more). */
 int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms,
                 struct msg_job *ret, struct buf *arena, struct error *err);
 
@@ -100,10 +104,13 @@ int store_attempt_lost(struct store *store, int64_t job, uint32_t attempt,
 
 /* Judge and write a result. ACCEPTED: the job is done, failed, or (a failure
  * with retries left) ready again; all rows are written; jobs that waited for
- * it become ready (or skipped). unblocked is called for each job that became
- * ready, this one included when it is retried. DUPLICATE, SUPERSEDED, MISSING:
- * nothing was written but, for SUPERSEDED, the attempt's end. *ret_text, of at
- * least 256 bytes, explains a verdict that is not ACCEPTED. */
+ * it become ready, or skipped: also when the run is done but has not kept the
+ * state they need ("init" can always be derived). unblocked is called for each
+ * job that became ready, this one included when it is retried. DUPLICATE,
+ * SUPERSEDED, MISSING: nothing was written but, for SUPERSEDED, the attempt's end.
+ * REFUSED: none of its rows were written; when it was the running attempt's, that
+ * has ended with cause exit, since the worker will not send it again. *ret_text,
+ * of at least 256 bytes, explains a verdict that is not ACCEPTED. */
 int store_result(struct store *store, int64_t worker,
                  const struct msg_result *result, int64_t now_ms,
                  void (*unblocked)(void *user, const struct store_ready *ready),

@@ -25,25 +25,60 @@ extern const char store_schema_sql[]; /* coordinator/sql/, embedded */
 
 /* One per row of the table in store_stmt.c. */
 enum stmt {
-    STMT_BEGIN, STMT_COMMIT,
-    STMT_MARK, STMT_MARK_RELEASE, STMT_MARK_UNDO,
+    STMT_BEGIN,
+    STMT_COMMIT,
+    STMT_MARK,
+    STMT_MARK_RELEASE,
+    STMT_MARK_UNDO,
     /* jobs */
-    STMT_JOB, STMT_JOB_BY_KEY, STMT_JOB_ADD, STMT_JOB_SET, STMT_JOB_SPEC,
-    STMT_EVENT_ADD, STMT_COUNT_MOVE, STMT_READY, STMT_RUNNING,
-    STMT_DEPENDANTS, STMT_UNMET, STMT_INPUTS,
+    STMT_JOB,
+    STMT_JOB_BY_KEY,
+    STMT_JOB_ADD,
+    STMT_JOB_SET,
+    STMT_JOB_SPEC,
+    STMT_EVENT_ADD,
+    STMT_COUNT_MOVE,
+    STMT_READY,
+    STMT_RUNNING,
+    STMT_DEPENDANTS,
+    STMT_UNMET,
+    STMT_INPUTS,
     /* attempts and results */
-    STMT_ATTEMPT_ADD, STMT_ATTEMPT_STATE, STMT_ATTEMPT_END, STMT_ATTEMPT_LATE,
-    STMT_ATTEMPT_CAUSES, STMT_WORKER_DONE, STMT_WORKER_FAILED,
-    STMT_RESULT_ADD, STMT_CHECKPOINT_ADD, STMT_EVALUATION_ADD,
-    STMT_POINT_ADD, STMT_DISTANCE_ADD, STMT_PATH_ADD, STMT_CURVES,
-    STMT_CLASSES,
+    STMT_ATTEMPT_ADD,
+    STMT_ATTEMPT_STATE,
+    STMT_ATTEMPT_END,
+    STMT_ATTEMPT_LATE,
+    STMT_ATTEMPT_CAUSES,
+    STMT_WORKER_DONE,
+    STMT_WORKER_FAILED,
+    STMT_RESULT_ADD,
+    STMT_CHECKPOINT_ADD,
+    STMT_EVALUATION_ADD,
+    STMT_POINT_ADD,
+    STMT_DISTANCE_ADD,
+    STMT_PATH_ADD,
+    STMT_CURVES,
+    STMT_PROBE,
     /* sweeps */
-    STMT_REQUEST, STMT_REQUEST_ADD, STMT_SWEEP, STMT_SWEEP_ADD, STMT_SWEEP_SET,
-    STMT_COUNT_INIT, STMT_COUNT_ADD, STMT_MEMBER_KNOWN, STMT_MEMBER_ADD,
-    STMT_DEP_ADD, STMT_PARAM_ADD, STMT_VARIED_ADD, STMT_VARIED,
+    STMT_REQUEST,
+    STMT_REQUEST_ADD,
+    STMT_SWEEP,
+    STMT_SWEEP_ADD,
+    STMT_SWEEP_SET,
+    STMT_COUNT_INIT,
+    STMT_COUNT_ADD,
+    STMT_MEMBER_KNOWN,
+    STMT_MEMBER_ADD,
+    STMT_DEP_ADD,
+    STMT_PARAM_ADD,
+    STMT_VARIED_ADD,
+    STMT_VARIED,
     STMT_SWEEP_RUNS,
     /* workers and artifacts */
-    STMT_WORKER_ADD, STMT_WORKER_SET, STMT_ARTIFACT_ADD, STMT_ARTIFACT,
+    STMT_WORKER_ADD,
+    STMT_WORKER_SET,
+    STMT_ARTIFACT_ADD,
+    STMT_ARTIFACT,
     STMT_COUNT_ALL,
 };
 
@@ -90,8 +125,8 @@ static inline struct arg arg_text_or_null(const char *text)
 }
 
 /* A list of arguments and its length, as stmt_run and stmt_row take them. */
-#define ARGS(...)                                                              \
-    (const struct arg[]){__VA_ARGS__},                                         \
+#define ARGS(...)                                                                        \
+    (const struct arg[]){__VA_ARGS__},                                                   \
         sizeof((const struct arg[]){__VA_ARGS__}) / sizeof(struct arg)
 
 /* --- store.c --------------------------------------------------------------- */
@@ -107,13 +142,13 @@ void stmt_reset_all(struct store *store);
 
 /* Run a statement that returns no rows. ERR_INVALID when a constraint of the
  * schema is broken, ERR_BUSY, ERR_IO (the disk), ERR_NO_MEMORY. */
-int stmt_run(struct store *store, enum stmt id, const struct arg *args,
-             size_t arg_count, struct error *err);
+int stmt_run(struct store *store, enum stmt id, const struct arg *args, size_t arg_count,
+             struct error *err);
 
 /* Bind and fetch the first row: 1 there is one (read it with stmt_int and the
  * others, fetch more with stmt_next, then stmt_end), 0 none, -1. */
-int stmt_row(struct store *store, enum stmt id, const struct arg *args,
-             size_t arg_count, struct error *err);
+int stmt_row(struct store *store, enum stmt id, const struct arg *args, size_t arg_count,
+             struct error *err);
 int stmt_next(struct store *store, enum stmt id, struct error *err);
 void stmt_end(struct store *store, enum stmt id);
 
@@ -126,12 +161,10 @@ struct slice stmt_text(struct store *store, enum stmt id, int column);
 int stmt_changes(struct store *store);
 
 /* Put a failure of SQLite into err; returns -1. what may be NULL. */
-int store_fail(struct store *store, int code, const char *what,
-               struct error *err);
+int store_fail(struct store *store, int code, const char *what, struct error *err);
 
 /* Run SQL text, several statements at once. */
-int store_exec(struct store *store, const char *sql, const char *what,
-               struct error *err);
+int store_exec(struct store *store, const char *sql, const char *what, struct error *err);
 
 /* --- store_job.c ------------------------------------------------------------ */
 
@@ -144,8 +177,7 @@ struct job_row {
 };
 
 /* ERR_NOT_FOUND. */
-int job_load(struct store *store, int64_t id, struct job_row *ret,
-             struct error *err);
+int job_load(struct store *store, int64_t id, struct job_row *ret, struct error *err);
 
 /* What a job's move is about; zeroed: nothing to say. */
 struct job_note {
@@ -167,8 +199,8 @@ struct job_watch {
 
 /* A waiting job: make it ready if all it needs is there, skip it (and what
  * needs it) if that will never be. */
-int job_settle(struct store *store, int64_t id, int64_t now_ms,
-               struct job_watch watch, struct error *err);
+int job_settle(struct store *store, int64_t id, int64_t now_ms, struct job_watch watch,
+               struct error *err);
 
 /* A job has ended: settle everything that waits for it. */
 int job_settle_dependants(struct store *store, int64_t id, int64_t now_ms,
@@ -183,6 +215,28 @@ int job_give_up(struct store *store, struct job_row *job, struct job_note note,
 
 /* Compute and write the rows of `path` from a probe's stored points. */
 int path_write(struct store *store, int64_t job, struct error *err);
+
+/* --- store_param.c ---------------------------------------------------------- */
+
+/* Owned names; zeroed: none. */
+struct names {
+    char **items;
+    size_t count;
+};
+
+/* What varies in a sweep. The caller frees, also on failure. */
+int param_names(struct store *store, const char *sweep, struct names *ret,
+                struct error *err);
+void names_free(struct names *names);
+
+/* What the spec itself says; the effective values of varied options; the latter
+ * for every run of a sweep. Rows that are there already stay. */
+int param_write_own(struct store *store, int64_t job, const struct spec *spec,
+                    struct error *err);
+int param_write_varied(struct store *store, int64_t job, const struct spec *spec,
+                       const struct names *varied, struct error *err);
+int param_write_sweep(struct store *store, const char *sweep, const struct names *varied,
+                      struct error *err);
 
 /* --- store_view.c ------------------------------------------------------------ */
 

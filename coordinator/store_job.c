@@ -34,13 +34,12 @@ int job_move(struct store *store, struct job_row *job, enum job_event event,
         return err_set(err, ERR_INVALID, "job %lld is %s: it cannot %s",
                        (long long)job->id, job_state_name(job->state),
                        job_event_name(event));
-    if (stmt_run(store, STMT_JOB_SET,
-                 ARGS(arg_int(job->id), arg_text(job_state_name(next)),
-                      arg_int(job->attempt), arg_text_or_null(cause),
-                      arg_text_or_null(note.detail),
-                      job_state_ended(next) ? arg_int(note.now_ms)
-                                            : arg_text_or_null(NULL)),
-                 err) != 0 ||
+    if (stmt_run(
+            store, STMT_JOB_SET,
+            ARGS(arg_int(job->id), arg_text(job_state_name(next)), arg_int(job->attempt),
+                 arg_text_or_null(cause), arg_text_or_null(note.detail),
+                 job_state_ended(next) ? arg_int(note.now_ms) : arg_text_or_null(NULL)),
+            err) != 0 ||
         stmt_run(store, STMT_EVENT_ADD,
                  ARGS(arg_int(note.now_ms), arg_int(job->id), arg_int(job->attempt),
                       arg_text(job_event_name(event)), arg_text_or_null(cause),
@@ -88,8 +87,8 @@ static int ids_push(struct ids *ids, int64_t id, struct error *err)
 enum need { NEED_MET, NEED_OPEN, NEED_NEVER };
 
 /* Whether all that a job needs is there; reason says why it never will be. */
-static int judge_needs(struct store *store, int64_t id, enum need *ret,
-                       char *reason, size_t size, struct error *err)
+static int judge_needs(struct store *store, int64_t id, enum need *ret, char *reason,
+                       size_t size, struct error *err)
 {
     int got = stmt_row(store, STMT_UNMET, ARGS(arg_int(id)), err);
 
@@ -105,11 +104,10 @@ static int judge_needs(struct store *store, int64_t id, enum need *ret,
 
             *ret = NEED_NEVER;
             if (state == JOB_DONE)
-                snprintf(reason, size, "job %lld ended without its state '%s'",
-                         needs, name);
+                snprintf(reason, size, "job %lld ended without its state '%s'", needs,
+                         name);
             else
-                snprintf(reason, size, "needs '%s' of job %lld, which %s", name,
-                         needs,
+                snprintf(reason, size, "needs '%s' of job %lld, which %s", name, needs,
                          state == JOB_FAILED    ? "failed"
                          : state == JOB_SKIPPED ? "was skipped"
                                                 : "was cancelled");
@@ -188,8 +186,8 @@ int job_settle_dependants(struct store *store, int64_t id, int64_t now_ms,
     return rc;
 }
 
-int job_settle(struct store *store, int64_t id, int64_t now_ms,
-               struct job_watch watch, struct error *err)
+int job_settle(struct store *store, int64_t id, int64_t now_ms, struct job_watch watch,
+               struct error *err)
 {
     bool skipped;
 
@@ -205,13 +203,12 @@ int job_give_up(struct store *store, struct job_row *job, struct job_note note,
     int64_t ended;
 
     if (stmt_row(store, STMT_ATTEMPT_CAUSES,
-                 ARGS(arg_int(job->id), arg_text(job_cause_name(note.cause))),
-                 err) < 0)
+                 ARGS(arg_int(job->id), arg_text(job_cause_name(note.cause))), err) < 0)
         return -1;
     ended = stmt_int(store, STMT_ATTEMPT_CAUSES, 0);
     stmt_end(store, STMT_ATTEMPT_CAUSES);
-    if (stmt_run(store, STMT_WORKER_FAILED,
-                 ARGS(arg_int(job->id), arg_int(job->attempt)), err) != 0)
+    if (stmt_run(store, STMT_WORKER_FAILED, ARGS(arg_int(job->id), arg_int(job->attempt)),
+                 err) != 0)
         return -1;
     if (retries < 0 || ended <= retries) {
         if (job_move(store, job, EVENT_REQUEUE, note, err) != 0)
@@ -285,8 +282,8 @@ int store_attempt_lost(struct store *store, int64_t job, uint32_t attempt,
         if (stmt_run(store, STMT_ATTEMPT_END,
                      ARGS(arg_int(job), arg_int(attempt), arg_text("lost"),
                           arg_text_or_null(job_cause_name(cause)),
-                          arg_text_or_null(message), arg_int(now_ms), none, none,
-                          none, none, none),
+                          arg_text_or_null(message), arg_int(now_ms), none, none, none,
+                          none, none),
                      err) != 0 ||
             job_give_up(store, &row, note, (struct job_watch){0}, err) != 0)
             return -1;

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Curves that look monotone rise by up to 0.1 through noise (Vlaar and Frankle);
- * 0.02 nats, or two points of error, is what a reader sees as a rise. */
-#define BUMP_TOLERANCE 0.02
+/* What the metrics of a probe are measured by. */
+struct gauge {
+    double chance_loss, chance_error; /* of guessing */
+    double tolerance;                 /* of a rise */
+};
 
 /* One curve under construction. */
 struct curve {
@@ -62,8 +64,7 @@ static int start_curve(struct store *store, struct curve *curve, struct error *e
     curve->count = 0;
     if (copy_name(curve->grp, sizeof curve->grp, stmt_text(store, STMT_CURVES, 0)) &&
         copy_name(curve->bn, sizeof curve->bn, stmt_text(store, STMT_CURVES, 1)) &&
-        copy_name(curve->split, sizeof curve->split,
-                  stmt_text(store, STMT_CURVES, 2)))
+        copy_name(curve->split, sizeof curve->split, stmt_text(store, STMT_CURVES, 2)))
         return 0;
     return err_set(err, ERR_INVALID, "the name of a group or split is too long");
 }
@@ -88,64 +89,64 @@ static int add_point(struct store *store, struct curve *curve, struct error *err
 }
 
 static int write_curve(struct store *store, int64_t job, const struct curve *curve,
-                       int64_t classes, struct error *err)
+                       const struct gauge *gauge, struct error *err)
 {
-    double chance = log((double)classes), chance_err = 1 - 1 / (double)classes;
-    struct curve_metrics m = curve_metrics_of(curve->alphas, curve->losses,
-                                              curve->count, chance, BUMP_TOLERANCE);
-    struct curve_metrics e = curve_metrics_of(
-        curve->alphas, curve->errors, curve->count, chance_err, BUMP_TOLERANCE);
+    struct curve_metrics m = curve_metrics_of(curve->alphas, curve->losses, curve->count,
+                                              gauge->chance_loss, gauge->tolerance);
+    struct curve_metrics e = curve_metrics_of(curve->alphas, curve->errors, curve->count,
+                                              gauge->chance_error, gauge->tolerance);
     const struct arg none = {.type = ARG_NULL};
 
     return stmt_run(
         store, STMT_PATH_ADD,
         ARGS(arg_int(job), arg_text(curve->grp), arg_text(curve->bn),
              arg_text(curve->split), arg_int((int64_t)curve->count),
-             arg_int((int64_t)m.nonfinite), arg_real(BUMP_TOLERANCE),
-             arg_real(chance), arg_real(m.start), arg_real(m.end), arg_real(m.max),
-             arg_real(m.alpha_max), arg_real(m.bump),
+             arg_int((int64_t)m.nonfinite), arg_real(gauge->tolerance),
+             arg_real(gauge->chance_loss), arg_real(m.start), arg_real(m.end),
+             arg_real(m.max), arg_real(m.alpha_max), arg_real(m.bump),
              isnan(m.bump) ? none : arg_int(m.monotone), arg_real(m.barrier_linear),
              arg_real(m.barrier_mean), arg_real(m.barrier_init),
              arg_real(m.interior_bump), arg_real(m.alpha_star), arg_real(m.plateau),
-             arg_real(chance_err), arg_real(e.start), arg_real(e.end),
+             arg_real(gauge->chance_error), arg_real(e.start), arg_real(e.end),
              arg_real(e.max), arg_real(e.alpha_max), arg_real(e.bump),
              isnan(e.bump) ? none : arg_int(e.monotone), arg_real(e.barrier_linear),
              arg_real(e.barrier_mean), arg_real(e.barrier_init),
-             arg_real(e.interior_bump), arg_real(e.alpha_star),
-             arg_real(e.plateau), arg_real(e.chance_share)),
+             arg_real(e.interior_bump), arg_real(e.alpha_star), arg_real(e.plateau),
+             arg_real(e.chance_share)),
         err);
 }
 
-/* The classes of the data that the probe evaluates on: those of run b. */
-static int read_classes(struct store *store, int64_t job, int64_t *ret,
-                        struct error *err)
+static int read_gauge(struct store *store, int64_t job, struct gauge *ret,
+                      struct error *err)
 {
-    int got = stmt_row(store, STMT_CLASSES, ARGS(arg_int(job)), err);
+    int got = stmt_row(store, STMT_PROBE, ARGS(arg_int(job)), err);
+    double classes;
 
     if (got < 0)
         return -1;
     if (got == 0)
         return err_set(err, ERR_INVALID, "probe %lld has no run to compare with",
                        (long long)job);
-    *ret = stmt_int(store, STMT_CLASSES, 0);
-    stmt_end(store, STMT_CLASSES);
+    classes = stmt_real(store, STMT_PROBE, 0);
+    *ret = (struct gauge){log(classes), 1 - 1 / classes, stmt_real(store, STMT_PROBE, 1)};
+    stmt_end(store, STMT_PROBE);
     return 0;
 }
 
 int path_write(struct store *store, int64_t job, struct error *err)
 {
     struct curve curve = {.count = 0};
-    int64_t classes = 0;
+    struct gauge gauge = {0};
     int got, rc = -1;
 
-    if (read_classes(store, job, &classes, err) != 0)
+    if (read_gauge(store, job, &gauge, err) != 0)
         return -1;
     got = stmt_row(store, STMT_CURVES, ARGS(arg_int(job)), err);
     while (got > 0) {
         if (curve.count == 0 && start_curve(store, &curve, err) != 0)
             goto done;
         if (!same_curve(store, &curve)) {
-            if (write_curve(store, job, &curve, classes, err) != 0 ||
+            if (write_curve(store, job, &curve, &gauge, err) != 0 ||
                 start_curve(store, &curve, err) != 0)
                 goto done;
         }
@@ -153,8 +154,8 @@ int path_write(struct store *store, int64_t job, struct error *err)
             goto done;
         got = stmt_next(store, STMT_CURVES, err);
     }
-    if (got == 0 && (curve.count == 0 ||
-                     write_curve(store, job, &curve, classes, err) == 0))
+    if (got == 0 &&
+        (curve.count == 0 || write_curve(store, job, &curve, &gauge, err) == 0))
         rc = 0;
 done:
     stmt_end(store, STMT_CURVES);

@@ -23,8 +23,7 @@ static int check_tail(struct store *store, const char *tail, struct error *err)
     while (tail && *tail) {
         sqlite3_stmt *more;
 
-        if (sqlite3_prepare_v2(store->db, tail, -1, &more, &tail) != SQLITE_OK ||
-            more) {
+        if (sqlite3_prepare_v2(store->db, tail, -1, &more, &tail) != SQLITE_OK || more) {
             sqlite3_finalize(more);
             return err_set(err, ERR_INVALID, "one statement at a time, please");
         }
@@ -42,8 +41,9 @@ static int prepare(struct query *query, const char *sql, struct error *err)
     if (!query->stmt)
         return err_set(err, ERR_INVALID, "the statement is empty");
     if (!sqlite3_stmt_readonly(query->stmt))
-        return err_set(err, ERR_INVALID, "the statement would change the database,"
-                                         " and only the coordinator may");
+        return err_set(err, ERR_INVALID,
+                       "the statement would change the database,"
+                       " and only the coordinator may");
     return check_tail(query->store, tail, err);
 }
 
@@ -56,16 +56,14 @@ static int bind_texts(struct query *query, const char *const *args, size_t count
         return err_set(err, ERR_INVALID, "the statement has %d parameters, %zu given",
                        places, count);
     for (size_t i = 0; i < (size_t)places; i++)
-        if (sqlite3_bind_text(query->stmt, (int)i + 1, args[i], -1,
-                              SQLITE_TRANSIENT) != SQLITE_OK)
-            return store_fail(query->store, sqlite3_errcode(query->store->db), NULL,
-                              err);
+        if (sqlite3_bind_text(query->stmt, (int)i + 1, args[i], -1, SQLITE_TRANSIENT) !=
+            SQLITE_OK)
+            return store_fail(query->store, sqlite3_errcode(query->store->db), NULL, err);
     return 0;
 }
 
-struct query *query_open(struct store *store, const char *sql,
-                         const char *const *args, size_t arg_count,
-                         struct error *err)
+struct query *query_open(struct store *store, const char *sql, const char *const *args,
+                         size_t arg_count, struct error *err)
 {
     struct query *query = calloc(1, sizeof *query);
     size_t columns;
@@ -73,8 +71,7 @@ struct query *query_open(struct store *store, const char *sql,
     if (!query)
         goto nomem;
     query->store = store;
-    if (prepare(query, sql, err) != 0 ||
-        bind_texts(query, args, arg_count, err) != 0)
+    if (prepare(query, sql, err) != 0 || bind_texts(query, args, arg_count, err) != 0)
         goto fail;
     columns = (size_t)sqlite3_column_count(query->stmt) + 1;
     query->reals = calloc(columns, sizeof *query->reals);

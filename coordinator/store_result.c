@@ -39,8 +39,8 @@ static int refuse(struct verdict *v, enum msg_verdict verdict, const char *fmt, 
 /* --- judging -------------------------------------------------------------------- */
 
 /* Fencing: only the attempt that is running may speak. */
-static int judge_attempt(struct store *store, const struct job_row *job,
-                         uint32_t attempt, struct verdict *v, struct error *err)
+static int judge_attempt(struct store *store, const struct job_row *job, uint32_t attempt,
+                         struct verdict *v, struct error *err)
 {
     int got = stmt_row(store, STMT_ATTEMPT_STATE,
                        ARGS(arg_int(job->id), arg_int(attempt)), err);
@@ -57,9 +57,8 @@ static int judge_attempt(struct store *store, const struct job_row *job,
     else if (!slice_is(state, "running") || job->state != JOB_RUNNING ||
              job->attempt != attempt)
         refuse(v, VERDICT_SUPERSEDED,
-               "attempt %u of job %lld was given up; the job is %s (attempt %u)",
-               attempt, (long long)job->id, job_state_name(job->state),
-               job->attempt);
+               "attempt %u of job %lld was given up; the job is %s (attempt %u)", attempt,
+               (long long)job->id, job_state_name(job->state), job->attempt);
     stmt_end(store, STMT_ATTEMPT_STATE);
     return 0;
 }
@@ -110,12 +109,10 @@ static int judge_artifacts(struct store *store, const struct msg_result *result,
             return -1;
         stmt_end(store, STMT_ARTIFACT);
         if (got == 0)
-            return refuse(v, VERDICT_MISSING,
-                          "the artifact %.*s (state '%.*s') has not arrived",
-                          (int)(state->hash.size < 64 ? state->hash.size : 64),
-                          state->hash.data,
-                          (int)(state->name.size < 64 ? state->name.size : 64),
-                          state->name.data);
+            return refuse(
+                v, VERDICT_MISSING, "the artifact %.*s (state '%.*s') has not arrived",
+                (int)(state->hash.size < 64 ? state->hash.size : 64), state->hash.data,
+                (int)(state->name.size < 64 ? state->name.size : 64), state->name.data);
     }
     return 0;
 }
@@ -129,10 +126,9 @@ static int write_states(struct store *store, const struct msg_result *result,
         const struct msg_state *s = &result->states[i];
 
         if (stmt_run(store, STMT_CHECKPOINT_ADD,
-                     ARGS(arg_int(result->job), arg_slice(s->name),
-                          arg_slice(s->hash), arg_int(s->epoch),
-                          arg_int((int64_t)s->step), arg_int((int64_t)s->size),
-                          arg_int(s->stored)),
+                     ARGS(arg_int(result->job), arg_slice(s->name), arg_slice(s->hash),
+                          arg_int(s->epoch), arg_int((int64_t)s->step),
+                          arg_int((int64_t)s->size), arg_int(s->stored)),
                      err) != 0)
             return -1;
     }
@@ -147,12 +143,10 @@ static int write_history(struct store *store, const struct msg_result *result,
         const struct tally *t = &h->tally;
 
         if (stmt_run(store, STMT_EVALUATION_ADD,
-                     ARGS(arg_int(result->job), arg_slice(h->split),
-                          arg_int(h->epoch), arg_int(t->count),
-                          arg_int(t->correct), arg_int(t->nan_count),
-                          arg_int(t->inf_count), arg_real(t->sum),
-                          arg_real(t->sum_sq), arg_real(h->lr),
-                          arg_real(h->seconds)),
+                     ARGS(arg_int(result->job), arg_slice(h->split), arg_int(h->epoch),
+                          arg_int(t->count), arg_int(t->correct), arg_int(t->nan_count),
+                          arg_int(t->inf_count), arg_real(t->sum), arg_real(t->sum_sq),
+                          arg_real(h->lr), arg_real(h->seconds)),
                      err) != 0)
             return -1;
     }
@@ -167,12 +161,11 @@ static int write_points(struct store *store, const struct msg_result *result,
         const struct tally *t = &p->tally;
 
         if (stmt_run(store, STMT_POINT_ADD,
-                     ARGS(arg_int(result->job), arg_slice(p->grp),
-                          arg_slice(p->bn), arg_slice(p->split),
-                          arg_int(p->alpha_index), arg_real(p->alpha),
-                          arg_int(t->count), arg_int(t->correct),
-                          arg_int(t->nan_count), arg_int(t->inf_count),
-                          arg_real(t->sum), arg_real(t->sum_sq)),
+                     ARGS(arg_int(result->job), arg_slice(p->grp), arg_slice(p->bn),
+                          arg_slice(p->split), arg_int(p->alpha_index),
+                          arg_real(p->alpha), arg_int(t->count), arg_int(t->correct),
+                          arg_int(t->nan_count), arg_int(t->inf_count), arg_real(t->sum),
+                          arg_real(t->sum_sq)),
                      err) != 0)
             return -1;
     }
@@ -192,9 +185,8 @@ static int write_distances(struct store *store, const struct msg_result *result,
         const char *kind = isnan(d->l2) ? "nan" : isinf(d->l2) ? "inf" : NULL;
 
         if (stmt_run(store, STMT_DISTANCE_ADD,
-                     ARGS(arg_int(result->job), arg_slice(d->grp),
-                          finite_or_null(d->l2), finite_or_null(d->rel),
-                          arg_text_or_null(kind)),
+                     ARGS(arg_int(result->job), arg_slice(d->grp), finite_or_null(d->l2),
+                          finite_or_null(d->rel), arg_text_or_null(kind)),
                      err) != 0)
             return -1;
     }
@@ -206,34 +198,28 @@ static int write_rows(struct store *store, const struct job_row *job,
                       int64_t now_ms, struct error *err)
 {
     if (stmt_run(store, STMT_RESULT_ADD,
-                 ARGS(arg_int(job->id), arg_int(result->attempt),
-                      arg_int(result->epochs), arg_int((int64_t)result->steps),
-                      arg_real(result->seconds), arg_int(cause == CAUSE_DIVERGED),
-                      arg_int(now_ms)),
+                 ARGS(arg_int(job->id), arg_int(result->attempt), arg_int(result->epochs),
+                      arg_int((int64_t)result->steps), arg_real(result->seconds),
+                      arg_int(cause == CAUSE_DIVERGED), arg_int(now_ms)),
                  err) != 0 ||
-        write_states(store, result, err) != 0 ||
-        write_history(store, result, err) != 0 ||
-        write_points(store, result, err) != 0 ||
-        write_distances(store, result, err) != 0)
+        write_states(store, result, err) != 0 || write_history(store, result, err) != 0 ||
+        write_points(store, result, err) != 0 || write_distances(store, result, err) != 0)
         return -1;
     return job->probe ? path_write(store, job->id, err) : 0;
 }
 
 /* The attempt's own row. state: "done", "failed". */
 static int end_attempt(struct store *store, const struct msg_result *result,
-                       const char *state, struct job_note note,
-                       struct error *err)
+                       const char *state, struct job_note note, struct error *err)
 {
-    return stmt_run(store, STMT_ATTEMPT_END,
-                    ARGS(arg_int(result->job), arg_int(result->attempt),
-                         arg_text(state),
-                         arg_text_or_null(job_cause_name(note.cause)),
-                         arg_text_or_null(note.detail), arg_int(note.now_ms),
-                         finite_or_null(result->seconds),
-                         finite_or_null(result->cpu_seconds),
-                         arg_int((int64_t)result->rss_bytes),
-                         arg_slice(result->provenance), arg_slice(result->log)),
-                    err);
+    return stmt_run(
+        store, STMT_ATTEMPT_END,
+        ARGS(arg_int(result->job), arg_int(result->attempt), arg_text(state),
+             arg_text_or_null(job_cause_name(note.cause)), arg_text_or_null(note.detail),
+             arg_int(note.now_ms), finite_or_null(result->seconds),
+             finite_or_null(result->cpu_seconds), arg_int((int64_t)result->rss_bytes),
+             arg_slice(result->provenance), arg_slice(result->log)),
+        err);
 }
 
 static int mark_late(struct store *store, const struct msg_result *result,
@@ -256,8 +242,7 @@ static int write_whole(struct store *store, const struct job_row *job,
 {
     if (stmt_run(store, STMT_MARK, NULL, 0, err) != 0)
         return -1;
-    *ret_written = write_rows(store, job, result, note.cause, note.now_ms,
-                              ret_why) == 0;
+    *ret_written = write_rows(store, job, result, note.cause, note.now_ms, ret_why) == 0;
     if (!*ret_written) {
         if (ret_why->code != ERR_INVALID)
             return err_set(err, ret_why->code, "%s", ret_why->text);
@@ -278,9 +263,8 @@ static int finish(struct store *store, struct job_row *job, int64_t worker,
     return job_settle_dependants(store, job->id, note.now_ms, watch, err);
 }
 
-static int fail(struct store *store, struct job_row *job,
-                const struct msg_result *result, struct job_note note,
-                struct job_watch watch, struct error *err)
+static int fail(struct store *store, struct job_row *job, const struct msg_result *result,
+                struct job_note note, struct job_watch watch, struct error *err)
 {
     if (end_attempt(store, result, "failed", note, err) != 0)
         return -1;
@@ -291,8 +275,7 @@ static int fail(struct store *store, struct job_row *job,
  * running for ever: the attempt ends as if the trial had failed. */
 static int fail_refused(struct store *store, struct job_row *job,
                         const struct msg_result *result, const struct verdict *v,
-                        int64_t now_ms, struct job_watch watch,
-                        struct error *err)
+                        int64_t now_ms, struct job_watch watch, struct error *err)
 {
     struct job_note note = {CAUSE_EXIT, v->text, now_ms};
 
@@ -315,8 +298,8 @@ static int take_done(struct store *store, struct job_row *job, int64_t worker,
 }
 
 static int take(struct store *store, struct job_row *job, int64_t worker,
-                const struct msg_result *result, int64_t now_ms,
-                struct job_watch watch, struct verdict *v, struct error *err)
+                const struct msg_result *result, int64_t now_ms, struct job_watch watch,
+                struct verdict *v, struct error *err)
 {
     struct job_note note = {.cause = v->cause, .now_ms = now_ms};
     char *message = NULL;
@@ -336,11 +319,10 @@ static int take(struct store *store, struct job_row *job, int64_t worker,
     return rc;
 }
 
-int store_result(struct store *store, int64_t worker,
-                 const struct msg_result *result, int64_t now_ms,
+int store_result(struct store *store, int64_t worker, const struct msg_result *result,
+                 int64_t now_ms,
                  void (*unblocked)(void *user, const struct store_ready *ready),
-                 void *user, enum msg_verdict *ret, char ret_text[256],
-                 struct error *err)
+                 void *user, enum msg_verdict *ret, char ret_text[256], struct error *err)
 {
     struct verdict v = {.verdict = VERDICT_ACCEPTED, .text = ret_text};
     struct job_watch watch = {unblocked, user};

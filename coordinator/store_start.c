@@ -34,8 +34,8 @@ static struct slice get(const struct buf *arena, struct place place)
 }
 
 static int read_inputs(struct store *store, int64_t job, struct buf *arena,
-                       struct input_places places[PROTO_INPUTS_MAX],
-                       uint32_t *ret_count, struct error *err)
+                       struct input_places places[PROTO_INPUTS_MAX], uint32_t *ret_count,
+                       struct error *err)
 {
     uint32_t count = 0;
     int got = stmt_row(store, STMT_INPUTS, ARGS(arg_int(job)), err);
@@ -77,8 +77,7 @@ static int fill_message(struct store *store, const struct job_row *job,
     limit_s = (uint32_t)stmt_int(store, STMT_JOB_SPEC, 1);
     stmt_end(store, STMT_JOB_SPEC);
     if (arena->failed)
-        return err_set(err, ERR_NO_MEMORY, "no memory for job %lld",
-                       (long long)job->id);
+        return err_set(err, ERR_NO_MEMORY, "no memory for job %lld", (long long)job->id);
     for (uint32_t i = 0; i < count; i++) {
         inputs[i].role = get(arena, places[i].role);
         inputs[i].state = get(arena, places[i].state);
@@ -107,14 +106,14 @@ int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms
     if (job_load(store, job, &row, err) != 0)
         return -1;
     if (row.state != JOB_READY)
-        return err_set(err, ERR_NOT_FOUND, "job %lld is %s, not ready",
-                       (long long)job, job_state_name(row.state));
+        return err_set(err, ERR_NOT_FOUND, "job %lld is %s, not ready", (long long)job,
+                       job_state_name(row.state));
     row.attempt++;
     if (job_move(store, &row, EVENT_START, note, err) != 0 ||
-        stmt_run(store, STMT_ATTEMPT_ADD,
-                 ARGS(arg_int(job), arg_int(row.attempt), arg_int(worker),
-                      arg_int(now_ms)),
-                 err) != 0)
+        stmt_run(
+            store, STMT_ATTEMPT_ADD,
+            ARGS(arg_int(job), arg_int(row.attempt), arg_int(worker), arg_int(now_ms)),
+            err) != 0)
         return -1;
     return fill_message(store, &row, ret, arena, err);
 }

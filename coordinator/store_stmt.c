@@ -16,116 +16,92 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_MARK_UNDO] = "ROLLBACK TO mark",
 
     [STMT_JOB] = "SELECT state, attempt, priority, kind FROM job WHERE id = ?1",
-    [STMT_JOB_BY_KEY] = "SELECT id, state FROM job WHERE key = ?1",
-    [STMT_JOB_ADD] =
-        "INSERT INTO job (key, kind, state, sweep, spec, classes, priority,"
-        " time_limit_s, attempt, created_ms)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, 0, ?8)",
-    [STMT_JOB_SET] =
-        "UPDATE job SET state = ?2, attempt = ?3, cause = ?4, reason = ?5,"
-        " ended_ms = ?6 WHERE id = ?1",
+    [STMT_JOB_BY_KEY] = "SELECT id FROM job WHERE key = ?1",
+    [STMT_JOB_ADD] = "INSERT INTO job (key, kind, state, sweep, spec, classes, tolerance,"
+                     " priority, time_limit_s, attempt, created_ms)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, 0, ?9)",
+    [STMT_JOB_SET] = "UPDATE job SET state = ?2, attempt = ?3, cause = ?4, reason = ?5,"
+                     " ended_ms = ?6 WHERE id = ?1",
     [STMT_JOB_SPEC] = "SELECT spec, time_limit_s FROM job WHERE id = ?1",
-    [STMT_EVENT_ADD] =
-        "INSERT INTO event (at_ms, job, attempt, event, cause, detail)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [STMT_COUNT_MOVE] =
-        "UPDATE sweep_count SET n = n + iif(state = ?3, 1, -1)"
-        " WHERE sweep IN (SELECT sweep FROM sweep_job WHERE job = ?1)"
-        " AND state IN (?2, ?3)",
-    [STMT_READY] =
-        "SELECT id, priority FROM job WHERE state = 'ready' AND id > ?1"
-        " ORDER BY priority DESC, id",
-    [STMT_RUNNING] =
-        "SELECT t.job, t.attempt, t.worker, w.uuid FROM attempt t"
-        " JOIN worker w ON w.id = t.worker WHERE t.state = 'running'"
-        " ORDER BY t.job",
-    [STMT_DEPENDANTS] =
-        "SELECT DISTINCT d.job FROM dep d JOIN job j ON j.id = d.job"
-        " WHERE d.needs = ?1 AND j.state = 'waiting' ORDER BY d.job",
+    [STMT_EVENT_ADD] = "INSERT INTO event (at_ms, job, attempt, event, cause, detail)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STMT_COUNT_MOVE] = "UPDATE sweep_count SET n = n + iif(state = ?3, 1, -1)"
+                        " WHERE sweep IN (SELECT sweep FROM sweep_job WHERE job = ?1)"
+                        " AND state IN (?2, ?3)",
+    [STMT_READY] = "SELECT id, priority FROM job WHERE state = 'ready' AND id > ?1"
+                   " ORDER BY priority DESC, id",
+    [STMT_RUNNING] = "SELECT t.job, t.attempt, t.worker, w.uuid FROM attempt t"
+                     " JOIN worker w ON w.id = t.worker WHERE t.state = 'running'"
+                     " ORDER BY t.job",
+    [STMT_DEPENDANTS] = "SELECT DISTINCT d.job FROM dep d JOIN job j ON j.id = d.job"
+                        " WHERE d.needs = ?1 AND j.state = 'waiting' ORDER BY d.job",
     /* The initial state can always be derived anew, so no row is asked of it. */
-    [STMT_UNMET] =
-        "SELECT d.needs, d.state, n.state FROM dep d"
-        " JOIN job n ON n.id = d.needs WHERE d.job = ?1 AND NOT ("
-        " n.state = 'done' AND (d.state = 'init' OR EXISTS (SELECT 1"
-        " FROM checkpoint c WHERE c.job = d.needs AND c.name = d.state)))",
-    [STMT_INPUTS] =
-        "SELECT d.role, d.state, n.spec, ifnull(c.hash, ''),"
-        " ifnull(c.stored, 0) FROM dep d JOIN job n ON n.id = d.needs"
-        " LEFT JOIN checkpoint c ON c.job = d.needs AND c.name = d.state"
-        " WHERE d.job = ?1 ORDER BY d.role",
+    [STMT_UNMET] = "SELECT d.needs, d.state, n.state FROM dep d"
+                   " JOIN job n ON n.id = d.needs WHERE d.job = ?1 AND NOT ("
+                   " n.state = 'done' AND (d.state = 'init' OR EXISTS (SELECT 1"
+                   " FROM checkpoint c WHERE c.job = d.needs AND c.name = d.state)))",
+    [STMT_INPUTS] = "SELECT d.role, d.state, n.spec, ifnull(c.hash, ''),"
+                    " ifnull(c.stored, 0) FROM dep d JOIN job n ON n.id = d.needs"
+                    " LEFT JOIN checkpoint c ON c.job = d.needs AND c.name = d.state"
+                    " WHERE d.job = ?1 ORDER BY d.role",
 
-    [STMT_ATTEMPT_ADD] =
-        "INSERT INTO attempt (job, attempt, worker, state, started_ms)"
-        " VALUES (?1, ?2, ?3, 'running', ?4)",
-    [STMT_ATTEMPT_STATE] =
-        "SELECT state FROM attempt WHERE job = ?1 AND attempt = ?2",
-    [STMT_ATTEMPT_END] =
-        "UPDATE attempt SET state = ?3, cause = ?4, message = ?5,"
-        " ended_ms = ?6, seconds = ?7, cpu_seconds = ?8, rss_bytes = ?9,"
-        " provenance = ?10, log = ?11 WHERE job = ?1 AND attempt = ?2",
+    [STMT_ATTEMPT_ADD] = "INSERT INTO attempt (job, attempt, worker, state, started_ms)"
+                         " VALUES (?1, ?2, ?3, 'running', ?4)",
+    [STMT_ATTEMPT_STATE] = "SELECT state FROM attempt WHERE job = ?1 AND attempt = ?2",
+    [STMT_ATTEMPT_END] = "UPDATE attempt SET state = ?3, cause = ?4, message = ?5,"
+                         " ended_ms = ?6, seconds = ?7, cpu_seconds = ?8, rss_bytes = ?9,"
+                         " provenance = ?10, log = ?11 WHERE job = ?1 AND attempt = ?2",
     /* The cause stays: it is what the job's retries are counted by. */
-    [STMT_ATTEMPT_LATE] =
-        "UPDATE attempt SET state = 'superseded', seconds = ?3,"
-        " cpu_seconds = ?4, rss_bytes = ?5, provenance = ?6, log = ?7"
-        " WHERE job = ?1 AND attempt = ?2",
-    [STMT_ATTEMPT_CAUSES] =
-        "SELECT count(*) FROM attempt WHERE job = ?1 AND cause = ?2",
+    [STMT_ATTEMPT_LATE] = "UPDATE attempt SET state = 'superseded', seconds = ?3,"
+                          " cpu_seconds = ?4, rss_bytes = ?5, provenance = ?6, log = ?7"
+                          " WHERE job = ?1 AND attempt = ?2",
+    [STMT_ATTEMPT_CAUSES] = "SELECT count(*) FROM attempt WHERE job = ?1 AND cause = ?2",
     [STMT_WORKER_DONE] = "UPDATE worker SET done = done + 1 WHERE id = ?1",
     [STMT_WORKER_FAILED] =
         "UPDATE worker SET failed = failed + 1 WHERE id ="
         " (SELECT worker FROM attempt WHERE job = ?1 AND attempt = ?2)",
     [STMT_RESULT_ADD] = "INSERT INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [STMT_CHECKPOINT_ADD] =
-        "INSERT INTO checkpoint VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [STMT_EVALUATION_ADD] =
-        "INSERT INTO evaluation VALUES"
-        " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    [STMT_POINT_ADD] =
-        "INSERT INTO point VALUES"
-        " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [STMT_CHECKPOINT_ADD] = "INSERT INTO checkpoint VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STMT_EVALUATION_ADD] = "INSERT INTO evaluation VALUES"
+                            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [STMT_POINT_ADD] = "INSERT INTO point VALUES"
+                       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [STMT_DISTANCE_ADD] = "INSERT INTO distance VALUES (?1, ?2, ?3, ?4, ?5)",
     [STMT_PATH_ADD] =
         "INSERT INTO path VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
         " ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,"
         " ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
-    [STMT_CURVES] =
-        "SELECT grp, bn, split, alpha, n, correct, nan_count, inf_count, sum"
-        " FROM point WHERE job = ?1 ORDER BY grp, bn, split, alpha",
-    [STMT_CLASSES] =
-        "SELECT n.classes FROM dep d JOIN job n ON n.id = d.needs"
-        " WHERE d.job = ?1 AND n.classes IS NOT NULL ORDER BY d.role DESC",
+    [STMT_CURVES] = "SELECT grp, bn, split, alpha, n, correct, nan_count, inf_count, sum"
+                    " FROM point WHERE job = ?1 ORDER BY grp, bn, split, alpha",
+    /* The data that a probe evaluates on are those of run b. */
+    [STMT_PROBE] = "SELECT n.classes, j.tolerance FROM dep d"
+                   " JOIN job n ON n.id = d.needs JOIN job j ON j.id = d.job"
+                   " WHERE d.job = ?1 AND n.classes IS NOT NULL ORDER BY d.role DESC",
 
-    [STMT_REQUEST] =
-        "SELECT s.id, r.jobs, r.added FROM request r"
-        " JOIN sweep s ON s.name = r.sweep WHERE r.id = ?1",
+    [STMT_REQUEST] = "SELECT s.id, r.jobs, r.added FROM request r"
+                     " JOIN sweep s ON s.name = r.sweep WHERE r.id = ?1",
     [STMT_REQUEST_ADD] = "INSERT INTO request VALUES (?1, ?2, ?3, ?4, ?5)",
     [STMT_SWEEP] = "SELECT id FROM sweep WHERE name = ?1",
-    [STMT_SWEEP_ADD] =
-        "INSERT INTO sweep (name, file, grid, time_limit_s, max_running,"
-        " created_ms, submitted_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-    [STMT_SWEEP_SET] =
-        "UPDATE sweep SET file = ?2, grid = ?3, time_limit_s = ?4,"
-        " max_running = ?5, submitted_ms = ?6 WHERE name = ?1",
+    [STMT_SWEEP_ADD] = "INSERT INTO sweep (name, file, grid, time_limit_s, max_running,"
+                       " created_ms, submitted_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+    [STMT_SWEEP_SET] = "UPDATE sweep SET file = ?2, grid = ?3, time_limit_s = ?4,"
+                       " max_running = ?5, submitted_ms = ?6 WHERE name = ?1",
     [STMT_COUNT_INIT] = "INSERT INTO sweep_count VALUES (?1, ?2, 0)"
-        " ON CONFLICT DO NOTHING",
-    [STMT_COUNT_ADD] =
-        "UPDATE sweep_count SET n = n + 1 WHERE sweep = ?1 AND state ="
-        " (SELECT state FROM job WHERE id = ?2)",
-    [STMT_MEMBER_KNOWN] =
-        "SELECT 1 FROM sweep_job WHERE sweep = ?1 AND job = ?2 LIMIT 1",
-    [STMT_MEMBER_ADD] =
-        "INSERT INTO sweep_job"
-        " (sweep, job, intervention, role, probe, seed, point)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+                        " ON CONFLICT DO NOTHING",
+    [STMT_COUNT_ADD] = "UPDATE sweep_count SET n = n + 1 WHERE sweep = ?1 AND state ="
+                       " (SELECT state FROM job WHERE id = ?2)",
+    [STMT_MEMBER_KNOWN] = "SELECT 1 FROM sweep_job WHERE sweep = ?1 AND job = ?2 LIMIT 1",
+    [STMT_MEMBER_ADD] = "INSERT INTO sweep_job"
+                        " (sweep, job, intervention, role, probe, seed, point)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
     [STMT_DEP_ADD] = "INSERT INTO dep VALUES (?1, ?2, ?3, ?4)",
     [STMT_PARAM_ADD] = "INSERT INTO job_param VALUES (?1, ?2, ?3)"
-        " ON CONFLICT DO NOTHING",
+                       " ON CONFLICT DO NOTHING",
     [STMT_VARIED_ADD] = "INSERT INTO sweep_param VALUES (?1, ?2)"
-        " ON CONFLICT DO NOTHING",
+                        " ON CONFLICT DO NOTHING",
     [STMT_VARIED] = "SELECT name FROM sweep_param WHERE sweep = ?1 ORDER BY name",
-    [STMT_SWEEP_RUNS] =
-        "SELECT id, spec FROM job WHERE kind = 'train' AND id IN"
-        " (SELECT job FROM sweep_job WHERE sweep = ?1)",
+    [STMT_SWEEP_RUNS] = "SELECT id, spec FROM job WHERE kind = 'train' AND id IN"
+                        " (SELECT job FROM sweep_job WHERE sweep = ?1)",
 
     [STMT_WORKER_ADD] =
         "INSERT INTO worker (uuid, host, pid, slots, threads, cores,"
@@ -134,10 +110,9 @@ static const char *const SQL[STMT_COUNT_ALL] = {
         " ON CONFLICT (uuid) DO UPDATE SET host = ?2, pid = ?3, slots = ?4,"
         " threads = ?5, cores = ?6, provenance = ?7, state = 'connected',"
         " seen_ms = ?8 RETURNING id",
-    [STMT_WORKER_SET] =
-        "UPDATE worker SET state = ?2, seen_ms = ?3 WHERE id = ?1",
+    [STMT_WORKER_SET] = "UPDATE worker SET state = ?2, seen_ms = ?3 WHERE id = ?1",
     [STMT_ARTIFACT_ADD] = "INSERT INTO artifact VALUES (?1, ?2, ?3)"
-        " ON CONFLICT DO NOTHING",
+                          " ON CONFLICT DO NOTHING",
     [STMT_ARTIFACT] = "SELECT size FROM artifact WHERE hash = ?1",
 };
 
@@ -166,8 +141,7 @@ int store_fail(struct store *store, int code, const char *what, struct error *er
                    what ? ": " : "", sqlite3_errmsg(store->db));
 }
 
-int store_exec(struct store *store, const char *sql, const char *what,
-               struct error *err)
+int store_exec(struct store *store, const char *sql, const char *what, struct error *err)
 {
     int code = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
 
@@ -214,8 +188,7 @@ static int bind_one(sqlite3_stmt *stmt, int place, const struct arg *arg)
         if (arg->text.size > INT_MAX)
             return SQLITE_TOOBIG;
         /* A NULL pointer would bind NULL; an empty slice may well have one. */
-        return sqlite3_bind_text(stmt, place,
-                                 arg->text.size ? arg->text.data : "",
+        return sqlite3_bind_text(stmt, place, arg->text.size ? arg->text.data : "",
                                  (int)arg->text.size, SQLITE_STATIC);
     case ARG_NULL:
         break;
@@ -239,8 +212,8 @@ static int start(struct store *store, enum stmt id, const struct arg *args,
     return sqlite3_step(stmt);
 }
 
-int stmt_run(struct store *store, enum stmt id, const struct arg *args,
-             size_t arg_count, struct error *err)
+int stmt_run(struct store *store, enum stmt id, const struct arg *args, size_t arg_count,
+             struct error *err)
 {
     int code = start(store, id, args, arg_count);
     int rc = 0;
@@ -251,8 +224,7 @@ int stmt_run(struct store *store, enum stmt id, const struct arg *args,
     return rc;
 }
 
-static int row_or_end(struct store *store, enum stmt id, int code,
-                      struct error *err)
+static int row_or_end(struct store *store, enum stmt id, int code, struct error *err)
 {
     if (code == SQLITE_ROW)
         return 1;
@@ -262,8 +234,8 @@ static int row_or_end(struct store *store, enum stmt id, int code,
     return code == SQLITE_DONE ? 0 : -1;
 }
 
-int stmt_row(struct store *store, enum stmt id, const struct arg *args,
-             size_t arg_count, struct error *err)
+int stmt_row(struct store *store, enum stmt id, const struct arg *args, size_t arg_count,
+             struct error *err)
 {
     return row_or_end(store, id, start(store, id, args, arg_count), err);
 }

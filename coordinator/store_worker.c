@@ -4,8 +4,8 @@
 
 #include "common/error.h"
 
-int store_worker_seen(struct store *store, const struct msg_hello *hello,
-                      int64_t now_ms, int64_t *ret_worker, struct error *err)
+int store_worker_seen(struct store *store, const struct msg_hello *hello, int64_t now_ms,
+                      int64_t *ret_worker, struct error *err)
 {
     int got = stmt_row(store, STMT_WORKER_ADD,
                        ARGS(arg_slice(hello->worker), arg_slice(hello->host),
@@ -28,8 +28,7 @@ int store_worker_state(struct store *store, int64_t worker, const char *state,
                  ARGS(arg_int(worker), arg_text(state), arg_int(now_ms)), err) != 0)
         return -1;
     if (stmt_changes(store) == 0)
-        return err_set(err, ERR_NOT_FOUND, "there is no worker %lld",
-                       (long long)worker);
+        return err_set(err, ERR_NOT_FOUND, "there is no worker %lld", (long long)worker);
     return 0;
 }
 
@@ -37,8 +36,7 @@ int store_artifact_add(struct store *store, const char *hash, uint64_t size,
                        int64_t now_ms, struct error *err)
 {
     return stmt_run(store, STMT_ARTIFACT_ADD,
-                    ARGS(arg_text(hash), arg_int((int64_t)size), arg_int(now_ms)),
-                    err);
+                    ARGS(arg_text(hash), arg_int((int64_t)size), arg_int(now_ms)), err);
 }
 
 bool store_artifact_has(struct store *store, const char *hash)

@@ -29,10 +29,11 @@ CREATE TABLE job ( -- one training run, probe or derived state; one per key
     sweep TEXT NOT NULL REFERENCES sweep (name), -- the first that asked for it
     spec TEXT NOT NULL, -- canonical spec: every value that is not the default
     classes INTEGER, -- classes of the run's data set; NULL: not a run
+    tolerance REAL, -- rise up to which a path counts as monotone; NULL: not a probe
     priority INTEGER NOT NULL, -- higher goes first; 0 by default
     time_limit_s INTEGER NOT NULL, -- limit of one attempt, seconds; 0: none
     attempt INTEGER NOT NULL, -- the latest attempt; 0: never started
-    cause TEXT, -- of the latest failure, requeue or skip; 'diverged' on a result
+    cause TEXT, -- of the event that led to this state; 'diverged' on a result
     reason TEXT, -- the same as a sentence
     created_ms INTEGER NOT NULL, -- submitted, ms
     ended_ms INTEGER -- done, failed, cancelled or skipped, ms
@@ -203,7 +204,7 @@ CREATE TABLE path ( -- metrics of one curve; see the view paths
     split TEXT NOT NULL, -- as point.split
     points INTEGER NOT NULL, -- of the curve
     nonfinite_points INTEGER NOT NULL, -- whose loss is NaN or infinite: left out of loss_*
-    tolerance REAL NOT NULL, -- largest bump that counts as monotone; same unit
+    tolerance REAL NOT NULL, -- largest bump that counts as monotone
     loss_chance REAL NOT NULL, -- of guessing: ln K, nats
     loss_start REAL, -- at the first finite point, nats
     loss_end REAL, -- at the last finite point, nats

@@ -1,0 +1,244 @@
+/* Writing a plan: jobs that are new, places in the sweep that are new. */
+
+#include "coordinator/store_internal.h"
+
+#include "common/datasets.h"
+#include "common/error.h"
+
+#include <stdlib.h>
+
+struct submit {
+    struct store *store;
+    const struct plan *plan;
+    int64_t now_ms;
+    int64_t *ids; /* of the plan's jobs, in its order */
+    bool *added;  /* those that are new */
+    uint64_t added_count;
+    int64_t sweep;       /* row */
+    bool extends;        /* the sweep was there before */
+    struct names varied; /* by this and by earlier submissions */
+    bool varies_more;    /* than before */
+};
+
+static int find_request(struct store *store, const char *request,
+                        struct store_submitted *ret, struct error *err)
+{
+    int got = stmt_row(store, STMT_REQUEST, ARGS(arg_text(request)), err);
+
+    if (got <= 0)
+        return got;
+    *ret = (struct store_submitted){
+        .sweep = stmt_int(store, STMT_REQUEST, 0),
+        .jobs = (uint64_t)stmt_int(store, STMT_REQUEST, 1),
+        .added = (uint64_t)stmt_int(store, STMT_REQUEST, 2),
+        .known = true,
+    };
+    stmt_end(store, STMT_REQUEST);
+    return 1;
+}
+
+/* The id that a one-row query gives, or 0. */
+static int find_id(struct store *store, enum stmt id, const char *name, int64_t *ret,
+                   struct error *err)
+{
+    int got = stmt_row(store, id, ARGS(arg_text(name)), err);
+
+    *ret = got > 0 ? stmt_int(store, id, 0) : 0;
+    stmt_end(store, id);
+    return got < 0 ? -1 : 0;
+}
+
+static int write_sweep(struct submit *s, struct error *err)
+{
+    const struct plan *plan = s->plan;
+    enum stmt write;
+
+    if (find_id(s->store, STMT_SWEEP, plan->name, &s->sweep, err) != 0)
+        return -1;
+    s->extends = s->sweep != 0;
+    write = s->extends ? STMT_SWEEP_SET : STMT_SWEEP_ADD;
+    if (stmt_run(s->store, write,
+                 ARGS(arg_text(plan->name), arg_text(plan->file), arg_text(plan->grid),
+                      arg_int(plan->time_limit_s), arg_int(plan->max_running),
+                      arg_int(s->now_ms)),
+                 err) != 0)
+        return -1;
+    for (int state = JOB_WAITING; state < JOB_STATE_COUNT; state++)
+        if (stmt_run(s->store, STMT_COUNT_INIT,
+                     ARGS(arg_text(plan->name),
+                          arg_text(job_state_name((enum job_state)state))),
+                     err) != 0)
+            return -1;
+    return s->extends ? 0 : find_id(s->store, STMT_SWEEP, plan->name, &s->sweep, err);
+}
+
+static int write_varied(struct submit *s, struct error *err)
+{
+    for (size_t i = 0; i < s->plan->varied_count; i++) {
+        if (stmt_run(s->store, STMT_VARIED_ADD,
+                     ARGS(arg_text(s->plan->name), arg_text(s->plan->varied[i])),
+                     err) != 0)
+            return -1;
+        if (stmt_changes(s->store) > 0)
+            s->varies_more = true;
+    }
+    return param_names(s->store, s->plan->name, &s->varied, err);
+}
+
+static struct arg classes_of(const struct spec *spec)
+{
+    const struct dataset_info *info =
+        spec->kind == JOB_TRAIN ? dataset_find(spec_string(spec, "data.name")) : NULL;
+
+    return info ? arg_int(info->classes) : arg_text_or_null(NULL);
+}
+
+static struct arg tolerance_of(const struct spec *spec)
+{
+    return spec->kind == JOB_PROBE ? arg_real(spec_real(spec, "probe.tolerance"))
+                                   : arg_text_or_null(NULL);
+}
+
+static int add_job(struct submit *s, size_t place, struct error *err)
+{
+    const struct plan_job *job = &s->plan->jobs[place];
+    int64_t *id = &s->ids[place];
+
+    if (stmt_run(s->store, STMT_JOB_ADD,
+                 ARGS(arg_text(job->key), arg_text(job_kind_name(job->spec.kind)),
+                      arg_text(job_state_name(JOB_WAITING)), arg_text(s->plan->name),
+                      arg_slice((struct slice){job->text.data, job->text.size}),
+                      classes_of(&job->spec), tolerance_of(&job->spec),
+                      arg_int(s->plan->time_limit_s), arg_int(s->now_ms)),
+                 err) != 0 ||
+        find_id(s->store, STMT_JOB_BY_KEY, job->key, id, err) != 0 ||
+        stmt_run(s->store, STMT_EVENT_ADD,
+                 ARGS(arg_int(s->now_ms), arg_int(*id), arg_int(0),
+                      arg_text(job_event_name(EVENT_SUBMIT)), arg_text_or_null(NULL),
+                      arg_text_or_null(NULL)),
+                 err) != 0 ||
+        param_write_own(s->store, *id, &job->spec, err) != 0)
+        return -1;
+    for (size_t i = 0; i < job->need_count; i++) {
+        const struct plan_need *need = &job->needs[i];
+
+        if (stmt_run(s->store, STMT_DEP_ADD,
+                     ARGS(arg_int(*id), arg_text(need->role), arg_int(s->ids[need->job]),
+                          arg_text(need->state)),
+                     err) != 0)
+            return -1;
+    }
+    s->added[place] = true;
+    s->added_count++;
+    return 0;
+}
+
+/* "optimizer.lr=0.1, model.width=8" */
+static void point_text(const struct plan_member *member, struct buf *out)
+{
+    for (size_t i = 0; i < member->param_count; i++) {
+        buf_printf(out, "%s%s=", i ? ", " : "", member->params[i].name);
+        value_text(&member->params[i].value, out);
+    }
+}
+
+static int add_member(struct submit *s, int64_t job, const struct plan_member *member,
+                      struct error *err)
+{
+    struct buf point = {0};
+    int rc = -1;
+
+    point_text(member, &point);
+    if (point.failed)
+        err_set(err, ERR_NO_MEMORY, "no memory for a point of the grid");
+    else
+        rc = stmt_run(s->store, STMT_MEMBER_ADD,
+                      ARGS(arg_text(s->plan->name), arg_int(job),
+                           arg_text(member->intervention), arg_text(member->role),
+                           arg_text(member->probe), arg_int(member->seed),
+                           arg_slice((struct slice){point.data, point.size})),
+                      err);
+    buf_free(&point);
+    return rc;
+}
+
+/* A job counts once in a sweep, however many of its points ask for it. */
+static int add_members(struct submit *s, size_t place, struct error *err)
+{
+    const struct plan_job *job = &s->plan->jobs[place];
+    const struct arg key[] = {arg_text(s->plan->name), arg_int(s->ids[place])};
+    int known = stmt_row(s->store, STMT_MEMBER_KNOWN, key, 2, err);
+
+    stmt_end(s->store, STMT_MEMBER_KNOWN);
+    if (known < 0 || (known == 0 && stmt_run(s->store, STMT_COUNT_ADD, key, 2, err) != 0))
+        return -1;
+    for (size_t i = 0; i < job->member_count; i++)
+        if (add_member(s, s->ids[place], &job->members[i], err) != 0)
+            return -1;
+    return 0;
+}
+
+static int write_job(struct submit *s, size_t place, struct error *err)
+{
+    const struct plan_job *job = &s->plan->jobs[place];
+
+    if (find_id(s->store, STMT_JOB_BY_KEY, job->key, &s->ids[place], err) != 0 ||
+        (s->ids[place] == 0 && add_job(s, place, err) != 0) ||
+        add_members(s, place, err) != 0)
+        return -1;
+    if (job->spec.kind == JOB_TRAIN &&
+        param_write_varied(s->store, s->ids[place], &job->spec, &s->varied, err) != 0)
+        return -1;
+    /* What it needs stands before it in the plan, so it is settled already. */
+    return s->added[place] ? job_settle(s->store, s->ids[place], s->now_ms,
+                                        (struct job_watch){0}, err)
+                           : 0;
+}
+
+static int write_plan(struct submit *s, struct error *err)
+{
+    if (write_sweep(s, err) != 0 || write_varied(s, err) != 0)
+        return -1;
+    for (size_t i = 0; i < s->plan->job_count; i++)
+        if (write_job(s, i, err) != 0)
+            return -1;
+    /* Runs of earlier submissions get a value for what varies only now. */
+    if (s->extends && s->varies_more &&
+        param_write_sweep(s->store, s->plan->name, &s->varied, err) != 0)
+        return -1;
+    /* Changing the schema makes every statement prepare itself again. */
+    if (!s->extends || s->varies_more)
+        return view_write(s->store, s->plan->name, err);
+    return 0;
+}
+
+int store_submit(struct store *store, const struct plan *plan, const char *request,
+                 int64_t now_ms, struct store_submitted *ret, struct error *err)
+{
+    struct submit s = {.store = store, .plan = plan, .now_ms = now_ms};
+    int rc = -1;
+    int known = find_request(store, request, ret, err);
+
+    if (known != 0)
+        return known < 0 ? -1 : 0;
+    s.ids = calloc(plan->job_count + 1, sizeof *s.ids);
+    s.added = calloc(plan->job_count + 1, sizeof *s.added);
+    if (!s.ids || !s.added) {
+        err_set(err, ERR_NO_MEMORY, "no memory for %zu jobs", plan->job_count);
+        goto done;
+    }
+    if (write_plan(&s, err) != 0 ||
+        stmt_run(store, STMT_REQUEST_ADD,
+                 ARGS(arg_text(request), arg_text(plan->name),
+                      arg_int((int64_t)plan->job_count), arg_int((int64_t)s.added_count),
+                      arg_int(now_ms)),
+                 err) != 0)
+        goto done;
+    *ret = (struct store_submitted){s.sweep, plan->job_count, s.added_count, false};
+    rc = 0;
+done:
+    names_free(&s.varied);
+    free(s.ids);
+    free(s.added);
+    return rc;
+}
