@@ -131,8 +131,7 @@ void sink_log(struct sink *sink, const char *fmt, ...)
     (void)fflush(sink->log);
 }
 
-int sink_history(struct sink *sink, const struct msg_history *row,
-                 struct error *err)
+int sink_history(struct sink *sink, const struct msg_history *row, struct error *err)
 {
     struct rows *rows = &sink->history;
     struct msg_history copy = *row;
@@ -171,8 +170,7 @@ int sink_point(struct sink *sink, const struct msg_point *row, struct error *err
     return 0;
 }
 
-int sink_distance(struct sink *sink, const struct msg_distance *row,
-                  struct error *err)
+int sink_distance(struct sink *sink, const struct msg_distance *row, struct error *err)
 {
     struct rows *rows = &sink->distances;
     struct msg_distance copy = *row;
@@ -184,8 +182,8 @@ int sink_distance(struct sink *sink, const struct msg_distance *row,
     return 0;
 }
 
-void sink_summary(struct sink *sink, uint32_t epochs, uint64_t steps,
-                  bool diverged, const char *text)
+void sink_summary(struct sink *sink, uint32_t epochs, uint64_t steps, bool diverged,
+                  const char *text)
 {
     sink->epochs = epochs;
     sink->steps = steps;

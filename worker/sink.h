@@ -28,17 +28,15 @@ void sink_log(struct sink *sink, const char *fmt, ...)
 
 /* Rows; slices are copied. -1 with ERR_NO_MEMORY, or ERR_INVALID when a bound of
  * the protocol is reached. */
-int sink_history(struct sink *sink, const struct msg_history *row,
-                 struct error *err);
+int sink_history(struct sink *sink, const struct msg_history *row, struct error *err);
 int sink_state(struct sink *sink, const struct msg_state *row, struct error *err);
 int sink_point(struct sink *sink, const struct msg_point *row, struct error *err);
-int sink_distance(struct sink *sink, const struct msg_distance *row,
-                  struct error *err);
+int sink_distance(struct sink *sink, const struct msg_distance *row, struct error *err);
 
 /* epochs and steps done; diverged: a batch loss was not finite, training ended
  * there and that is the result. text explains; copied. */
-void sink_summary(struct sink *sink, uint32_t epochs, uint64_t steps,
-                  bool diverged, const char *text);
+void sink_summary(struct sink *sink, uint32_t epochs, uint64_t steps, bool diverged,
+                  const char *text);
 void sink_data_hash(struct sink *sink, const char *hash); /* for provenance */
 
 /* Fill the row arrays, epochs, steps and (when diverged) cause and message of a

@@ -64,16 +64,15 @@ static int put_state(struct run *run, struct state_name name, const real *theta,
     char text[STATE_TEXT], hash[HASH_TEXT];
     struct ckpt_meta meta = {
         .key = run->key, .state = text, .step = run->step, .epoch = run->epoch};
-    struct msg_state row = {
-        .epoch = run->epoch, .step = run->step, .stored = stored};
+    struct msg_state row = {.epoch = run->epoch, .step = run->step, .stored = stored};
 
     if (name.kind == STATE_BEST) {
         row.epoch = meta.epoch = run->best_epoch;
         row.step = meta.step = run->best_step;
     }
     state_text(name, text);
-    if (stored ? ckpt_store(run->env->state_dir, run->arch, theta, &meta, hash,
-                            &row.size, err)
+    if (stored ? ckpt_store(run->env->state_dir, run->arch, theta, &meta, hash, &row.size,
+                            err)
                : ckpt_hash(run->arch, theta, &meta, hash, &row.size, err))
         return -1;
     row.name = slice_of(text);
@@ -182,10 +181,10 @@ static int train_epoch(struct run *run, struct error *err)
         (!run->diverged && put_numbered(run, STATE_EPOCH, number, err)))
         return -1;
     sink_log(run->sink,
-             "epoch %u/%d lr %g batch %.4f train %.4f test %.4f acc %.2f %% %.1f s", number,
-             run->epochs, lr, tally_loss(&batches), tally_loss(&evals[SPLIT_TRAIN]),
-             tally_loss(&evals[SPLIT_TEST]), 100 * tally_accuracy(&evals[SPLIT_TEST]),
-             seconds(run) - begin);
+             "epoch %u/%d lr %g batch %.4f train %.4f test %.4f acc %.2f %% %.1f s",
+             number, run->epochs, lr, tally_loss(&batches),
+             tally_loss(&evals[SPLIT_TRAIN]), tally_loss(&evals[SPLIT_TEST]),
+             100 * tally_accuracy(&evals[SPLIT_TEST]), seconds(run) - begin);
     sink_progress(run->sink, number, (uint32_t)run->epochs);
     return 0;
 }

@@ -25,7 +25,7 @@ struct train_env {
 };
 
 /* ERR_DATA for data sets, ERR_IO, ERR_NO_MEMORY. */
-int train_run(const struct spec *spec, const struct train_env *env,
-              struct sink *sink, struct error *err);
+int train_run(const struct spec *spec, const struct train_env *env, struct sink *sink,
+              struct error *err);
 
 #endif

@@ -17,11 +17,11 @@ struct outcome {
 
 static inline struct spec run_spec(void)
 {
-    struct spec spec =
-        fixture_spec(JOB_TRAIN, "data.name", "\"spiral\"", "data.train", "500", "model.name",
-                     "\"mlp\"", "model.widths", "[16,16]", "optimizer.lr", "0.1",
-                     "optimizer.momentum", "0.9", "optimizer.batch", "64", "train.epochs",
-                     "3", "train.eval.train", "300", "train.eval.test", "400", NULL);
+    struct spec spec = fixture_spec(
+        JOB_TRAIN, "data.name", "\"spiral\"", "data.train", "500", "model.name",
+        "\"mlp\"", "model.widths", "[16,16]", "optimizer.lr", "0.1", "optimizer.momentum",
+        "0.9", "optimizer.batch", "64", "train.epochs", "3", "train.eval.train", "300",
+        "train.eval.test", "400", NULL);
 
     fixture_seeds(&spec, "1");
     return spec;
@@ -54,8 +54,8 @@ static inline const struct msg_state *outcome_state(const struct outcome *out,
     return NULL;
 }
 
-static inline const struct msg_history *
-outcome_history(const struct outcome *out, uint32_t epoch, const char *split)
+static inline const struct msg_history *outcome_history(const struct outcome *out,
+                                                        uint32_t epoch, const char *split)
 {
     for (uint32_t i = 0; i < out->result.history_count; i++)
         if (out->result.history[i].epoch == epoch &&

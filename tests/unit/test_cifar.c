@@ -23,7 +23,8 @@ static void test_unpack(void **state)
             const uint8_t *at = file + i * record;
 
             assert_int_equal(labels[i], at[label_bytes - 1]); /* the fine label */
-            assert_memory_equal(pixels + i * CIFAR_PIXELS, at + label_bytes, CIFAR_PIXELS);
+            assert_memory_equal(pixels + i * CIFAR_PIXELS, at + label_bytes,
+                                CIFAR_PIXELS);
         }
     }
 }

@@ -8,8 +8,10 @@
 
 #include <math.h>
 
-static const struct ckpt_meta META = {
-    .key = "0123456789abcdef0123456789abcdef", .state = "epoch:3", .step = 12, .epoch = 3};
+static const struct ckpt_meta META = {.key = "0123456789abcdef0123456789abcdef",
+                                      .state = "epoch:3",
+                                      .step = 12,
+                                      .epoch = 3};
 
 /* A network by name, and a vector for it with every kind of number. */
 struct model {
@@ -82,8 +84,8 @@ static void test_hash_stable(void **state)
     uint64_t size;
 
     assert_int_equal(ckpt_hash(model.arch, model.theta, &META, a, &size, &err), 0);
-    assert_int_equal(
-        ckpt_store(fix->dir, model.arch, model.theta, &META, b, &size, &err), 0);
+    assert_int_equal(ckpt_store(fix->dir, model.arch, model.theta, &META, b, &size, &err),
+                     0);
     assert_string_equal(a, b);
     snprintf(name, sizeof name, "%s.safetensors", a);
     fixture_path(fix, name, path, sizeof path);
@@ -106,7 +108,7 @@ static void test_names(void **state)
         int rank;
         int64_t dim[4];
     } expected[] = {
-        {"conv1.weight", 4, {6, 1, 5, 5}}, {"conv1.bias", 1, {6}},
+        {"conv1.weight", 4, {6, 1, 5, 5}},  {"conv1.bias", 1, {6}},
         {"conv2.weight", 4, {16, 6, 5, 5}}, {"conv2.bias", 1, {16}},
         {"fc1.weight", 2, {120, 400}},      {"fc1.bias", 1, {120}},
         {"fc2.weight", 2, {84, 120}},       {"fc2.bias", 1, {84}},

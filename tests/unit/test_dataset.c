@@ -18,8 +18,8 @@ static const char *const FILES[] = {"train-images-idx3-ubyte", "train-labels-idx
 /* Image i is all i; its label is i mod 10. */
 static size_t make_images(uint8_t *out, int count)
 {
-    const uint8_t header[16] = {0, 0, 8, 3, 0, 0, 0, (uint8_t)count, 0, 0, 0, SIDE,
-                                0, 0, 0, SIDE};
+    const uint8_t header[16] = {0, 0, 8, 3,    0, 0, 0, (uint8_t)count,
+                                0, 0, 0, SIDE, 0, 0, 0, SIDE};
 
     memcpy(out, header, sizeof header);
     for (int i = 0; i < count; i++)

@@ -8,7 +8,7 @@
 #include "worker/data/idx.h"
 
 /* 2 images of 2 x 3. */
-static const uint8_t IMAGES[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0,  2,  0, 0,
+static const uint8_t IMAGES[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2,  0,  0,
                                  0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
 static void check_error(const void *bytes, size_t size, int rank, const char *rule)
@@ -57,11 +57,10 @@ static void test_errors(void **state)
         uint8_t byte;
         const char *rule;
     } cases[] = {
-        {0, 1, "wrong magic"},       {1, 1, "wrong magic"},  {2, 9, "type 0x09"},
-        {2, 0x0d, "type 0x0d"},      {3, 1, "1 dimensions"}, {3, 4, "4 dimensions"},
-        {4, 2, "dimension 1"},       {7, 0, "dimension 1 is 0"},
-        {9, 1, "dimension 2"},       {15, 0, "dimension 3"}, {7, 3, "truncated"},
-        {7, 1, "6 trailing bytes"},
+        {0, 1, "wrong magic"},  {1, 1, "wrong magic"},      {2, 9, "type 0x09"},
+        {2, 0x0d, "type 0x0d"}, {3, 1, "1 dimensions"},     {3, 4, "4 dimensions"},
+        {4, 2, "dimension 1"},  {7, 0, "dimension 1 is 0"}, {9, 1, "dimension 2"},
+        {15, 0, "dimension 3"}, {7, 3, "truncated"},        {7, 1, "6 trailing bytes"},
     };
 
     (void)state;

@@ -58,7 +58,8 @@ static struct spec probe_spec(const char *kind)
     struct spec spec = fixture_spec(
         JOB_PROBE, "a.run", "\"00000000000000000000000000000000\"", "a.state", "\"init\"",
         "b.run", "\"00000000000000000000000000000000\"", "b.state", "\"final\"",
-        "probe.alphas", "5", "probe.splits.train", "300", "probe.splits.test", "400", NULL);
+        "probe.alphas", "5", "probe.splits.train", "300", "probe.splits.test", "400",
+        NULL);
 
     fixture_set(&spec, "probe.kind", kind);
     return spec;
@@ -411,7 +412,8 @@ static void test_distance_from_zero(void **state)
     struct spec spec = run_spec();
     struct error err;
     struct arch *arch = arch_build(&spec, &err);
-    real *a = calloc(arch->param_count, sizeof *a), *b = calloc(arch->param_count, sizeof *b);
+    real *a = calloc(arch->param_count, sizeof *a),
+         *b = calloc(arch->param_count, sizeof *b);
     double l2, rel;
 
     (void)state;

@@ -141,8 +141,11 @@ static void test_keeps(void **state)
         const char *name;
         uint32_t epoch;
         uint64_t step;
-    } expected[] = {{"init", 0, 0},    {"step:3", 0, 3},  {"epoch:2", 2, 16},
-                    {"step:17", 2, 17}, {"final", 3, 24}};
+    } expected[] = {{"init", 0, 0},
+                    {"step:3", 0, 3},
+                    {"epoch:2", 2, 16},
+                    {"step:17", 2, 17},
+                    {"final", 3, 24}};
     struct fixture *fix = *state;
     struct spec spec = run_spec();
     struct outcome out;
@@ -333,10 +336,11 @@ static void test_errors(void **state)
 static void test_images(void **state)
 {
     struct fixture *fix = *state;
-    struct spec spec = fixture_spec(
-        JOB_TRAIN, "data.train", "500", "data.augment", "[\"flip\",\"crop4\"]",
-        "optimizer.lr", "0.05", "optimizer.momentum", "0.9", "optimizer.batch", "50",
-        "train.epochs", "12", "train.eval.train", "\"all\"", "train.eval.test", "200", NULL);
+    struct spec spec =
+        fixture_spec(JOB_TRAIN, "data.train", "500", "data.augment",
+                     "[\"flip\",\"crop4\"]", "optimizer.lr", "0.05", "optimizer.momentum",
+                     "0.9", "optimizer.batch", "50", "train.epochs", "12",
+                     "train.eval.train", "\"all\"", "train.eval.test", "200", NULL);
     struct outcome a, b;
 
     fixture_seeds(&spec, "3");

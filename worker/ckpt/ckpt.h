@@ -23,24 +23,22 @@ struct ckpt_meta {
 
 /* The hash and size that the file of a state has, without writing one: how a
  * state that is derived anew is checked. */
-int ckpt_hash(const struct arch *arch, const real *theta,
-              const struct ckpt_meta *meta, char ret_hash[HASH_TEXT],
-              uint64_t *ret_size, struct error *err);
+int ckpt_hash(const struct arch *arch, const real *theta, const struct ckpt_meta *meta,
+              char ret_hash[HASH_TEXT], uint64_t *ret_size, struct error *err);
 
 /* Write a state to path and give the hash and size of the file. */
 int ckpt_write(const char *path, const struct arch *arch, const real *theta,
-               const struct ckpt_meta *meta, char ret_hash[HASH_TEXT],
-               uint64_t *ret_size, struct error *err);
+               const struct ckpt_meta *meta, char ret_hash[HASH_TEXT], uint64_t *ret_size,
+               struct error *err);
 
 /* The same into the folder dir, named by the hash: DIR/HASH.safetensors. */
 int ckpt_store(const char *dir, const struct arch *arch, const real *theta,
-               const struct ckpt_meta *meta, char ret_hash[HASH_TEXT],
-               uint64_t *ret_size, struct error *err);
+               const struct ckpt_meta *meta, char ret_hash[HASH_TEXT], uint64_t *ret_size,
+               struct error *err);
 
 /* Read a file into theta (arch->param_count). Every tensor of the arch must be
  * there, float32 (or float64, rounded), of the same shape; surplus ones are
  * errors too, and nothing is stored before all are checked. ERR_DATA. */
-int ckpt_read(const char *path, const struct arch *arch, real *theta,
-              struct error *err);
+int ckpt_read(const char *path, const struct arch *arch, real *theta, struct error *err);
 
 #endif

@@ -10,8 +10,8 @@ int64_t cifar_count(size_t size, int label_bytes, const char *name, struct error
 
     if (size == 0 || size % record != 0)
         return err_set(err, ERR_DATA,
-                       "%s: %zu bytes, expected a multiple of the record's %zu", name, size,
-                       record);
+                       "%s: %zu bytes, expected a multiple of the record's %zu", name,
+                       size, record);
     return (int64_t)(size / record);
 }
 

@@ -17,11 +17,10 @@ enum { CIFAR_PIXELS = 3 * 32 * 32 };
 /* Number of records in a file of that size; name is the file, for messages.
  * label_bytes is 1 or 2. -1 with ERR_DATA when empty or not a multiple of the
  * record. */
-int64_t cifar_count(size_t size, int label_bytes, const char *name,
-                    struct error *err);
+int64_t cifar_count(size_t size, int label_bytes, const char *name, struct error *err);
 
 /* Copy count records of a file: pixels (count, 3, 32, 32) and labels (count). */
-void cifar_unpack(const void *bytes, int64_t count, int label_bytes,
-                  uint8_t *pixels, uint8_t *labels);
+void cifar_unpack(const void *bytes, int64_t count, int label_bytes, uint8_t *pixels,
+                  uint8_t *labels);
 
 #endif

@@ -46,13 +46,12 @@ const char *dataset_hash(const struct dataset *data);
 
 /* Fetch examples: x (n,C,H,W) normalised, labels (n). index[i] counts within the
  * split, in subset order (index 0..m-1 is the fixed subset of m). */
-void dataset_fetch(const struct dataset *data, enum split split,
-                   const uint32_t *index, int n, real *x, uint8_t *labels);
+void dataset_fetch(const struct dataset *data, enum split split, const uint32_t *index,
+                   int n, real *x, uint8_t *labels);
 
 /* As dataset_fetch of the training split, augmented as the spec's data.augment
  * says: flip, then crop4, each drawn from (seed.augment, epoch, index). */
 void dataset_fetch_augmented(const struct dataset *data, uint32_t epoch,
-                             const uint32_t *index, int n, real *x,
-                             uint8_t *labels);
+                             const uint32_t *index, int n, real *x, uint8_t *labels);
 
 #endif

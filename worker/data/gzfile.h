@@ -15,7 +15,6 @@ struct error;
 /* Append the (inflated) contents of the file at path to out. More than size_max
  * bytes is an error, found before they are stored. ERR_DATA naming the file and
  * the rule, ERR_NO_MEMORY; on failure out may hold part of it. */
-int gzfile_load(const char *path, size_t size_max, struct buf *out,
-                struct error *err);
+int gzfile_load(const char *path, size_t size_max, struct buf *out, struct error *err);
 
 #endif

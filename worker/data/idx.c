@@ -14,8 +14,8 @@ static int check_magic(const uint8_t *bytes, size_t size, int rank, const char *
                        struct error *err)
 {
     if (size < MAGIC_SIZE)
-        return err_set(err, ERR_DATA, "%s: truncated: %zu bytes, an IDX file has a header",
-                       name, size);
+        return err_set(err, ERR_DATA,
+                       "%s: truncated: %zu bytes, an IDX file has a header", name, size);
     if (bytes[0] != 0 || bytes[1] != 0)
         return err_set(err, ERR_DATA,
                        "%s: wrong magic 0x%08x: an IDX file begins with 00 00", name,
@@ -32,8 +32,8 @@ static int check_magic(const uint8_t *bytes, size_t size, int rank, const char *
     return 0;
 }
 
-int idx_parse(const void *bytes, size_t size, int rank, const char *name,
-              struct idx *ret, struct error *err)
+int idx_parse(const void *bytes, size_t size, int rank, const char *name, struct idx *ret,
+              struct error *err)
 {
     const uint8_t *at = bytes;
     struct idx idx = {.rank = rank};
@@ -47,8 +47,8 @@ int idx_parse(const void *bytes, size_t size, int rank, const char *name,
 
         idx.dim[d] = big_endian(at + MAGIC_SIZE + DIM_SIZE * d);
         if (idx.dim[d] < 1 || idx.dim[d] > max)
-            return err_set(err, ERR_DATA, "%s: dimension %d is %u, expected 1 to %u", name,
-                           d + 1, idx.dim[d], max);
+            return err_set(err, ERR_DATA, "%s: dimension %d is %u, expected 1 to %u",
+                           name, d + 1, idx.dim[d], max);
         count *= idx.dim[d];
     }
     if (size - header < count)

@@ -25,7 +25,7 @@ struct idx {
 /* Read bytes as one IDX array of unsigned bytes of the given rank; name is the
  * file, for messages. ERR_DATA: wrong magic, type or rank, a size of 0 or beyond
  * the caps, truncated, trailing bytes. */
-int idx_parse(const void *bytes, size_t size, int rank, const char *name,
-              struct idx *ret, struct error *err);
+int idx_parse(const void *bytes, size_t size, int rank, const char *name, struct idx *ret,
+              struct error *err);
 
 #endif

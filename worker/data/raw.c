@@ -44,8 +44,9 @@ static int check_labels(const uint8_t *labels, int64_t count, int classes,
 {
     for (int64_t i = 0; i < count; i++)
         if (labels[i] >= classes)
-            return err_set(err, ERR_DATA, "%s: label of example %lld is %d, expected 0 to %d",
-                           path, (long long)i, labels[i], classes - 1);
+            return err_set(err, ERR_DATA,
+                           "%s: label of example %lld is %d, expected 0 to %d", path,
+                           (long long)i, labels[i], classes - 1);
     return 0;
 }
 

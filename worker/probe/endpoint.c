@@ -20,11 +20,12 @@ static int check_hash(const struct msg_input *input, const char *hash, struct er
 {
     if (slice_is(input->hash, hash))
         return 0;
-    return err_set(err, ERR_DATA,
-                   "state '%.*s' for '%.*s' has the hash %s, expected %.*s: it was made by "
-                   "other code, or is damaged",
-                   (int)input->state.size, input->state.data, (int)input->role.size,
-                   input->role.data, hash, (int)input->hash.size, input->hash.data);
+    return err_set(
+        err, ERR_DATA,
+        "state '%.*s' for '%.*s' has the hash %s, expected %.*s: it was made by "
+        "other code, or is damaged",
+        (int)input->state.size, input->state.data, (int)input->role.size,
+        input->role.data, hash, (int)input->hash.size, input->hash.data);
 }
 
 static int read_stored(const struct msg_input *input, struct endpoint *end,
@@ -104,7 +105,8 @@ static bool same_tensor(const struct tensor *a, const struct tensor *b)
 int endpoint_match(const struct endpoint *a, const struct endpoint *b, struct error *err)
 {
     if (a->arch->tensor_count != b->arch->tensor_count)
-        return err_set(err, ERR_DATA, "the networks of 'a' and 'b' differ: %d and %d tensors",
+        return err_set(err, ERR_DATA,
+                       "the networks of 'a' and 'b' differ: %d and %d tensors",
                        a->arch->tensor_count, b->arch->tensor_count);
     for (int t = 0; t < a->arch->tensor_count; t++)
         if (!same_tensor(&a->arch->tensors[t], &b->arch->tensors[t]))

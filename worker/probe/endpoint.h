@@ -28,7 +28,6 @@ int endpoint_load(const struct msg_input *inputs, size_t input_count, const char
 void endpoint_free(struct endpoint *end);
 
 /* ERR_DATA unless both have the same tensors: names and shapes, in order. */
-int endpoint_match(const struct endpoint *a, const struct endpoint *b,
-                   struct error *err);
+int endpoint_match(const struct endpoint *a, const struct endpoint *b, struct error *err);
 
 #endif

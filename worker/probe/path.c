@@ -17,7 +17,8 @@ void path_lerp(real *theta, const real *a, const real *b, double alpha, size_t n
         return;
     }
     for (size_t i = 0; i < n; i++)
-        theta[i] = (real)fma(alpha, (double)b[i], fma(-alpha, (double)a[i], (double)a[i]));
+        theta[i] =
+            (real)fma(alpha, (double)b[i], fma(-alpha, (double)a[i], (double)a[i]));
 }
 
 static void fill_line(double *alphas, size_t n, double from, double to)
@@ -55,8 +56,8 @@ void path_point(real *theta, const struct arch *arch, const char *group, const r
     for (int t = 0; t < arch->tensor_count; t++) {
         size_t at = arch->tensors[t].offset, count = arch->tensors[t].count;
 
-        path_lerp(theta + at, a + at, b + at,
-                  arch_in_group(arch, t, group) ? alpha : 1.0, count);
+        path_lerp(theta + at, a + at, b + at, arch_in_group(arch, t, group) ? alpha : 1.0,
+                  count);
     }
 }
 

@@ -20,8 +20,8 @@ double *path_alphas(const struct spec *spec, size_t *ret_count, struct error *er
 
 /* Overwrite theta (P) with the point at alpha: tensors of the group between a
  * and b (path_lerp), every other tensor b's. */
-void path_point(real *theta, const struct arch *arch, const char *group,
-                const real *a, const real *b, double alpha);
+void path_point(real *theta, const struct arch *arch, const char *group, const real *a,
+                const real *b, double alpha);
 
 /* *ret_l2 = ||b - a|| over the group's parameters, in double; *ret_rel is that
  * over ||a||: 0 when both are 0, infinite when only ||a|| is. */

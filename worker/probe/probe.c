@@ -71,7 +71,8 @@ static int put_distance(struct probe *probe, const char *group, struct error *er
 {
     struct msg_distance row = {.grp = slice_of(group)};
 
-    path_distance(probe->b.arch, group, probe->a.theta, probe->b.theta, &row.l2, &row.rel);
+    path_distance(probe->b.arch, group, probe->a.theta, probe->b.theta, &row.l2,
+                  &row.rel);
     return sink_distance(probe->sink, &row, err);
 }
 
@@ -87,8 +88,8 @@ static int run_groups(struct probe *probe, struct error *err)
         for (size_t i = 0; i < probe->alpha_count; i++)
             if (put_points(probe, group, i, err))
                 return -1;
-        sink_log(probe->sink, "group %s: %zu alphas, train %lld test %lld examples", group,
-                 probe->alpha_count, (long long)probe->eval_count[SPLIT_TRAIN],
+        sink_log(probe->sink, "group %s: %zu alphas, train %lld test %lld examples",
+                 group, probe->alpha_count, (long long)probe->eval_count[SPLIT_TRAIN],
                  (long long)probe->eval_count[SPLIT_TEST]);
     }
     return 0;

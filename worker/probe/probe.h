@@ -28,9 +28,8 @@ struct probe_env {
  * (path), init states as the spec to derive them from; the hash of either is
  * checked. ERR_DATA when a state's hash does not match or the two differ in
  * architecture. */
-int probe_run(const struct spec *spec, const struct msg_input *inputs,
-              size_t input_count, const struct probe_env *env,
-              struct sink *sink, struct error *err);
+int probe_run(const struct spec *spec, const struct msg_input *inputs, size_t input_count,
+              const struct probe_env *env, struct sink *sink, struct error *err);
 
 /* theta[i] = (1-alpha) a[i] + alpha b[i], as fma(alpha, b, fma(-alpha, a, a));
  * exact at 0 and at 1 (there by copying, so that Inf and NaN weights do not
