@@ -1,0 +1,18 @@
+#ifndef COORD_PROVENANCE_H
+#define COORD_PROVENANCE_H
+
+/* Where numbers were made: the program's version, its kernels, the kernels that
+ * OpenBLAS chose, the numerics setting, CPU, host, and the data. Kept with every
+ * attempt, so that two results that should agree and do not can be told apart. */
+
+struct buf;
+
+/* Append one JSON object, {"numerics":1, "version":"...", "kernels":"...",
+ * "blas":"...", "cpu":"...", "host":"...", "data":"..."}. data_hash may be "":
+ * then there is no "data". */
+void provenance_json(struct buf *out, const char *data_hash);
+
+/* The host's name, at most 255 bytes; "unknown" if there is none. */
+void provenance_host(char out[256]);
+
+#endif

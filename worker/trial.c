@@ -1,0 +1,188 @@
+#include "worker/trial.h"
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/jobstate.h"
+#include "common/spec.h"
+#include "proto/limits.h"
+#include "proto/pipe.h"
+#include "worker/probe/probe.h"
+#include "worker/provenance.h"
+#include "worker/sink.h"
+#include "worker/train.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+/* Progress is for people: a few times a second is enough, and the last word is
+ * the RESULT. */
+enum { PROGRESS_MS = 250 };
+
+/* What a trial has in hand while it runs. */
+struct trial {
+    int result_fd;
+    int64_t told_ms; /* when progress was last sent */
+    const struct msg_start *start;
+    char *data_dir; /* NULL: the data sets' own folders */
+    char *state_dir;
+    struct sink *sink;
+};
+
+/* --- the kinds of jobs -------------------------------------------------------- */
+
+static int run_train(struct trial *trial, const struct spec *spec, struct error *err)
+{
+    const struct train_env env = {trial->state_dir, trial->data_dir};
+
+    return train_run(spec, &env, trial->sink, err);
+}
+
+static int run_probe(struct trial *trial, const struct spec *spec, struct error *err)
+{
+    const struct probe_env env = {trial->data_dir};
+
+    return probe_run(spec, trial->start->job.inputs, trial->start->job.input_count, &env,
+                     trial->sink, err);
+}
+
+static int run_nothing(struct trial *trial, const struct spec *spec, struct error *err)
+{
+    (void)trial;
+    return err_set(err, ERR_UNSUPPORTED, "this worker cannot run jobs of kind '%s'",
+                   job_kind_name(spec->kind));
+}
+
+static int (*const RUN[])(struct trial *, const struct spec *, struct error *) = {
+    [JOB_TRAIN] = run_train,
+    [JOB_PROBE] = run_probe,
+    [JOB_DERIVE] = run_nothing,
+};
+
+static int run_spec(struct trial *trial, struct error *err)
+{
+    struct slice text = trial->start->job.spec;
+    struct spec spec;
+
+    if (spec_parse(text.data, text.size, &spec, err) != 0)
+        return -1;
+    int rc = RUN[spec.kind](trial, &spec, err);
+    spec_free(&spec);
+    return rc;
+}
+
+/* --- the result ---------------------------------------------------------------- */
+
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static void fill_costs(struct msg_result *result, int64_t began_us)
+{
+    struct rusage usage;
+
+    result->seconds = (double)(clock_mono_us() - began_us) / 1e6;
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return;
+    result->cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+    result->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+}
+
+static void fill_failure(struct msg_result *result, const struct error *err)
+{
+    /* A sentence of the program about its input, or about the data: the first
+     * says what to change in the grid, the second what to change on disk. */
+    enum job_cause cause = err->code == ERR_DATA ? CAUSE_DATA : CAUSE_EXIT;
+
+    result->outcome = OUTCOME_FAILED;
+    result->cause = slice_of(job_cause_name(cause));
+    result->message = slice_of(err->text);
+    fprintf(stderr, "trial: %s\n", err->text);
+}
+
+/* Run the job and send what came of it. */
+static int run_and_answer(struct trial *trial, struct error *err)
+{
+    struct msg msg = {.kind = MSG_RESULT, .result = {.outcome = OUTCOME_DONE}};
+    struct msg_result *result = &msg.result;
+    struct buf provenance = {0};
+    struct error why;
+    int64_t began_us = clock_mono_us();
+
+    result->job = trial->start->job.job;
+    result->attempt = trial->start->job.attempt;
+    if (run_spec(trial, &why) == 0)
+        sink_fill(trial->sink, result);
+    else
+        fill_failure(result, &why);
+    fill_costs(result, began_us);
+    provenance_json(&provenance, sink_data_hash_get(trial->sink));
+    if (!provenance.failed)
+        result->provenance = (struct slice){provenance.data, provenance.size};
+    int rc = pipe_send(trial->result_fd, &msg, err);
+    buf_free(&provenance);
+    return rc;
+}
+
+/* --- life ---------------------------------------------------------------------- */
+
+static void send_progress(void *user, uint32_t done, uint32_t total)
+{
+    struct trial *trial = user;
+    int64_t now_ms = clock_mono_ms();
+    struct msg msg = {.kind = MSG_PROGRESS, .progress = {done, total}};
+
+    if (now_ms - trial->told_ms < PROGRESS_MS && done < total)
+        return;
+    trial->told_ms = now_ms;
+    /* If nobody listens, the result will not be delivered either: that tells. */
+    (void)pipe_send(trial->result_fd, &msg, NULL);
+}
+
+static int run(struct trial *trial, struct error *err)
+{
+    const struct msg_start *start = trial->start;
+    int rc = -1;
+
+    trial->state_dir = slice_dup(start->dir);
+    trial->data_dir = start->data_dir.size > 0 ? slice_dup(start->data_dir) : NULL;
+    trial->sink = sink_new(send_progress, trial);
+    if (!trial->state_dir || !trial->sink || (start->data_dir.size > 0 && !trial->data_dir))
+        err_set(err, ERR_NO_MEMORY, "no memory to begin");
+    else
+        rc = run_and_answer(trial, err);
+    sink_free(&trial->sink);
+    free(trial->data_dir);
+    free(trial->state_dir);
+    return rc;
+}
+
+int trial_main(int start_fd, int result_fd)
+{
+    struct trial trial = {.result_fd = result_fd, .told_ms = clock_mono_ms() - PROGRESS_MS};
+    struct buf room = {0};
+    struct msg msg;
+    struct error err;
+    int rc = -1;
+
+    (void)prctl(PR_SET_NAME, "coord-trial"); /* for ps: it was started as "exe" */
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (pipe_recv(start_fd, &room, &msg, &err) != 0)
+        goto done;
+    if (msg.kind == MSG_START) {
+        trial.start = &msg.start;
+        rc = run(&trial, &err);
+    } else {
+        err_set(&err, ERR_INVALID, "expected START, got %s", msg_kind_name(msg.kind));
+    }
+    msg_free(&msg);
+
+done:
+    if (rc != 0)
+        fprintf(stderr, "trial: %s\n", err.text);
+    buf_free(&room);
+    return rc == 0 ? 0 : 1;
+}
