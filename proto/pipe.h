@@ -8,7 +8,8 @@
 
 struct error;
 
-/* Write one message, whole, blocking. ERR_IO when the other end is gone. */
+/* Write one message, whole, blocking. ERR_IO when the other end is gone (and no
+ * SIGPIPE), ERR_INVALID when it breaks a bound: nothing was written then. */
 int pipe_send(int fd, const struct msg *msg, struct error *err);
 
 /* Block until one message has arrived. The bytes live in *room, which must
@@ -20,7 +21,9 @@ int pipe_recv(int fd, struct buf *room, struct msg *ret, struct error *err);
 int pipe_fill(int fd, struct buf *room, struct error *err);
 
 /* Take the first whole message out of *room: 1 and *ret filled (it borrows from
- * *room until pipe_drop), 0 when it is not whole yet, -1 when malformed. */
+ * *room until pipe_drop), 0 when it is not whole yet, -1 when malformed: then
+ * nothing that follows can be trusted. After each pipe_fill take all there are,
+ * so that *room stays below two messages. */
 int pipe_next(struct buf *room, struct msg *ret, struct error *err);
 /* Forget the message that pipe_next returned, after msg_free. */
 void pipe_drop(struct buf *room);
