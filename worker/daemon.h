@@ -1,0 +1,35 @@
+#ifndef COORD_DAEMON_H
+#define COORD_DAEMON_H
+
+/* The worker daemon: one loop over the socket to the coordinator, signals, and
+ * the pipes of its trials. It never computes, so that a beat is never late.
+ *
+ *   session  when to connect, say hello, beat, give up   (pure)
+ *   hand     jobs in hand: fetch, slots, results
+ *   outbox   results until they are acknowledged         (pure)
+ *   fetch    states that jobs need
+ *
+ * Trials go on while the coordinator is away, and results wait. SIGTERM or
+ * SIGINT once: take nothing more, finish, deliver, leave. Twice: stop the trials
+ * and leave. */
+
+#include <stdint.h>
+
+struct error;
+
+struct daemon_setup {
+    const char *endpoint;  /* of the coordinator, "tcp://host:port" */
+    uint32_t slots;        /* 1..HAND_SLOTS_MAX */
+    uint32_t threads;      /* per trial */
+    const char *cache_dir;
+    uint64_t cache_size_max; /* bytes */
+    const char *data_dir;  /* "": the data sets' own folders */
+    char *const *trial;    /* the trial program's argv */
+};
+
+/* Run until told to leave: 0. -1: ERR_INVALID for a bad endpoint, ERR_REFUSED
+ * when the coordinator does not take this worker, ERR_IO. Blocks SIGTERM, SIGINT
+ * and SIGCHLD for the whole process. */
+int daemon_run(const struct daemon_setup *setup, struct error *err);
+
+#endif

@@ -1,0 +1,470 @@
+#include "worker/hand.h"
+
+#include "common/error.h"
+#include "common/hash.h"
+#include "common/jobstate.h"
+#include "common/log.h"
+#include "proto/limits.h"
+#include "worker/cache.h"
+#include "worker/fetch.h"
+#include "worker/kept.h"
+#include "worker/outbox.h"
+#include "worker/scratch.h"
+#include "worker/slot.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One job in hand. */
+struct held {
+    struct kept kept;   /* an ASSIGN of this one job */
+    struct slot *slot;  /* NULL: queued */
+    char dir[PATH_MAX]; /* of the attempt, while it runs */
+};
+
+struct hand {
+    struct hand_setup setup;
+    struct held **jobs; /* in order of arrival */
+    size_t count, room;
+    size_t running;
+    double mean_s; /* of recent trials' durations; < 0: none yet */
+};
+
+/* Below this mean duration the next jobs are asked for before slots are free.
+ * Longer ones are not: while they waited here, another worker could run them. */
+static const double SHORT_TRIAL_S = 1.0;
+
+static const struct msg_job *job_of(const struct held *held)
+{
+    return &held->kept.msg.assign.jobs[0];
+}
+
+static const char *hash_text(struct slice hash, char out[HASH_TEXT])
+{
+    snprintf(out, HASH_TEXT, "%.*s", (int)hash.size, hash.data ? hash.data : "");
+    return out;
+}
+
+struct hand *hand_new(const struct hand_setup *setup, struct error *err)
+{
+    struct hand *hand = calloc(1, sizeof *hand);
+
+    assert(setup->slots >= 1 && setup->slots <= HAND_SLOTS_MAX);
+    if (!hand) {
+        err_set(err, ERR_NO_MEMORY, "no memory for jobs");
+        return NULL;
+    }
+    hand->setup = *setup;
+    hand->mean_s = -1;
+    return hand;
+}
+
+/* --- taking and letting go ---------------------------------------------------- */
+
+static void drop_inputs(struct hand *hand, const struct msg_job *job, uint32_t count)
+{
+    char hash[HASH_TEXT];
+
+    for (uint32_t i = 0; i < count; i++)
+        if (job->inputs[i].stored)
+            fetch_drop(hand->setup.fetch, hash_text(job->inputs[i].hash, hash));
+}
+
+static int want_inputs(struct hand *hand, const struct msg_job *job, struct error *err)
+{
+    char hash[HASH_TEXT];
+
+    for (uint32_t i = 0; i < job->input_count; i++) {
+        if (!job->inputs[i].stored ||
+            fetch_want(hand->setup.fetch, hash_text(job->inputs[i].hash, hash), err) == 0)
+            continue;
+        drop_inputs(hand, job, i);
+        return -1;
+    }
+    return 0;
+}
+
+/* Let go of job number i, whatever it was doing. */
+static void remove_at(struct hand *hand, size_t i)
+{
+    struct held *held = hand->jobs[i];
+
+    if (held->slot) {
+        slot_free(&held->slot);
+        scratch_remove(held->dir);
+        hand->running--;
+    }
+    drop_inputs(hand, job_of(held), job_of(held)->input_count);
+    kept_free(&held->kept);
+    free(held);
+    hand->count--;
+    memmove(hand->jobs + i, hand->jobs + i + 1, (hand->count - i) * sizeof *hand->jobs);
+}
+
+void hand_free(struct hand **hand)
+{
+    if (!*hand)
+        return;
+    while ((*hand)->count > 0)
+        remove_at(*hand, (*hand)->count - 1);
+    free((*hand)->jobs);
+    free(*hand);
+    *hand = NULL;
+}
+
+static void unpin_states(struct hand *hand, const struct msg_result *result,
+                         uint32_t count)
+{
+    char hash[HASH_TEXT];
+
+    for (uint32_t i = 0; i < count; i++)
+        if (result->states[i].stored)
+            cache_unpin(hand->setup.cache, hash_text(result->states[i].hash, hash));
+}
+
+/* Put a result into the outbox, its stored states being pinned; one that breaks a
+ * bound becomes a failure. */
+static void deliver(struct hand *hand, const struct msg_result *result, int64_t now_ms)
+{
+    struct error err;
+
+    if (outbox_add(hand->setup.outbox, result, now_ms, &err) == 0)
+        return;
+    unpin_states(hand, result, result->state_count);
+    log_line(LOG_ERROR, "worker", "job=%" PRId64 " attempt=%" PRIu32 ": %s", result->job,
+             result->attempt, err.text);
+    struct msg_result failure = {.job = result->job,
+                                 .attempt = result->attempt,
+                                 .outcome = OUTCOME_FAILED,
+                                 .cause = slice_of(job_cause_name(CAUSE_EXIT)),
+                                 .message = slice_of(err.text)};
+    /* Without memory for this either, the lease will run out and tell. */
+    (void)outbox_add(hand->setup.outbox, &failure, now_ms, NULL);
+}
+
+/* A job that ends here before its trial began. */
+static void deliver_failure(struct hand *hand, const struct msg_job *job,
+                            enum job_cause cause, const struct error *err,
+                            int64_t now_ms)
+{
+    struct msg_result result = {.job = job->job,
+                                .attempt = job->attempt,
+                                .outcome = OUTCOME_FAILED,
+                                .cause = slice_of(job_cause_name(cause)),
+                                .message = slice_of(err->text)};
+
+    log_line(LOG_WARN, "worker", "job=%" PRId64 " attempt=%" PRIu32 " cannot start: %s",
+             job->job, job->attempt, err->text);
+    deliver(hand, &result, now_ms);
+}
+
+static struct held *hold(struct hand *hand, const struct msg_job *job, struct error *err)
+{
+    struct msg_job copy = *job;
+    struct msg msg = {.kind = MSG_ASSIGN, .assign = {.jobs = &copy, .job_count = 1}};
+    struct held *held;
+
+    if (hand->count == hand->room) {
+        size_t room = hand->room ? 2 * hand->room : 16;
+        struct held **jobs = realloc(hand->jobs, room * sizeof(*jobs));
+        if (!jobs)
+            goto nomem;
+        hand->jobs = jobs;
+        hand->room = room;
+    }
+    held = calloc(1, sizeof *held);
+    if (!held)
+        goto nomem;
+    if (kept_copy(&held->kept, &msg, err) != 0 ||
+        want_inputs(hand, job_of(held), err) != 0) {
+        kept_free(&held->kept);
+        free(held);
+        return NULL;
+    }
+    hand->jobs[hand->count++] = held;
+    return held;
+
+nomem:
+    err_set(err, ERR_NO_MEMORY, "no memory for another job");
+    return NULL;
+}
+
+void hand_take(struct hand *hand, const struct msg_job *job, int64_t now_ms)
+{
+    struct error err;
+
+    if (outbox_has(hand->setup.outbox, job->job, job->attempt))
+        return;
+    for (size_t i = hand->count; i-- > 0;) {
+        const struct msg_job *other = job_of(hand->jobs[i]);
+        if (other->job != job->job)
+            continue;
+        if (other->attempt >= job->attempt)
+            return;
+        (void)hand_kill(hand, other->job, other->attempt, now_ms);
+    }
+    if (!hold(hand, job, &err))
+        deliver_failure(hand, job, CAUSE_EXIT, &err, now_ms);
+}
+
+static void stop_at(struct hand *hand, size_t i, int64_t now_ms)
+{
+    if (hand->jobs[i]->slot)
+        slot_stop(hand->jobs[i]->slot, SLOT_STOP_UNWANTED, now_ms);
+    else
+        remove_at(hand, i);
+}
+
+bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms)
+{
+    for (size_t i = 0; i < hand->count; i++) {
+        const struct msg_job *held = job_of(hand->jobs[i]);
+        if (held->job != job || held->attempt != attempt)
+            continue;
+        stop_at(hand, i, now_ms);
+        return true;
+    }
+    return false;
+}
+
+void hand_stop(struct hand *hand, int64_t now_ms)
+{
+    for (size_t i = hand->count; i-- > 0;)
+        stop_at(hand, i, now_ms);
+}
+
+/* --- starting ----------------------------------------------------------------- */
+
+/* Whether all states are here. FETCH_FAILED with err when one cannot be. */
+static enum fetch_state inputs_state(const struct hand *hand, const struct msg_job *job,
+                                     struct error *err)
+{
+    enum fetch_state state = FETCH_READY;
+    char hash[HASH_TEXT];
+
+    for (uint32_t i = 0; i < job->input_count; i++) {
+        if (!job->inputs[i].stored)
+            continue;
+        enum fetch_state one =
+            fetch_state_of(hand->setup.fetch, hash_text(job->inputs[i].hash, hash), err);
+        if (one == FETCH_FAILED)
+            return one;
+        if (one == FETCH_PENDING)
+            state = one;
+    }
+    return state;
+}
+
+static int start(struct hand *hand, struct held *held, int64_t now_ms, struct error *err)
+{
+    const struct msg_job *job = job_of(held);
+    struct msg_input inputs[PROTO_INPUTS_MAX];
+    struct msg_start msg = {.job = *job,
+                            .data_dir = slice_of(hand->setup.data_dir),
+                            .threads = hand->setup.threads};
+    char(*paths)[PATH_MAX] = calloc(PROTO_INPUTS_MAX, sizeof *paths);
+    char hash[HASH_TEXT];
+    int rc = -1;
+
+    if (!paths) {
+        err_set(err, ERR_NO_MEMORY, "no memory to start a trial");
+        goto done;
+    }
+    if (scratch_make(hand->setup.scratch, job->job, job->attempt, held->dir, err) != 0)
+        goto done;
+    for (uint32_t i = 0; i < job->input_count; i++) {
+        inputs[i] = job->inputs[i];
+        if (inputs[i].stored)
+            inputs[i].path = slice_of(cache_path(
+                hand->setup.cache, hash_text(inputs[i].hash, hash), paths[i]));
+    }
+    msg.job.inputs = inputs;
+    msg.dir = slice_of(held->dir);
+    held->slot = slot_start(hand->setup.trial, &msg, now_ms, err);
+    if (!held->slot) {
+        scratch_remove(held->dir);
+        goto done;
+    }
+    hand->running++;
+    log_line(LOG_DEBUG, "worker", "job=%" PRId64 " attempt=%" PRIu32 " started", job->job,
+             job->attempt);
+    rc = 0;
+
+done:
+    free(paths);
+    return rc;
+}
+
+/* Start job number i if it can. Returns whether it left the hand instead. */
+static bool try_start(struct hand *hand, size_t i, int64_t now_ms)
+{
+    struct held *held = hand->jobs[i];
+    struct error err;
+    enum fetch_state state = inputs_state(hand, job_of(held), &err);
+    enum job_cause cause = CAUSE_DATA;
+
+    if (state == FETCH_PENDING || (state == FETCH_READY && hand->running >= hand->setup.slots))
+        return false;
+    if (state == FETCH_READY) {
+        if (start(hand, held, now_ms, &err) == 0)
+            return false;
+        cause = CAUSE_EXIT;
+    }
+    deliver_failure(hand, job_of(held), cause, &err, now_ms);
+    remove_at(hand, i);
+    return true;
+}
+
+/* --- ending ------------------------------------------------------------------- */
+
+/* Move the states that a trial stored from its folder into the cache, where they
+ * are pinned until the outbox lets them go. */
+static int keep_states(struct hand *hand, const struct held *held,
+                       const struct msg_result *result, struct error *err)
+{
+    char hash[HASH_TEXT], path[2 * PATH_MAX];
+
+    for (uint32_t i = 0; i < result->state_count; i++) {
+        if (!result->states[i].stored)
+            continue;
+        hash_text(result->states[i].hash, hash);
+        snprintf(path, sizeof path, "%s/%s.safetensors", held->dir, hash);
+        if (cache_add(hand->setup.cache, hash, path, err) == 0)
+            continue;
+        unpin_states(hand, result, i);
+        return -1;
+    }
+    return 0;
+}
+
+static void note_end(struct hand *hand, const struct msg_result *result)
+{
+    bool done = result->outcome == OUTCOME_DONE;
+
+    /* Half the weight on the newest: three short trials are "recently short". */
+    hand->mean_s =
+        hand->mean_s < 0 ? result->seconds : (hand->mean_s + result->seconds) / 2;
+    log_line(done ? LOG_INFO : LOG_WARN, "worker",
+             "job=%" PRId64 " attempt=%" PRIu32 " %s in %.1f s%s%.*s %.*s", result->job,
+             result->attempt, done ? "done" : "failed", result->seconds,
+             result->cause.size ? ": " : "", (int)result->cause.size,
+             result->cause.size ? result->cause.data : "", (int)result->message.size,
+             result->message.size ? result->message.data : "");
+}
+
+static void end_trial(struct hand *hand, size_t i, int64_t now_ms)
+{
+    struct held *held = hand->jobs[i];
+    const struct msg_result *result = slot_result(held->slot);
+    struct error err;
+
+    if (slot_unwanted(held->slot)) {
+        log_line(LOG_INFO, "worker", "job=%" PRId64 " attempt=%" PRIu32 " stopped",
+                 job_of(held)->job, job_of(held)->attempt);
+    } else if (keep_states(hand, held, result, &err) != 0) {
+        deliver_failure(hand, job_of(held), CAUSE_EXIT, &err, now_ms);
+    } else {
+        note_end(hand, result);
+        deliver(hand, result, now_ms);
+    }
+    remove_at(hand, i);
+}
+
+bool hand_turn(struct hand *hand, int64_t now_ms)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < hand->count;) {
+        if (!hand->jobs[i]->slot || !slot_turn(hand->jobs[i]->slot, now_ms)) {
+            i++;
+            continue;
+        }
+        end_trial(hand, i, now_ms);
+        changed = true;
+    }
+    for (size_t i = 0; i < hand->count;) {
+        bool left = !hand->jobs[i]->slot && try_start(hand, i, now_ms);
+        changed = changed || left;
+        i += !left;
+    }
+    return changed;
+}
+
+/* --- what there is ------------------------------------------------------------ */
+
+int64_t hand_deadline(const struct hand *hand)
+{
+    int64_t deadline = INT64_MAX;
+
+    for (size_t i = 0; i < hand->count; i++) {
+        if (!hand->jobs[i]->slot)
+            continue;
+        int64_t due = slot_deadline(hand->jobs[i]->slot);
+        if (due < deadline)
+            deadline = due;
+    }
+    return deadline;
+}
+
+size_t hand_watch(const struct hand *hand, struct wire_poll *items)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < hand->count; i++) {
+        int fds[2];
+        if (!hand->jobs[i]->slot)
+            continue;
+        slot_fds(hand->jobs[i]->slot, fds);
+        for (int k = 0; k < 2; k++)
+            if (fds[k] >= 0)
+                items[count++] = (struct wire_poll){.fd = fds[k]};
+    }
+    return count;
+}
+
+uint32_t hand_credit(const struct hand *hand)
+{
+    bool trials_are_short = hand->mean_s >= 0 && hand->mean_s < SHORT_TRIAL_S;
+    size_t wanted = hand->setup.slots * (trials_are_short ? 2u : 1u);
+    size_t listed = hand->count + outbox_count(hand->setup.outbox);
+    size_t credit = hand->count < wanted ? wanted - hand->count : 0;
+
+    /* Results that are not taken from us must not pile up without end. */
+    if (listed >= PROTO_RUNNING_MAX)
+        return 0;
+    if (credit > PROTO_RUNNING_MAX - listed)
+        credit = PROTO_RUNNING_MAX - listed;
+    return (uint32_t)credit;
+}
+
+size_t hand_count(const struct hand *hand)
+{
+    return hand->count;
+}
+
+size_t hand_running(const struct hand *hand)
+{
+    return hand->running;
+}
+
+uint32_t hand_list(const struct hand *hand, struct msg_running *rows, uint32_t max)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < hand->count && count < max; i++) {
+        const struct held *held = hand->jobs[i];
+        struct msg_progress progress = {0};
+        if (held->slot && slot_unwanted(held->slot))
+            continue;
+        if (held->slot)
+            progress = slot_progress(held->slot);
+        rows[count++] = (struct msg_running){.job = job_of(held)->job,
+                                             .attempt = job_of(held)->attempt,
+                                             .done = progress.done,
+                                             .total = progress.total};
+    }
+    return count;
+}

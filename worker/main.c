@@ -1,0 +1,247 @@
+/* coord-worker: the daemon, and (as `coord-worker trial`) one of its trials. */
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/version.h"
+#include "worker/daemon.h"
+#include "worker/env.h"
+#include "worker/hand.h"
+#include "worker/trial.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* As coord's (coordinator/cli.h). */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_REFUSED = 4 };
+
+static const char HELP[] =
+    "usage: coord-worker --connect ENDPOINT [options]\n"
+    "\n"
+    "Runs the jobs of a coordinator (coord serve) on this machine, each in a process\n"
+    "of its own. SIGTERM once: finish what runs, deliver it, leave; twice: stop.\n"
+    "\n"
+    "  --connect ENDPOINT  where the coordinator is: tcp://HOST:PORT\n"
+    "  --slots N           jobs at once (default: the cores this process may use)\n"
+    "  --threads K         threads of a job: 1\n"
+    "  --cache DIR         states fetched and to be delivered\n"
+    "                      (default: ${XDG_CACHE_HOME:-~/.cache}/coord-worker)\n"
+    "  --cache-size GB     its bound (default: 10)\n"
+    "  --data DIR          folder of data sets, DIR/NAME/... (default: $COORD_DATA)\n"
+    "  --log-level LEVEL   error, warn, info or debug (default: info)\n"
+    "  --help, --version\n";
+
+static char cache_dir[PATH_MAX];
+static char trial_program[] = "/proc/self/exe", trial_verb[] = "trial";
+static char *const TRIAL[] = {trial_program, trial_verb, NULL};
+
+struct options {
+    struct daemon_setup setup;
+    enum log_level level;
+};
+
+__attribute__((format(printf, 1, 2))) static int usage(const char *fmt, ...)
+{
+    va_list args;
+
+    fputs("coord-worker: ", stderr);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputs("\ncoord-worker: see 'coord-worker --help'\n", stderr);
+    return -1;
+}
+
+/* ---- options: one function each, named in the table below ------------------------ */
+
+static int number(const char *name, const char *text, double min, double max,
+                  double *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtod(text, &end);
+    if (errno == 0 && end != text && *end == '\0' && *ret >= min && *ret <= max)
+        return 0;
+    return usage("--%s: expected a number from %g to %g, got '%s'", name, min, max, text);
+}
+
+static int set_connect(struct options *options, const char *text)
+{
+    options->setup.endpoint = text;
+    return 0;
+}
+
+static int set_slots(struct options *options, const char *text)
+{
+    double slots;
+
+    if (number("slots", text, 1, HAND_SLOTS_MAX, &slots) != 0)
+        return -1;
+    options->setup.slots = (uint32_t)slots;
+    if (options->setup.slots != slots)
+        return usage("--slots: expected an integer, got '%s'", text);
+    return 0;
+}
+
+static int set_threads(struct options *options, const char *text)
+{
+    (void)options;
+    if (strcmp(text, "1") == 0)
+        return 0;
+    return usage("--threads %s: a job uses one thread; run more slots", text);
+}
+
+static int set_cache(struct options *options, const char *text)
+{
+    options->setup.cache_dir = text;
+    return 0;
+}
+
+static int set_cache_size(struct options *options, const char *text)
+{
+    double gigabytes;
+
+    if (number("cache-size", text, 0, 1e6, &gigabytes) != 0)
+        return -1;
+    options->setup.cache_size_max = (uint64_t)(gigabytes * 1e9);
+    return 0;
+}
+
+static int set_data(struct options *options, const char *text)
+{
+    options->setup.data_dir = text;
+    return 0;
+}
+
+static int set_log_level(struct options *options, const char *text)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(text, names[i]) != 0)
+            continue;
+        options->level = (enum log_level)i;
+        return 0;
+    }
+    return usage("--log-level: expected error, warn, info or debug, got '%s'", text);
+}
+
+static const struct {
+    const char *name;
+    int (*set)(struct options *options, const char *text);
+} OPTIONS[] = {
+    {"connect", set_connect},       {"slots", set_slots}, {"threads", set_threads},
+    {"cache", set_cache},           {"cache-size", set_cache_size},
+    {"data", set_data},             {"log-level", set_log_level},
+};
+
+enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] };
+
+static int parse(int argc, char **argv, struct options *options)
+{
+    struct option table[OPTION_COUNT + 1] = {0};
+    int which, found;
+
+    for (int i = 0; i < OPTION_COUNT; i++)
+        table[i] = (struct option){OPTIONS[i].name, required_argument, NULL, 0};
+    opterr = 0;
+    while ((found = getopt_long(argc, argv, ":", table, &which)) != -1) {
+        if (found == ':')
+            return usage("%s needs a value", argv[optind - 1]);
+        if (found != 0)
+            return usage("unknown option '%s'", argv[optind - 1]);
+        if (OPTIONS[which].set(options, optarg) != 0)
+            return -1;
+    }
+    if (optind < argc)
+        return usage("unexpected '%s'", argv[optind]);
+    if (!options->setup.endpoint)
+        return usage("--connect ENDPOINT is missing");
+    return 0;
+}
+
+/* ---- defaults ---------------------------------------------------------------------- */
+
+static uint32_t usable_cores(void)
+{
+    cpu_set_t set;
+    int count = 1;
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        count = CPU_COUNT(&set);
+    if (count < 1)
+        count = 1;
+    return (uint32_t)(count < HAND_SLOTS_MAX ? count : HAND_SLOTS_MAX);
+}
+
+static const char *default_cache_dir(void)
+{
+    const char *cache = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+
+    if (cache && cache[0] == '/')
+        snprintf(cache_dir, sizeof cache_dir, "%s/coord-worker", cache);
+    else
+        snprintf(cache_dir, sizeof cache_dir, "%s/.cache/coord-worker",
+                 home && home[0] ? home : "/tmp");
+    return cache_dir;
+}
+
+static struct options defaults(void)
+{
+    const char *data = getenv("COORD_DATA");
+
+    return (struct options){
+        .setup = {.slots = usable_cores(),
+                  .threads = 1,
+                  .cache_dir = default_cache_dir(),
+                  .cache_size_max = 10000000000,
+                  .data_dir = data ? data : "",
+                  .trial = TRIAL},
+        .level = LOG_INFO,
+    };
+}
+
+/* ---- main -------------------------------------------------------------------------- */
+
+static int run_daemon(int argc, char **argv)
+{
+    struct options options = defaults();
+    struct error err;
+
+    if (parse(argc, argv, &options) != 0)
+        return EXIT_USAGE;
+    /* OpenBLAS read its environment before main: start over with the right one,
+     * which the trials inherit. */
+    if (env_prepare())
+        execv(trial_program, argv);
+    (void)prctl(PR_SET_NAME, "coord-worker"); /* which that made "exe" */
+    log_set_level(options.level);
+    if (daemon_run(&options.setup, &err) == 0)
+        return EXIT_OK;
+    fprintf(stderr, "coord-worker: %s\n", err.text);
+    if (err.code == ERR_REFUSED)
+        return EXIT_REFUSED;
+    return err.code == ERR_INVALID ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], trial_verb) == 0)
+        return trial_main(TRIAL_FD_START, TRIAL_FD_RESULT);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return fputs(HELP, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
+        if (strcmp(argv[i], "--version") == 0)
+            return puts("coord-worker " COORD_VERSION) < 0 ? EXIT_FAILED : EXIT_OK;
+    }
+    return run_daemon(argc, argv);
+}
