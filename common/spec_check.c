@@ -183,9 +183,9 @@ static int rule_range(const struct spec *spec, const char **ret_name, struct err
     value_free(&alphas);
     *ret_name = spec_has(spec, "probe.from") ? "probe.from" : "probe.to";
     if (is_list && spec_has(spec, *ret_name))
-        return err_set(err, ERR_INVALID, "applies only where probe.alphas is a count");
+        return err_set(err, ERR_INVALID, "applies only where alphas is a count");
     if (spec_real(spec, "probe.from") >= spec_real(spec, "probe.to"))
-        return err_set(err, ERR_INVALID, "expected probe.from below probe.to");
+        return err_set(err, ERR_INVALID, "expected the first alpha below the last");
     return 0;
 }
 

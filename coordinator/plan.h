@@ -76,4 +76,18 @@ struct plan *plan_from_grid(const char *text, size_t size, const char *file,
                             struct error *err);
 void plan_free(struct plan **plan);
 
+/* How much a plan will give. Results are listed under every member, so all but
+ * jobs count members. */
+struct plan_counts {
+    size_t jobs;                    /* each key once */
+    size_t runs, probes;            /* rows of the view `runs`; and probes of them */
+    uint64_t curve_rows, path_rows; /* rows of the views `curves` and `paths` */
+};
+
+struct plan_counts plan_count(const struct plan *plan);
+
+/* Append a member's parameters: "optimizer.lr=0.1, model.widths=[300]"; nothing
+ * for a point without any. */
+void plan_put_params(const struct plan_member *member, struct buf *out);
+
 #endif

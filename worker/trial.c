@@ -150,10 +150,13 @@ static int run(struct trial *trial, struct error *err)
     trial->state_dir = slice_dup(start->dir);
     trial->data_dir = start->data_dir.size > 0 ? slice_dup(start->data_dir) : NULL;
     trial->sink = sink_new(send_progress, trial);
-    if (!trial->state_dir || !trial->sink || (start->data_dir.size > 0 && !trial->data_dir))
+    if (!trial->state_dir || !trial->sink ||
+        (start->data_dir.size > 0 && !trial->data_dir))
         err_set(err, ERR_NO_MEMORY, "no memory to begin");
-    else
+    else {
+        sink_log_to(trial->sink, stdout); /* the slot keeps it as the job's log */
         rc = run_and_answer(trial, err);
+    }
     sink_free(&trial->sink);
     free(trial->data_dir);
     free(trial->state_dir);
@@ -162,7 +165,8 @@ static int run(struct trial *trial, struct error *err)
 
 int trial_main(int start_fd, int result_fd)
 {
-    struct trial trial = {.result_fd = result_fd, .told_ms = clock_mono_ms() - PROGRESS_MS};
+    struct trial trial = {.result_fd = result_fd,
+                          .told_ms = clock_mono_ms() - PROGRESS_MS};
     struct buf room = {0};
     struct msg msg;
     struct error err;

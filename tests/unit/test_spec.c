@@ -382,7 +382,7 @@ static void test_probe_rules(void **state)
     (void)state;
     assert_rule(JOB_PROBE, "probe.to", "2", NULL);
     assert_rule(JOB_PROBE, "probe.to", "0",
-                "option 'probe.to': expected probe.from below probe.to");
+                "option 'probe.to': expected the first alpha below the last");
     assert_rule(JOB_PROBE, "probe.kind", "\"path\"",
                 "option 'probe.groups': applies only where probe.kind is layers");
     assert_rule(JOB_PROBE, "probe.groups", "[]",
@@ -408,7 +408,7 @@ static void test_missing(void **state)
     set(&spec, "probe.from", "0.5");
     assert_int_equal(spec_check(&spec, &name, &err), -1);
     assert_string_equal(name, "probe.from");
-    assert_string_equal(err.text, "applies only where probe.alphas is a count");
+    assert_string_equal(err.text, "applies only where alphas is a count");
     spec_free(&spec);
     spec = (struct spec){.kind = JOB_DERIVE};
     assert_int_equal(spec_check(&spec, &name, &err), -1);

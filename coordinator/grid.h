@@ -1,0 +1,100 @@
+#ifndef COORD_GRID_H
+#define COORD_GRID_H
+
+/* A grid file, read and checked as far as one place of it can be: every key is
+ * known, every value has its option's type and range, every name is unique.
+ * What only a whole point can tell (does model.widths apply to this model?) is
+ * the plan's to check, so everything keeps its place in the file.
+ *
+ * It knows nothing of products, keys or jobs: expand.h and plan.h.
+ */
+
+#include "common/opts.h"
+#include "common/value.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+struct grid_place {
+    int line, column; /* from 1 */
+};
+
+/* An option and its value, checked and canonical. */
+struct grid_setting {
+    const struct opt *opt;
+    struct value value;
+    struct grid_place place; /* of the key; of the value in an axis */
+};
+
+struct grid_settings {
+    struct grid_setting *items; /* in file order, each option once */
+    size_t count;
+};
+
+/* An option and the values it takes in turn. */
+struct grid_axis {
+    const struct opt *opt;
+    struct grid_settings choices; /* at least one, all different */
+    struct grid_place place;
+};
+
+struct grid_axes {
+    struct grid_axis *items; /* in file order, each option once */
+    size_t count;
+};
+
+struct grid_intervention {
+    char *name;
+    const char *role; /* init, data, optimizer, model; "" for the baseline */
+    struct grid_settings set;
+    struct grid_axes axes; /* of its own; one that is also in set wins */
+    struct grid_place place;
+};
+
+/* Group expressions as the user wrote them; the plan resolves them for each
+ * network. */
+struct grid_groups {
+    bool named;                /* "blocks" or "layers": all of them */
+    struct grid_settings list; /* else: each a string; opt is probe.groups */
+};
+
+struct grid_probe {
+    char *name;
+    const char *kind;      /* path, layers */
+    char from[32], to[32]; /* states of the point's own run */
+    struct grid_place from_place, to_place;
+    struct grid_settings set; /* probe.alphas, probe.bn, probe.splits.train, ... */
+    struct grid_groups groups;
+    struct grid_place place;
+};
+
+struct grid {
+    char *file; /* for messages */
+    char *name;
+    int64_t *seeds;
+    size_t seed_count;
+    bool seeds_independent; /* seed_policy */
+    int64_t max_running;    /* 0: no limit */
+    uint32_t time_limit_s;  /* 0: none */
+    struct grid_settings base;
+    struct grid_axes axes;
+    struct grid_intervention *interventions; /* the first is the baseline */
+    size_t intervention_count;
+    struct grid_probe *probes;
+    size_t probe_count;
+};
+
+/* Read a grid file's text, which the caller frees. NULL on failure, with
+ * "file:line:column: ...": ERR_INVALID for a bad grid, ERR_UNSUPPORTED for a
+ * part of the language that is not built yet. */
+struct grid *grid_parse(const char *text, size_t size, const char *file,
+                        struct error *err);
+void grid_free(struct grid **grid);
+
+/* The setting of an option by name, or NULL. */
+const struct grid_setting *grid_find(const struct grid_settings *set, const char *name);
+
+#endif

@@ -1,0 +1,270 @@
+/* [[probe]] tables. Most keys of a probe are options of its spec under another
+ * name; one table says which. */
+
+#include "coordinator/grid_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int set_as(struct grid_reader *reader, const struct toml_node *node,
+                  const char *option, struct grid_probe *probe)
+{
+    const struct opt *opt = opt_find(JOB_PROBE, option);
+    return grid_add_setting(reader, node, opt, node->key, &probe->set);
+}
+
+static int read_probe_name(struct grid_reader *reader, const struct toml_node *node,
+                           void *into)
+{
+    return grid_read_name(reader, node, true, &((struct grid_probe *)into)->name);
+}
+
+static int read_kind(struct grid_reader *reader, const struct toml_node *node, void *into)
+{
+    struct grid_probe *probe = into;
+
+    if (set_as(reader, node, "probe.kind", probe))
+        return -1;
+    probe->kind = probe->set.items[probe->set.count - 1].value.string;
+    return 0;
+}
+
+/* ---- from, to ---------------------------------------------------------------- */
+
+/* "run:NAME:STATE" is a state of an upstream run. */
+static int read_state(struct grid_reader *reader, const struct toml_node *node,
+                      char ret[32], struct grid_place *ret_place)
+{
+    struct grid_setting setting = {0};
+    int rc = -1;
+
+    if (node->type == TOML_STRING && strncmp(node->string, "run:", 4) == 0)
+        return grid_fail(reader, grid_place_of(node), ERR_UNSUPPORTED,
+                         "key '%s': states of other runs are not supported yet",
+                         node->key);
+    if (grid_read_value(reader, node, opt_find(JOB_PROBE, "a.state"), node->key,
+                        &setting) == 0) {
+        snprintf(ret, 32, "%s", setting.value.string);
+        *ret_place = setting.place;
+        rc = 0;
+    }
+    value_free(&setting.value);
+    return rc;
+}
+
+static int read_from(struct grid_reader *reader, const struct toml_node *node, void *into)
+{
+    struct grid_probe *probe = into;
+    return read_state(reader, node, probe->from, &probe->from_place);
+}
+
+static int read_to(struct grid_reader *reader, const struct toml_node *node, void *into)
+{
+    struct grid_probe *probe = into;
+    return read_state(reader, node, probe->to, &probe->to_place);
+}
+
+/* ---- alphas ------------------------------------------------------------------ */
+
+static int read_alphas_from(struct grid_reader *reader, const struct toml_node *node,
+                            void *into)
+{
+    return set_as(reader, node, "probe.from", into);
+}
+
+static int read_alphas_to(struct grid_reader *reader, const struct toml_node *node,
+                          void *into)
+{
+    return set_as(reader, node, "probe.to", into);
+}
+
+static int read_alphas_n(struct grid_reader *reader, const struct toml_node *node,
+                         void *into)
+{
+    if (node->type != TOML_INT)
+        return grid_fail_type(reader, node, "a count of at least 2");
+    return set_as(reader, node, "probe.alphas", into);
+}
+
+static int read_alphas(struct grid_reader *reader, const struct toml_node *node,
+                       void *into)
+{
+    static const struct grid_field FIELDS[] = {
+        {"from", read_alphas_from, false},
+        {"to", read_alphas_to, false},
+        {"n", read_alphas_n, false},
+        {NULL, NULL, false},
+    };
+    struct grid_probe *probe = into;
+
+    if (node->type != TOML_TABLE)
+        return set_as(reader, node, "probe.alphas", probe);
+    if (grid_read_fields(reader, node, FIELDS, "alphas", probe))
+        return -1;
+    if (!grid_find(&probe->set, "probe.alphas"))
+        return grid_fail(reader, grid_place_of(node), ERR_INVALID,
+                         "key 'n' of alphas is missing");
+    return 0;
+}
+
+/* ---- groups ------------------------------------------------------------------ */
+
+static int add_group(struct grid_reader *reader, const struct toml_node *node,
+                     struct grid_probe *probe)
+{
+    struct grid_settings *list = &probe->groups.list;
+    struct grid_setting *item;
+
+    if (node->type != TOML_STRING || !*node->string)
+        return grid_fail(reader, grid_place_of(node), ERR_INVALID,
+                         "key 'groups': expected a group such as \"fc1\" or"
+                         " \"conv1+fc2\"");
+    item = grid_grow(reader, &list->items, &list->count, sizeof *item);
+    if (!item)
+        return -1;
+    item->opt = opt_find(JOB_PROBE, "probe.groups");
+    item->place = grid_place_of(node);
+    return value_string(node->string, &item->value, reader->err);
+}
+
+static int read_groups(struct grid_reader *reader, const struct toml_node *node,
+                       void *into)
+{
+    static const char *const WORDS[] = {"blocks", "layers", NULL};
+    const struct opt words = {.type = OPT_NAME, .names = WORDS};
+    struct grid_setting word = {0};
+    struct grid_probe *probe = into;
+    int rc;
+
+    if (node->type == TOML_ARRAY) {
+        if (node->count == 0)
+            return grid_fail(reader, grid_place_of(node), ERR_INVALID,
+                             "key 'groups': expected at least one group");
+        for (size_t i = 0; i < node->count; i++)
+            if (add_group(reader, &node->children[i], probe))
+                return -1;
+        return 0;
+    }
+    if (node->type != TOML_STRING)
+        return grid_fail_type(reader, node, "\"blocks\", \"layers\" or a list of groups");
+    rc = grid_read_value(reader, node, &words, node->key, &word);
+    probe->groups.named = rc == 0;
+    value_free(&word.value);
+    return rc;
+}
+
+/* ---- the rest ---------------------------------------------------------------- */
+
+static int read_bn(struct grid_reader *reader, const struct toml_node *node, void *into)
+{
+    return set_as(reader, node, "probe.bn", into);
+}
+
+static int read_tolerance(struct grid_reader *reader, const struct toml_node *node,
+                          void *into)
+{
+    return set_as(reader, node, "probe.tolerance", into);
+}
+
+static int read_split_train(struct grid_reader *reader, const struct toml_node *node,
+                            void *into)
+{
+    return set_as(reader, node, "probe.splits.train", into);
+}
+
+static int read_split_test(struct grid_reader *reader, const struct toml_node *node,
+                           void *into)
+{
+    return set_as(reader, node, "probe.splits.test", into);
+}
+
+static int read_splits(struct grid_reader *reader, const struct toml_node *node,
+                       void *into)
+{
+    static const struct grid_field FIELDS[] = {
+        {"train", read_split_train, false},
+        {"test", read_split_test, false},
+        {NULL, NULL, false},
+    };
+
+    if (node->type != TOML_TABLE)
+        return grid_fail_type(reader, node, "a table");
+    return grid_read_fields(reader, node, FIELDS, "splits", into);
+}
+
+static const struct grid_field PROBE_FIELDS[] = {
+    {"name", read_probe_name, false},
+    {"kind", read_kind, false},
+    {"from", read_from, false},
+    {"to", read_to, false},
+    {"alphas", read_alphas, false},
+    {"groups", read_groups, false},
+    {"bn", read_bn, false},
+    {"splits", read_splits, false},
+    {"tolerance", read_tolerance, false},
+    {"refine", NULL, true},
+    {"pairs", NULL, true},
+    {NULL, NULL, false},
+};
+
+static int check_probe(struct grid_reader *reader, const struct grid *grid,
+                       struct grid_probe *made)
+{
+    bool layers = made->kind && strcmp(made->kind, "layers") == 0;
+    bool groups = made->groups.named || made->groups.list.count > 0;
+
+    if (!made->name || !made->kind)
+        return grid_fail(reader, made->place, ERR_INVALID,
+                         "key '%s' of [[probe]] is missing",
+                         made->name ? "kind" : "name");
+    if (groups && !layers)
+        return grid_fail(reader, made->place, ERR_INVALID,
+                         "key 'groups' of probe '%s': applies only where kind is layers",
+                         made->name);
+    if (strcmp(made->from, made->to) == 0)
+        return grid_fail(reader, made->place, ERR_INVALID,
+                         "probe '%s': expected two different states, got \"%s\" twice",
+                         made->name, made->from);
+    for (const struct grid_probe *other = grid->probes; other < made; other++)
+        if (strcmp(other->name, made->name) == 0)
+            return grid_fail(reader, made->place, ERR_INVALID,
+                             "probe '%s' is there twice, first in line %d", made->name,
+                             other->place.line);
+    if (layers && !groups)
+        made->groups.named = true;
+    return 0;
+}
+
+static int add_probe(struct grid_reader *reader, const struct toml_node *node,
+                     struct grid *grid)
+{
+    struct grid_probe *made =
+        grid_grow(reader, &grid->probes, &grid->probe_count, sizeof *made);
+
+    if (!made)
+        return -1;
+    made->place = made->from_place = made->to_place = grid_place_of(node);
+    snprintf(made->from, sizeof made->from, "init");
+    snprintf(made->to, sizeof made->to, "final");
+    if (node->type != TOML_TABLE)
+        return grid_fail_type(reader, node, "a table");
+    if (grid_read_fields(reader, node, PROBE_FIELDS, "[[probe]]", made))
+        return -1;
+    return check_probe(reader, grid, made);
+}
+
+int grid_read_probes(struct grid_reader *reader, const struct toml_node *node, void *grid)
+{
+    enum { PROBES_MAX = 1000 };
+
+    if (node->type != TOML_ARRAY)
+        return grid_fail_type(reader, node, "[[probe]] tables");
+    if (node->count > PROBES_MAX)
+        return grid_fail(reader, grid_place_of(node), ERR_INVALID, "more than %d probes",
+                         PROBES_MAX);
+    for (size_t i = 0; i < node->count; i++)
+        if (add_probe(reader, &node->children[i], grid))
+            return -1;
+    return 0;
+}

@@ -1,0 +1,73 @@
+#ifndef COORD_GRID_READ_H
+#define COORD_GRID_READ_H
+
+/* What the readers of a grid's parts share (grid.c, grid_set.c, grid_probe.c):
+ * errors with a place, tables walked by a list of fields, names. Nobody else
+ * includes this. Readers return 0 / -1; what they have made by then belongs to
+ * the grid, which is freed as a whole.
+ */
+
+#include "common/error.h"
+#include "common/toml.h"
+#include "coordinator/grid.h"
+
+struct grid_reader {
+    const char *file;
+    struct error *err;
+};
+
+/* Set the error "file:line:column: sentence"; returns -1. */
+int grid_fail(struct grid_reader *reader, struct grid_place place, enum err_code code,
+              const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Put "file:line:column: key 'NAME': " before the error that is there. */
+int grid_fail_key(struct grid_reader *reader, struct grid_place place, const char *key);
+
+struct grid_place grid_place_of(const struct toml_node *node);
+
+/* "key 'K': expected E, got a string" for a node of the wrong type. */
+int grid_fail_type(struct grid_reader *reader, const struct toml_node *node,
+                   const char *expected);
+
+/* A key that a table may have. */
+struct grid_field {
+    const char *key;
+    int (*read)(struct grid_reader *reader, const struct toml_node *node, void *into);
+    bool later; /* known to the language, not built yet */
+};
+
+/* Read every key of a table by its field, in the file's order. Unknown keys are
+ * errors that list the fields (ended by a row without key); where: "[sweep]". */
+int grid_read_fields(struct grid_reader *reader, const struct toml_node *table,
+                     const struct grid_field *fields, const char *where, void *into);
+
+/* Grow an array by one zeroed item and return it, or NULL with the error set. */
+void *grid_grow(struct grid_reader *reader, void *items_p, size_t *count, size_t size);
+
+/* A string of 1 to 64 characters out of a-z, 0-9 and '-'; mixed also takes A-Z,
+ * '.' and '_'. *ret is to be freed. */
+int grid_read_name(struct grid_reader *reader, const struct toml_node *node, bool mixed,
+                   char **ret);
+
+/* Read one value for an option, with the option's checks, into a setting. */
+int grid_read_value(struct grid_reader *reader, const struct toml_node *node,
+                    const struct opt *opt, const char *key, struct grid_setting *into);
+
+/* Add a setting of an option to a list. */
+int grid_add_setting(struct grid_reader *reader, const struct toml_node *node,
+                     const struct opt *opt, const char *key, struct grid_settings *into);
+
+/* Tables of a run's options, dotted keys and nested tables alike: [base], set
+ * (grid_settings) and [axes], axes (grid_axes). */
+int grid_read_settings(struct grid_reader *reader, const struct toml_node *node,
+                       void *settings);
+int grid_read_axes(struct grid_reader *reader, const struct toml_node *node, void *axes);
+
+/* The whole array of [[probe]] tables, into a struct grid. */
+int grid_read_probes(struct grid_reader *reader, const struct toml_node *node,
+                     void *grid);
+
+void grid_free_settings(struct grid_settings *set);
+void grid_free_axes(struct grid_axes *axes);
+
+#endif

@@ -1,0 +1,196 @@
+#include "coordinator/plan_make.h"
+
+#include "proto/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- runs -------------------------------------------------------------------- */
+
+static int add_run(struct plan_maker *maker, size_t i)
+{
+    struct point point;
+    struct spec spec;
+    size_t job;
+
+    expand_point(maker->grid, i, &point);
+    if (plan_run_spec(maker, &point, &spec) || plan_add_job(maker, spec, &job))
+        return -1;
+    if (maker->plan->jobs[job].member_count == 0)
+        maker->first_point[job] = i;
+    return plan_add_member(maker, job, &point, "");
+}
+
+static int add_jobs(struct plan_maker *maker)
+{
+    struct plan *plan = maker->plan;
+    size_t run_count;
+
+    if (expand_count(maker->grid, &plan->point_count, maker->err))
+        return -1;
+    maker->first_point = calloc(plan->point_count, sizeof *maker->first_point);
+    if (!maker->first_point)
+        return err_set(maker->err, ERR_NO_MEMORY, "%s: no memory for %zu points",
+                       maker->grid->file, plan->point_count);
+    for (size_t i = 0; i < plan->point_count; i++)
+        if (add_run(maker, i))
+            return -1;
+    run_count = plan->job_count;
+    for (size_t run = 0; run < run_count; run++)
+        if (plan_add_probes(maker, run))
+            return -1;
+    return 0;
+}
+
+/* ---- what varies ------------------------------------------------------------- */
+
+/* Whether the runs' effective values of an option are not all the same: 1, 0, or
+ * -1 with an error. */
+static int varies(const struct plan *plan, const char *name, struct error *err)
+{
+    struct value first, other;
+    int rc = 0;
+
+    if (spec_value(&plan->jobs[0].spec, name, &first, err))
+        return -1;
+    for (size_t i = 1; i < plan->job_count && rc == 0; i++) {
+        if (plan->jobs[i].spec.kind != JOB_TRAIN)
+            break;
+        if (spec_value(&plan->jobs[i].spec, name, &other, err)) {
+            rc = -1;
+            break;
+        }
+        rc = !value_equal(&first, &other);
+        value_free(&other);
+    }
+    value_free(&first);
+    return rc;
+}
+
+static bool is_touched(const struct grid *grid, const struct opt *opt)
+{
+    for (size_t i = 0; i < grid->axes.count; i++)
+        if (grid->axes.items[i].opt == opt)
+            return true;
+    for (size_t i = 0; i < grid->intervention_count; i++) {
+        const struct grid_intervention *of = &grid->interventions[i];
+        if (grid_find(&of->set, opt->name))
+            return true;
+        for (size_t a = 0; a < of->axes.count; a++)
+            if (of->axes.items[a].opt == opt)
+                return true;
+    }
+    return false;
+}
+
+/* The table is sorted by name, and so is the list. */
+static int find_varied(struct plan_maker *maker)
+{
+    struct plan *plan = maker->plan;
+    size_t count;
+    const struct opt *rows = opt_table(&count);
+
+    plan->varied = calloc(count, sizeof *plan->varied);
+    if (!plan->varied)
+        return err_set(maker->err, ERR_NO_MEMORY, "no memory for a list of options");
+    for (size_t i = 0; i < count; i++) {
+        int rc;
+        if (rows[i].kind != JOB_TRAIN || !is_touched(maker->grid, &rows[i]))
+            continue;
+        rc = varies(plan, rows[i].name, maker->err);
+        if (rc < 0)
+            return -1;
+        if (rc > 0)
+            plan->varied[plan->varied_count++] = rows[i].name;
+    }
+    return 0;
+}
+
+/* ---- the whole --------------------------------------------------------------- */
+
+static int fill(struct plan *plan, const char *text, size_t size, struct error *err)
+{
+    struct plan_maker maker = {.grid = plan->source, .plan = plan, .err = err};
+    int rc = -1;
+
+    plan->name = strdup(plan->source->name);
+    plan->file = strdup(plan->source->file);
+    plan->grid = slice_dup((struct slice){text, size});
+    plan->time_limit_s = plan->source->time_limit_s;
+    plan->max_running = plan->source->max_running;
+    if (!plan->name || !plan->file || !plan->grid)
+        err_set(err, ERR_NO_MEMORY, "no memory for a plan");
+    else if (add_jobs(&maker) == 0)
+        rc = find_varied(&maker);
+    free(maker.slots);
+    free(maker.first_point);
+    return rc;
+}
+
+struct plan *plan_from_grid(const char *text, size_t size, const char *file,
+                            struct error *err)
+{
+    struct grid *grid;
+    struct plan *plan;
+
+    if (size > PROTO_GRID_MAX) {
+        err_set(err, ERR_INVALID, "%s:1:1: a grid of more than %d bytes", file,
+                PROTO_GRID_MAX);
+        return NULL;
+    }
+    grid = grid_parse(text, size, file, err);
+    if (!grid)
+        return NULL;
+    plan = calloc(1, sizeof *plan);
+    if (!plan) {
+        grid_free(&grid);
+        err_set(err, ERR_NO_MEMORY, "no memory for a plan");
+        return NULL;
+    }
+    plan->source = grid;
+    if (fill(plan, text, size, err))
+        plan_free(&plan);
+    return plan;
+}
+
+void plan_free(struct plan **plan_p)
+{
+    struct plan *plan = plan_p ? *plan_p : NULL;
+
+    if (!plan)
+        return;
+    for (size_t i = 0; i < plan->job_count; i++)
+        plan_free_job(&plan->jobs[i]);
+    free(plan->jobs);
+    free(plan->varied);
+    free(plan->name);
+    free(plan->file);
+    free(plan->grid);
+    grid_free(&plan->source);
+    free(plan);
+    *plan_p = NULL;
+}
+
+/* ---- what a plan comes to ---------------------------------------------------- */
+
+struct plan_counts plan_count(const struct plan *plan)
+{
+    struct plan_counts counts = {.jobs = plan->job_count};
+
+    for (size_t i = 0; i < plan->job_count; i++) {
+        const struct plan_job *job = &plan->jobs[i];
+        *(job->spec.kind == JOB_TRAIN ? &counts.runs : &counts.probes) +=
+            job->member_count;
+        counts.curve_rows += job->member_count * job->curve_rows;
+        counts.path_rows += job->member_count * job->path_rows;
+    }
+    return counts;
+}
+
+void plan_put_params(const struct plan_member *member, struct buf *out)
+{
+    for (size_t i = 0; i < member->param_count; i++) {
+        buf_printf(out, "%s%s=", i ? ", " : "", member->params[i].name);
+        value_text(&member->params[i].value, out);
+    }
+}

@@ -1,0 +1,50 @@
+#ifndef COORD_PLAN_MAKE_H
+#define COORD_PLAN_MAKE_H
+
+/* How a plan is made, for plan*.c only: runs from points (plan_run.c), probes
+ * from runs (plan_probe.c), jobs found again by key (plan_jobs.c).
+ */
+
+#include "common/error.h"
+#include "coordinator/expand.h"
+#include "coordinator/plan.h"
+
+struct arch;
+
+struct plan_maker {
+    const struct grid *grid;
+    struct plan *plan;
+    size_t job_room;
+    size_t *slots;       /* hash table of job numbers + 1, by key; 0: free */
+    size_t slot_count;   /* a power of two, more than twice the jobs */
+    size_t *first_point; /* of every run, by job number */
+    struct error *err;
+};
+
+/* Add a job, or find the one with the same key. Takes ownership of spec, also on
+ * failure. *ret_job is its number. */
+int plan_add_job(struct plan_maker *maker, struct spec spec, size_t *ret_job);
+
+/* Add a member; the point's settings are copied. probe: "" for a run. */
+int plan_add_member(struct plan_maker *maker, size_t job, const struct point *point,
+                    const char *probe);
+
+/* Add a member of one job to another, under a probe's name. */
+int plan_copy_member(struct plan_maker *maker, size_t job,
+                     const struct plan_member *member, const char *probe);
+
+void plan_free_job(struct plan_job *job);
+
+/* The spec of a point's run, checked, with the states that probes need kept. */
+int plan_run_spec(struct plan_maker *maker, const struct point *point, struct spec *ret);
+
+/* The network of a run that is in the plan. */
+struct arch *plan_run_arch(struct plan_maker *maker, size_t run);
+
+/* Every [[probe]] for one run. */
+int plan_add_probes(struct plan_maker *maker, size_t run);
+
+/* Put "file:line:column: key 'NAME': " before the error that is there. */
+int plan_fail_at(struct plan_maker *maker, struct grid_place place, const char *key);
+
+#endif

@@ -1,0 +1,262 @@
+/* Every [[probe]] of the grid, for one run. */
+
+#include "coordinator/plan_make.h"
+
+#include "common/arch.h"
+#include "proto/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int set_string(struct spec *spec, const char *name, const char *string,
+                      struct error *err)
+{
+    struct value value;
+    int rc;
+
+    if (value_string(string, &value, err))
+        return -1;
+    rc = spec_set(spec, name, &value, err);
+    value_free(&value);
+    return rc;
+}
+
+/* Where a probe's option got its value; else where the probe begins. Users know
+ * the option without its "probe.". */
+static int fail_in_probe(struct plan_maker *maker, const struct grid_probe *probe,
+                         const char *name)
+{
+    const struct grid_setting *setting = grid_find(&probe->set, name);
+    const char *key = strncmp(name, "probe.", 6) == 0 ? name + 6 : name;
+
+    return plan_fail_at(maker, setting ? setting->place : probe->place, key);
+}
+
+/* ---- groups ------------------------------------------------------------------ */
+
+/* Insert a canonical expression where it belongs; false if it is there. */
+static bool insert_group(const struct arch *arch, struct value *list, struct value item)
+{
+    struct value *items = list->list.items;
+    size_t at = list->list.count - 1; /* where item stands now */
+
+    for (; at > 0; at--) {
+        int order = arch_compare_groups(arch, items[at - 1].string, item.string);
+        if (order == 0)
+            return false;
+        if (order < 0)
+            break;
+        items[at] = items[at - 1];
+        items[at - 1] = item;
+    }
+    return true;
+}
+
+static int add_group(struct plan_maker *maker, const struct arch *arch,
+                     const struct grid_setting *setting, struct value *list)
+{
+    const char *text = setting->value.string;
+    struct buf canonical = {0};
+    struct value item;
+    int rc = -1;
+
+    if (arch_check_group(arch, text, maker->err))
+        return plan_fail_at(maker, setting->place, "groups");
+    arch_put_group(arch, text, &canonical);
+    if (canonical.failed || value_string(canonical.data, &item, maker->err) ||
+        value_push(list, item, maker->err))
+        err_set(maker->err, ERR_NO_MEMORY, "no memory for groups");
+    else if (!insert_group(arch, list, item)) {
+        err_set(maker->err, ERR_INVALID, "group \"%s\" is there twice", text);
+        plan_fail_at(maker, setting->place, "groups");
+    } else
+        rc = 0;
+    buf_free(&canonical);
+    return rc;
+}
+
+static int all_groups(struct plan_maker *maker, const struct arch *arch,
+                      struct value *list)
+{
+    const char *names[ARCH_TENSORS_MAX];
+    int count = arch_groups(arch, names, ARCH_TENSORS_MAX);
+
+    for (int i = 0; i < count; i++) {
+        struct value item;
+        if (value_string(names[i], &item, maker->err) ||
+            value_push(list, item, maker->err))
+            return -1;
+    }
+    return 0;
+}
+
+static int set_groups(struct plan_maker *maker, const struct grid_probe *probe,
+                      const struct arch *arch, struct spec *spec)
+{
+    struct value list = {.type = VALUE_LIST};
+    int rc = 0;
+
+    if (probe->groups.named)
+        rc = all_groups(maker, arch, &list);
+    for (size_t i = 0; i < probe->groups.list.count && rc == 0; i++)
+        rc = add_group(maker, arch, &probe->groups.list.items[i], &list);
+    if (rc == 0 && list.list.count > 0)
+        rc = spec_set(spec, "probe.groups", &list, maker->err);
+    value_free(&list);
+    return rc;
+}
+
+/* ---- the spec ---------------------------------------------------------------- */
+
+static int set_options(struct plan_maker *maker, const struct grid_probe *probe,
+                       const struct arch *arch, struct spec *spec)
+{
+    for (size_t i = 0; i < probe->set.count; i++) {
+        const struct grid_setting *setting = &probe->set.items[i];
+        /* Without norm layers there are no statistics to choose. */
+        if (strcmp(setting->opt->name, "probe.bn") == 0 && !arch_has_norm(arch))
+            continue;
+        if (spec_set(spec, setting->opt->name, &setting->value, maker->err))
+            return fail_in_probe(maker, probe, setting->opt->name);
+    }
+    return 0;
+}
+
+/* The run must have as many examples as the probe evaluates. */
+static int check_splits(struct plan_maker *maker, const struct grid_probe *probe,
+                        const struct spec *run, const struct spec *spec)
+{
+    struct spec_sizes sizes;
+    int64_t size;
+
+    if (spec_sizes(run, &sizes, NULL, maker->err))
+        return -1;
+    if (spec_size(spec, "probe.splits.train", sizes.train, &size, maker->err)) {
+        err_set(maker->err, ERR_INVALID, "asks for more than the %lld examples there are",
+                (long long)sizes.train);
+        return fail_in_probe(maker, probe, "probe.splits.train");
+    }
+    if (spec_size(spec, "probe.splits.test", sizes.test, &size, maker->err)) {
+        err_set(maker->err, ERR_INVALID, "asks for more than the %lld examples there are",
+                (long long)sizes.test);
+        return fail_in_probe(maker, probe, "probe.splits.test");
+    }
+    return 0;
+}
+
+static int make_spec(struct plan_maker *maker, const struct grid_probe *probe,
+                     const struct plan_job *run, const struct arch *arch,
+                     struct spec *ret)
+{
+    struct error *err = maker->err;
+    struct spec spec = {0};
+    const char *name = NULL;
+
+    if (spec_init(&spec, JOB_PROBE, err) || set_string(&spec, "a.run", run->key, err) ||
+        set_string(&spec, "b.run", run->key, err) ||
+        set_string(&spec, "a.state", probe->from, err) ||
+        set_string(&spec, "b.state", probe->to, err) ||
+        set_options(maker, probe, arch, &spec) || set_groups(maker, probe, arch, &spec))
+        goto fail;
+    if (spec_check(&spec, &name, err)) {
+        if (name)
+            fail_in_probe(maker, probe, name);
+        goto fail;
+    }
+    if (check_splits(maker, probe, &run->spec, &spec))
+        goto fail;
+    *ret = spec;
+    return 0;
+
+fail:
+    spec_free(&spec);
+    return -1;
+}
+
+/* ---- rows -------------------------------------------------------------------- */
+
+/* Items of a list option, or the count that an option is. */
+static int count_of(const struct spec *spec, const char *name, uint64_t *ret,
+                    struct error *err)
+{
+    struct value value;
+
+    if (spec_value(spec, name, &value, err))
+        return -1;
+    *ret = value.type == VALUE_LIST ? value.list.count : (uint64_t)value.integer;
+    value_free(&value);
+    return 0;
+}
+
+/* What a probe gives: a curve for each group, bn mode and split. */
+static int count_rows(struct plan_maker *maker, const struct grid_probe *probe,
+                      const struct arch *arch, struct plan_job *job)
+{
+    enum { SPLITS = 2 };
+    uint64_t alphas, groups, modes;
+
+    if (count_of(&job->spec, "probe.alphas", &alphas, maker->err) ||
+        count_of(&job->spec, "probe.groups", &groups, maker->err) ||
+        count_of(&job->spec, "probe.bn", &modes, maker->err))
+        return -1;
+    if (groups == 0)
+        groups = 1; /* "all" */
+    if (!arch_has_norm(arch))
+        modes = 1; /* "none" */
+    job->path_rows = groups * modes * SPLITS;
+    job->curve_rows = job->path_rows * alphas;
+    if (job->curve_rows <= PROTO_POINTS_MAX && groups <= PROTO_DISTANCES_MAX)
+        return 0;
+    err_set(maker->err, ERR_INVALID, "gives %llu points, at most %d can be sent",
+            (unsigned long long)job->curve_rows, PROTO_POINTS_MAX);
+    return fail_in_probe(maker, probe, "probe.alphas");
+}
+
+/* ---- jobs -------------------------------------------------------------------- */
+
+static int add_needs(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
+                     struct plan_job *job)
+{
+    job->needs = calloc(2, sizeof *job->needs);
+    if (!job->needs)
+        return err_set(maker->err, ERR_NO_MEMORY, "no memory for a probe's needs");
+    job->need_count = 2;
+    job->needs[0] = (struct plan_need){.job = run, .role = "a"};
+    job->needs[1] = (struct plan_need){.job = run, .role = "b"};
+    snprintf(job->needs[0].state, sizeof job->needs[0].state, "%s", probe->from);
+    snprintf(job->needs[1].state, sizeof job->needs[1].state, "%s", probe->to);
+    return 0;
+}
+
+static int add_probe(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
+                     const struct arch *arch)
+{
+    struct plan *plan = maker->plan;
+    size_t before = plan->job_count, number;
+    struct plan_job *job;
+    struct spec spec;
+
+    if (make_spec(maker, probe, &plan->jobs[run], arch, &spec) ||
+        plan_add_job(maker, spec, &number))
+        return -1;
+    job = &plan->jobs[number];
+    if (plan->job_count > before &&
+        (count_rows(maker, probe, arch, job) || add_needs(maker, probe, run, job)))
+        return -1;
+    for (size_t i = 0; i < plan->jobs[run].member_count; i++)
+        if (plan_copy_member(maker, number, &plan->jobs[run].members[i], probe->name))
+            return -1;
+    return 0;
+}
+
+int plan_add_probes(struct plan_maker *maker, size_t run)
+{
+    struct arch *arch = plan_run_arch(maker, run);
+    int rc = arch ? 0 : -1;
+
+    for (size_t i = 0; i < maker->grid->probe_count && rc == 0; i++)
+        rc = add_probe(maker, &maker->grid->probes[i], run, arch);
+    arch_free(&arch);
+    return rc;
+}

@@ -1,0 +1,212 @@
+/* From a point of the grid to the spec of its run. */
+
+#include "coordinator/plan_make.h"
+
+#include "common/arch.h"
+#include "common/names.h"
+#include "proto/limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- errors with a place ----------------------------------------------------- */
+
+int plan_fail_at(struct plan_maker *maker, struct grid_place place, const char *key)
+{
+    if (place.line == 0)
+        place = (struct grid_place){1, 1};
+    return err_prefix(maker->err, "%s:%d:%d: key '%s'", maker->grid->file, place.line,
+                      place.column, key);
+}
+
+/* Add " (intervention 'x' with a=1)" to the error, where it tells more than the
+ * place does. */
+static void add_point(struct plan_maker *maker, const struct point *point)
+{
+    struct buf text = {0};
+
+    if (!maker->err || (point->setting_count == 0))
+        return;
+    buf_printf(&text, "%s (", maker->err->text);
+    point_describe(point, &text);
+    buf_puts(&text, ")");
+    if (!text.failed)
+        err_set(maker->err, maker->err->code, "%s", text.data);
+    buf_free(&text);
+}
+
+/* Where an option got its value in a point; else where the point comes from. */
+static struct grid_place place_of(const struct plan_maker *maker,
+                                  const struct point *point, const char *name)
+{
+    const struct grid_setting *base = grid_find(&maker->grid->base, name);
+
+    for (size_t i = 0; i < point->setting_count; i++)
+        if (strcmp(point->settings[i]->opt->name, name) == 0)
+            return point->settings[i]->place;
+    return base ? base->place : point->intervention->place;
+}
+
+static int fail_in_point(struct plan_maker *maker, const struct point *point,
+                         const char *name)
+{
+    add_point(maker, point);
+    return plan_fail_at(maker, place_of(maker, point, name), name);
+}
+
+/* ---- seeds ------------------------------------------------------------------- */
+
+/* A seed that no other stream, point or intervention has: the first 53 bits of a
+ * hash of what it is for. The sweep's name is left out, so that two sweeps with
+ * the same point share the job. */
+static int own_seed(const struct point *point, const char *stream, int64_t *ret,
+                    struct error *err)
+{
+    struct buf text = {0};
+    char hash[HASH_TEXT];
+
+    buf_printf(&text, "coord-seed 1\n%s\n%s\n%lld\n", stream, point->intervention->name,
+               (long long)point->seed);
+    for (size_t i = 0; i < point->setting_count; i++) {
+        buf_printf(&text, "%s=", point->settings[i]->opt->name);
+        value_text(&point->settings[i]->value, &text);
+        buf_puts(&text, "\n");
+    }
+    if (text.failed) {
+        buf_free(&text);
+        return err_set(err, ERR_NO_MEMORY, "no memory for a seed");
+    }
+    hash_bytes(text.data, text.size, hash);
+    buf_free(&text);
+    hash[14] = '\0'; /* 56 bits */
+    *ret = (int64_t)(strtoull(hash, NULL, 16) >> 3);
+    return 0;
+}
+
+/* A stream that the grid sets itself keeps what it says. */
+static int set_seeds(struct plan_maker *maker, const struct point *point,
+                     struct spec *spec)
+{
+    static const char *const STREAMS[] = {"seed.augment", "seed.dropout", "seed.init",
+                                          "seed.labels", "seed.order"};
+
+    for (size_t i = 0; i < sizeof STREAMS / sizeof STREAMS[0]; i++) {
+        struct value value;
+        int64_t seed = point->seed;
+        if (spec_has(spec, STREAMS[i]))
+            continue;
+        if (maker->grid->seeds_independent &&
+            own_seed(point, STREAMS[i], &seed, maker->err))
+            return -1;
+        value = value_int(seed);
+        if (spec_set(spec, STREAMS[i], &value, maker->err))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- states that probes need ------------------------------------------------- */
+
+/* Init is derived anew and final always kept; others are asked for. */
+static int keep_state(struct plan_maker *maker, struct spec *spec, const char *state,
+                      struct grid_place place, const char *key)
+{
+    struct state_name name = {0};
+    struct value keep, item;
+    int rc;
+
+    (void)state_parse(state, &name);
+    if (name.kind == STATE_INIT || name.kind == STATE_FINAL)
+        return 0;
+    if (spec_value(spec, "train.keep", &keep, maker->err))
+        return -1;
+    rc = value_string(state, &item, maker->err);
+    if (rc == 0)
+        rc = value_push(&keep, item, maker->err);
+    if (rc == 0)
+        rc = spec_set(spec, "train.keep", &keep, maker->err);
+    value_free(&keep);
+    if (rc == 0 && spec_check(spec, &(const char *){NULL}, maker->err))
+        rc = plan_fail_at(maker, place, key);
+    return rc;
+}
+
+static int keep_states(struct plan_maker *maker, struct spec *spec)
+{
+    for (size_t i = 0; i < maker->grid->probe_count; i++) {
+        const struct grid_probe *probe = &maker->grid->probes[i];
+        if (keep_state(maker, spec, probe->from, probe->from_place, "from") ||
+            keep_state(maker, spec, probe->to, probe->to_place, "to"))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- the whole --------------------------------------------------------------- */
+
+static int apply(struct plan_maker *maker, const struct point *point, struct spec *spec)
+{
+    const struct grid_settings *base = &maker->grid->base;
+
+    for (size_t i = 0; i < base->count; i++)
+        if (spec_set(spec, base->items[i].opt->name, &base->items[i].value, maker->err))
+            return -1;
+    for (size_t i = 0; i < point->setting_count; i++)
+        if (spec_set(spec, point->settings[i]->opt->name, &point->settings[i]->value,
+                     maker->err))
+            return -1;
+    return 0;
+}
+
+/* Results must fit in a message: three history rows an epoch (proto/limits.h). */
+static int check_bounds(struct plan_maker *maker, const struct point *point,
+                        const struct spec *spec)
+{
+    long long rows = 3 * (spec_int(spec, "train.epochs") + 1);
+
+    if (rows <= PROTO_HISTORY_MAX)
+        return 0;
+    err_set(maker->err, ERR_INVALID, "gives %lld rows of history, at most %d can be sent",
+            rows, PROTO_HISTORY_MAX);
+    return fail_in_point(maker, point, "train.epochs");
+}
+
+int plan_run_spec(struct plan_maker *maker, const struct point *point, struct spec *ret)
+{
+    struct spec spec = {0};
+    const char *name = NULL;
+
+    if (spec_init(&spec, JOB_TRAIN, maker->err) || apply(maker, point, &spec) ||
+        set_seeds(maker, point, &spec))
+        goto fail;
+    if (spec_check(&spec, &name, maker->err)) {
+        if (name)
+            fail_in_point(maker, point, name);
+        goto fail;
+    }
+    if (check_bounds(maker, point, &spec) || keep_states(maker, &spec))
+        goto fail;
+    *ret = spec;
+    return 0;
+
+fail:
+    spec_free(&spec);
+    return -1;
+}
+
+struct arch *plan_run_arch(struct plan_maker *maker, size_t run)
+{
+    const struct spec *spec = &maker->plan->jobs[run].spec;
+    struct arch *arch = arch_build(spec, maker->err);
+    struct point point;
+
+    if (!arch) {
+        expand_point(maker->grid, maker->first_point[run], &point);
+        fail_in_point(maker, &point,
+                      spec_has(spec, "model.widths") ? "model.widths"
+                      : spec_has(spec, "model.name") ? "model.name"
+                                                     : "data.name");
+    }
+    return arch;
+}
