@@ -329,19 +329,24 @@ static int send_frame(struct wire *wire, const void *data, size_t size, int flag
 
 /* The body is ready before the id goes: an id that is sent alone would stick to
  * the next message. */
+int wire_send_bytes(struct wire *wire, const struct wire_peer *to,
+                    const void *bytes, size_t size, struct error *err)
+{
+    if (wire->router && send_frame(wire, to->id, to->size, ZMQ_SNDMORE, err))
+        return -1;
+    return send_frame(wire, bytes, size, 0, err);
+}
+
 int wire_send(struct wire *wire, const struct wire_peer *to,
               const struct msg *msg, struct error *err)
 {
-    int rc = -1;
+    int rc;
 
     buf_clear(&wire->out);
     wire->out.failed = false;
-    if (msg_encode(msg, &wire->out, err))
-        goto done;
-    if (wire->router && send_frame(wire, to->id, to->size, ZMQ_SNDMORE, err))
-        goto done;
-    rc = send_frame(wire, wire->out.data, wire->out.size, 0, err);
-done:
+    rc = msg_encode(msg, &wire->out, err);
+    if (rc == 0)
+        rc = wire_send_bytes(wire, to, wire->out.data, wire->out.size, err);
     if (wire->out.room > KEEP_MAX)
         buf_free(&wire->out);
     return rc;

@@ -56,6 +56,10 @@ void wire_free(struct wire **wire);
 int wire_send(struct wire *wire, const struct wire_peer *to,
               const struct msg *msg, struct error *err);
 
+/* The same for a message that msg_encode has made already. */
+int wire_send_bytes(struct wire *wire, const struct wire_peer *to,
+                    const void *bytes, size_t size, struct error *err);
+
 /* Take one message if there is one: 1 and *ret filled (the caller calls
  * msg_free before the next wire_recv), 0 nothing there, -1 something malformed
  * arrived from *ret_from and was dropped (err says what). */
