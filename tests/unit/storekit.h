@@ -28,18 +28,23 @@ struct kit {
 };
 
 /* A call that must succeed; prints why if it does not. */
-#define MUST(call)                                                             \
-    do {                                                                       \
-        struct error must_err = {0}, *err = &must_err;                         \
-        if (!(call))                                                           \
-            fail_msg("%s: %s", #call, must_err.text);                          \
+#define MUST(call)                                                                       \
+    do {                                                                                 \
+        struct error must_err = {0}, *err = &must_err;                                   \
+        if (!(call))                                                                     \
+            fail_msg("%s: %s", #call, must_err.text);                                    \
     } while (0)
 
 static inline void kit_worker(struct kit *kit, const char *uuid, int64_t *ret)
 {
     const struct msg_hello hello = {
-        .worker = slice_of(uuid), .host = slice_of("node1"), .pid = 7, .slots = 2,
-        .threads = 1, .cores = 4, .provenance = slice_of("{}"),
+        .worker = slice_of(uuid),
+        .host = slice_of("node1"),
+        .pid = 7,
+        .slots = 2,
+        .threads = 1,
+        .cores = 4,
+        .provenance = slice_of("{}"),
     };
 
     MUST(store_worker_seen(kit->store, &hello, NOW, ret, err) == 0);
@@ -131,8 +136,7 @@ static inline struct plan_member *kit_member(struct plan_job *job)
     assert_non_null(job->members);
     job->member_count = count;
     member = &job->members[count - 1];
-    *member = (struct plan_member){.intervention = "baseline", .role = "",
-                                   .probe = ""};
+    *member = (struct plan_member){.intervention = "baseline", .role = "", .probe = ""};
     return member;
 }
 
@@ -221,8 +225,7 @@ static inline void kit_plan_free(struct plan *plan)
 }
 
 /* Submit in a batch of its own. */
-static inline struct store_submitted kit_submit(struct kit *kit,
-                                                const struct plan *plan,
+static inline struct store_submitted kit_submit(struct kit *kit, const struct plan *plan,
                                                 const char *request)
 {
     struct store_submitted did;
@@ -258,9 +261,16 @@ struct kit_rows {
 static inline struct msg_result kit_result(int64_t job, uint32_t attempt)
 {
     return (struct msg_result){
-        .job = job, .attempt = attempt, .outcome = OUTCOME_DONE, .seconds = 2.5,
-        .cpu_seconds = 2.25, .rss_bytes = 1 << 20, .epochs = 1, .steps = 10,
-        .log = slice_of("epoch 1\n"), .provenance = slice_of("{\"cpu\":\"x\"}"),
+        .job = job,
+        .attempt = attempt,
+        .outcome = OUTCOME_DONE,
+        .seconds = 2.5,
+        .cpu_seconds = 2.25,
+        .rss_bytes = 1 << 20,
+        .epochs = 1,
+        .steps = 10,
+        .log = slice_of("epoch 1\n"),
+        .provenance = slice_of("{\"cpu\":\"x\"}"),
     };
 }
 
@@ -272,15 +282,20 @@ static inline struct msg_result kit_run_result(int64_t job, uint32_t attempt,
 
     for (uint32_t i = 0; i < 4; i++)
         rows->history[i] = (struct msg_history){
-            .epoch = i / 2, .split = slice_of(splits[i % 2]),
+            .epoch = i / 2,
+            .split = slice_of(splits[i % 2]),
             .tally = kit_tally(2.0 - (double)(i / 2), 1 + (int64_t)i / 2),
-            .lr = 0.1 * (i / 2), .seconds = (double)i,
+            .lr = 0.1 * (i / 2),
+            .seconds = (double)i,
         };
-    rows->states[0] = (struct msg_state){.name = slice_of("init"),
-                                         .hash = slice_of(KIT_HASH), .size = 8};
-    rows->states[1] = (struct msg_state){
-        .name = slice_of("final"), .hash = slice_of(KIT_HASH), .size = 8,
-        .epoch = 1, .step = 10, .stored = true};
+    rows->states[0] = (struct msg_state){
+        .name = slice_of("init"), .hash = slice_of(KIT_HASH), .size = 8};
+    rows->states[1] = (struct msg_state){.name = slice_of("final"),
+                                         .hash = slice_of(KIT_HASH),
+                                         .size = 8,
+                                         .epoch = 1,
+                                         .step = 10,
+                                         .stored = true};
     result.history = rows->history;
     result.history_count = 4;
     result.states = rows->states;
@@ -297,8 +312,11 @@ static inline struct msg_result kit_probe_result(int64_t job, uint32_t attempt,
 
     for (uint32_t i = 0; i < 5; i++)
         rows->points[i] = (struct msg_point){
-            .grp = slice_of("all"), .bn = slice_of("none"),
-            .split = slice_of("test"), .alpha_index = i, .alpha = i / 4.0,
+            .grp = slice_of("all"),
+            .bn = slice_of("none"),
+            .split = slice_of("test"),
+            .alpha_index = i,
+            .alpha = i / 4.0,
             .tally = kit_tally(losses[i], i < 4 ? (int64_t)i : 4),
         };
     rows->distance = (struct msg_distance){slice_of("all"), 3.0, 0.5};
@@ -323,14 +341,13 @@ static inline uint32_t kit_start(struct kit *kit, int64_t job)
     return msg.attempt;
 }
 
-static inline enum msg_verdict kit_judge(struct kit *kit,
-                                         const struct msg_result *result,
+static inline enum msg_verdict kit_judge(struct kit *kit, const struct msg_result *result,
                                          char text[256])
 {
     enum msg_verdict verdict;
 
-    MUST(store_result(kit->store, kit->worker, result, NOW, NULL, NULL, &verdict,
-                      text, err) == 0);
+    MUST(store_result(kit->store, kit->worker, result, NOW, NULL, NULL, &verdict, text,
+                      err) == 0);
     return verdict;
 }
 

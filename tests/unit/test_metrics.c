@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#define CHANCE 2.302585092994046 /* ln 10 */
+#define CHANCE       2.302585092994046 /* ln 10 */
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 static void assert_near(double got, double expected)

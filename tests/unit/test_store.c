@@ -164,8 +164,7 @@ static void test_network_file_systems(void **state)
     assert_string_equal(store_network_fs(0x6969), "NFS");
     assert_string_equal(store_network_fs(0x0bd00bd0), "Lustre");
     /* f_type is signed on some machines: the high bit must not matter. */
-    assert_string_equal(store_network_fs((unsigned long)(long)(int)0xff534d42),
-                        "CIFS");
+    assert_string_equal(store_network_fs((unsigned long)(long)(int)0xff534d42), "CIFS");
     assert_null(store_network_fs(0xef53));     /* ext4 */
     assert_null(store_network_fs(0x01021994)); /* tmpfs */
 }
@@ -211,8 +210,8 @@ static void test_query(void **state)
     (void)state;
     kit_open(&kit);
     MUST((query = query_open(kit.store,
-                             "SELECT ?1 AS a, ?2, 0.1, 7, x'00ff', 1e999; -- end\n",
-                             args, 2, err)) != NULL);
+                             "SELECT ?1 AS a, ?2, 0.1, 7, x'00ff', 1e999; -- end\n", args,
+                             2, err)) != NULL);
     assert_int_equal(query_columns(query), 6);
     assert_string_equal(query_name(query, 0), "a");
     assert_int_equal(query_next(query, NULL), 1);

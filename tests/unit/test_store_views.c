@@ -1,0 +1,293 @@
+/* The views: their columns are what users and scripts rely on. */
+
+#include "storekit.h"
+
+#include <math.h>
+
+static const double LRS[] = {0.1, 0.5, 0};
+
+static void assert_columns(struct store *store, const char *view,
+                           const char *const *names)
+{
+    char sql[64];
+    struct query *query;
+
+    snprintf(sql, sizeof sql, "SELECT * FROM \"%s\"", view);
+    MUST((query = query_open(store, sql, NULL, 0, err)) != NULL);
+    for (; *names; names++) {
+        bool found = false;
+
+        for (int i = 0; i < query_columns(query); i++)
+            found = found || strcmp(query_name(query, i), *names) == 0;
+        if (!found)
+            fail_msg("the view %s has no column %s", view, *names);
+    }
+    query_close(&query);
+}
+
+#define COLUMNS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_columns(void **state)
+{
+    struct kit kit;
+
+    (void)state;
+    kit_open(&kit);
+    assert_columns(kit.store, "runs",
+                   COLUMNS("sweep", "job", "key", "intervention", "role", "seed", "state",
+                           "epochs", "train_loss", "train_acc", "test_loss", "test_acc",
+                           "seconds", "train_nonfinite", "test_nonfinite"));
+    assert_columns(kit.store, "params", COLUMNS("job", "name", "value"));
+    assert_columns(kit.store, "history",
+                   COLUMNS("job", "epoch", "split", "loss", "accuracy", "lr", "seconds",
+                           "nonfinite"));
+    assert_columns(kit.store, "curves",
+                   COLUMNS("sweep", "job", "run_a", "run_b", "intervention", "seed",
+                           "grp", "bn", "split", "alpha_index", "alpha", "n", "loss",
+                           "loss_se", "accuracy", "nonfinite"));
+    assert_columns(kit.store, "paths",
+                   COLUMNS("sweep", "job", "run_a", "run_b", "intervention", "seed",
+                           "grp", "bn", "split", "loss_start", "loss_end", "loss_max",
+                           "alpha_max", "bump", "monotone", "barrier_linear",
+                           "barrier_mean", "interior_bump", "alpha_star", "plateau",
+                           "dist_l2", "dist_rel", "err_bump", "tolerance"));
+    assert_columns(kit.store, "summary",
+                   COLUMNS("sweep", "intervention", "grp", "bn", "split", "n",
+                           "bump_mean", "bump_sd", "test_acc_mean", "test_acc_sd"));
+    assert_columns(kit.store, "progress",
+                   COLUMNS("sweep", "sweep_id", "jobs", "waiting", "ready", "running",
+                           "done", "failed", "cancelled", "skipped"));
+    assert_columns(kit.store, "failures",
+                   COLUMNS("sweep", "job", "kind", "state", "cause", "message",
+                           "attempts", "host", "log"));
+    assert_columns(kit.store, "workers",
+                   COLUMNS("id", "uuid", "host", "pid", "slots", "threads", "cores",
+                           "state", "running", "done", "failed", "seen_ms"));
+    kit_close(&kit);
+}
+
+/* Two lrs by two seeds, all done: runs 1..4, probes 5..8. */
+static void open_done(struct kit *kit)
+{
+    struct plan *plan = kit_plan("my-sweep", LRS, 2, "final");
+
+    kit_open(kit);
+    /* The first run is asked for twice: as itself, and by an intervention. */
+    kit_member(&plan->jobs[0])->intervention = "same-lr";
+    kit_member(&plan->jobs[4])->intervention = "same-lr";
+    kit_submit(kit, plan, "r1");
+    kit_plan_free(plan);
+    kit_begin(kit);
+    kit_artifact(kit);
+    for (int64_t job = 1; job <= 8; job++)
+        kit_finish(kit, job, job > 4);
+    kit_commit(kit);
+}
+
+static void test_runs(void **state)
+{
+    struct kit kit;
+
+    (void)state;
+    open_done(&kit);
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM runs"), 5);
+    assert_int_equal(kit_int(kit.store, "SELECT count(DISTINCT job) FROM runs"), 4);
+    assert_string_equal(
+        kit_text(kit.store, "SELECT group_concat(intervention) FROM runs WHERE job = 1"),
+        "baseline,same-lr");
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT state || ' ' || epochs || ' ' || train_loss"
+                                 " || ' ' || train_acc || ' ' || test_loss || ' ' ||"
+                                 " test_acc || ' ' || seconds || ' ' || seed"
+                                 " FROM runs WHERE job = 4"),
+                        "done 1 1.0 0.5 1.0 0.5 2.5 1");
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT group_concat(job || ':' || \"optimizer.lr\")"
+                                 " FROM runs_my_sweep WHERE seed = 1"),
+                        "2:0.1,4:0.5");
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT group_concat(typeof(value)) FROM params"
+                                 " WHERE job = 3 AND name IN"
+                                 " ('optimizer.lr', 'seed.init')"),
+                        "real,integer");
+    kit_close(&kit);
+}
+
+/* A run that has not ended is listed, without figures. */
+static void test_unfinished_runs(void **state)
+{
+    struct plan *plan = kit_plan("s", LRS, 1, "final");
+    struct kit kit;
+
+    (void)state;
+    kit_open(&kit);
+    kit_submit(&kit, plan, "r1");
+    assert_string_equal(kit_text(kit.store, "SELECT group_concat(state || ':' ||"
+                                            " (test_acc IS NULL AND seconds IS NULL))"
+                                            " FROM runs WHERE sweep = 's'"),
+                        "ready:1,ready:1");
+    kit_plan_free(plan);
+    kit_close(&kit);
+}
+
+static void test_history_equals_the_tally(void **state)
+{
+    struct tally tally = {.count = 0};
+    struct msg_result result;
+    struct kit_rows rows;
+    struct query *query;
+    struct kit kit;
+    struct plan *plan = kit_plan("s", LRS, 1, "final");
+    char text[256];
+
+    (void)state;
+    kit_open(&kit);
+    kit_submit(&kit, plan, "r1");
+    kit_begin(&kit);
+    kit_artifact(&kit);
+    for (int i = 0; i < 77; i++)
+        tally_add(&tally, 0.1 + 1.0 / (i + 3), i % 3 == 0);
+    kit_start(&kit, 1);
+    result = kit_run_result(1, 1, &rows);
+    rows.history[3].tally = tally;
+    assert_int_equal(kit_judge(&kit, &result, text), VERDICT_ACCEPTED);
+    MUST((query = query_open(kit.store,
+                             "SELECT loss, loss_se, accuracy FROM history"
+                             " WHERE split = 'test' AND epoch = 1",
+                             NULL, 0, err)) != NULL);
+    assert_int_equal(query_next(query, NULL), 1);
+    assert_true(query_real(query, 0) == tally_loss(&tally));
+    assert_true(query_real(query, 1) == tally_loss_se(&tally));
+    assert_true(query_real(query, 2) == tally_accuracy(&tally));
+    query_close(&query);
+    kit_plan_free(plan);
+    kit_close(&kit);
+}
+
+static void test_curves_and_paths(void **state)
+{
+    struct kit kit;
+
+    (void)state;
+    open_done(&kit);
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM curves"), 25);
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM paths"), 5);
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT run_a || ' ' || run_b || ' ' || loss || ' ' ||"
+                                 " accuracy || ' ' || n FROM curves"
+                                 " WHERE job = 6 AND alpha = 0.5"),
+                        "2 2 1.75 0.5 4");
+    assert_string_equal(
+        kit_text(kit.store,
+                 "SELECT run_a || ' ' || loss_start || ' ' || loss_end || ' ' ||"
+                 " loss_max || ' ' || alpha_max || ' ' || bump || ' ' || monotone"
+                 " || ' ' || barrier_linear || ' ' || barrier_mean || ' ' ||"
+                 " interior_bump || ' ' || alpha_star || ' ' || dist_l2 || ' ' ||"
+                 " dist_rel || ' ' || tolerance || ' ' || points"
+                 " FROM paths WHERE job = 6"),
+        "2 1.0 0.0 1.75 0.5 1.25 0 1.25 1.25 1.25 0.5 3.0 0.5 0.02 5");
+    /* Errors 1, .75, .5, .25, 0: monotone. Chance of ten classes is 0.9. */
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT err_start || ' ' || err_bump || ' ' ||"
+                                 " err_monotone || ' ' || err_chance || ' ' ||"
+                                 " (plateau IS NULL) || abs(chance - ln(10)) || ' '"
+                                 " || err_chance_share FROM paths WHERE job = 6"),
+                        "1.0 0.0 1 0.9 10.0 0.0");
+    kit_close(&kit);
+}
+
+/* NaN and Inf are kept apart, and NULL is nothing else. */
+static void test_nonfinite_curves(void **state)
+{
+    struct plan *plan = kit_plan("s", LRS, 1, "final");
+    struct msg_result result;
+    struct kit_rows rows;
+    struct kit kit;
+    char text[256];
+
+    (void)state;
+    kit_open(&kit);
+    kit_submit(&kit, plan, "r1");
+    kit_begin(&kit);
+    kit_artifact(&kit);
+    kit_finish(&kit, 1, false);
+    kit_start(&kit, 3);
+    result = kit_probe_result(3, 1, &rows);
+    rows.points[1].tally = kit_tally(NAN, 0);
+    rows.points[2].tally = kit_tally(INFINITY, 0);
+    rows.distance.l2 = NAN;
+    rows.distance.rel = NAN;
+    assert_int_equal(kit_judge(&kit, &result, text), VERDICT_ACCEPTED);
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT group_concat(ifnull(nonfinite, '-') || ':' ||"
+                                 " ifnull(loss, '-') || ':' || (loss_se IS NULL))"
+                                 " FROM curves"),
+                        "-:1.0:0,nan:-:1,inf:-:1,-:0.25:0,-:0.0:0");
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT nonfinite_points || ' ' || bump || ' ' ||"
+                                 " dist_nonfinite || (dist_l2 IS NULL) FROM paths"),
+                        "2 0.0 nan1");
+    kit_plan_free(plan);
+    kit_close(&kit);
+}
+
+static void test_summary(void **state)
+{
+    struct kit kit;
+
+    (void)state;
+    open_done(&kit);
+    /* Two points of the grid and the intervention; two seeds each, or one. */
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM summary"), 3);
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT n || ' ' || bump_mean || ' ' || bump_sd || ' '"
+                                 " || test_acc_mean || ' ' || test_acc_sd || ' ' ||"
+                                 " monotone_share || ' ' || dist_l2_mean FROM summary"
+                                 " WHERE point = 'optimizer.lr=0.5'"),
+                        "2 1.25 0.0 0.5 0.0 0.0 3.0");
+    assert_string_equal(kit_text(kit.store, "SELECT n || (bump_sd IS NULL) FROM summary"
+                                            " WHERE intervention = 'same-lr'"),
+                        "11");
+    kit_close(&kit);
+}
+
+/* What varies only in a later submission gets a column, and a value for the runs
+ * that were there. */
+static void test_varied_later(void **state)
+{
+    static const char *more[] = {"model.widths", "optimizer.lr", "optimizer.momentum"};
+    struct plan *plan = kit_plan("s", LRS, 1, "final");
+    struct plan *wider = kit_plan("s", LRS, 2, "final");
+    struct kit kit;
+
+    (void)state;
+    kit_open(&kit);
+    kit_submit(&kit, plan, "r1");
+    wider->varied = more;
+    wider->varied_count = 3;
+    kit_submit(&kit, wider, "r2");
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT group_concat(job || ':' ||"
+                                 " \"optimizer.momentum\" || ':' || \"optimizer.lr\""
+                                 " || ':' || ifnull(\"model.widths\", '-'))"
+                                 " FROM (SELECT * FROM runs_s ORDER BY job)"),
+                        "1:0.0:0.1:-,2:0.0:0.5:-,5:0.0:0.1:-,6:0.0:0.5:-");
+    kit_plan_free(plan);
+    kit_plan_free(wider);
+    kit_close(&kit);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_unfinished_runs),
+        cmocka_unit_test(test_history_equals_the_tally),
+        cmocka_unit_test(test_curves_and_paths),
+        cmocka_unit_test(test_nonfinite_curves),
+        cmocka_unit_test(test_summary),
+        cmocka_unit_test(test_varied_later),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
