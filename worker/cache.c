@@ -202,8 +202,7 @@ static int place(const char *from, const char *path, struct error *err)
     return 0;
 }
 
-int cache_add(struct cache *cache, const char *hash, const char *from,
-              struct error *err)
+int cache_add(struct cache *cache, const char *hash, const char *from, struct error *err)
 {
     char path[PATH_MAX];
     struct stat st;
@@ -244,8 +243,8 @@ void cache_drop(struct cache *cache, const char *hash)
         remove_pin(cache, pin);
 }
 
-int cache_read(const struct cache *cache, const char *hash, uint64_t offset,
-               void *data, size_t size, struct error *err)
+int cache_read(const struct cache *cache, const char *hash, uint64_t offset, void *data,
+               size_t size, struct error *err)
 {
     const struct pin *pin = find_pin(cache, hash);
     size_t done = 0;
@@ -253,8 +252,8 @@ int cache_read(const struct cache *cache, const char *hash, uint64_t offset,
     if (!pin)
         return err_set(err, ERR_NOT_FOUND, "state %s is not pinned", hash);
     while (done < size) {
-        ssize_t got = pread(pin->fd, (char *)data + done, size - done,
-                            (off_t)(offset + done));
+        ssize_t got =
+            pread(pin->fd, (char *)data + done, size - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -285,8 +284,7 @@ static int by_use(const void *a, const void *b)
 }
 
 /* All state files of the folder; *ret_files is the caller's to free. */
-static int scan(DIR *dir, struct victim **ret_files, size_t *ret_count,
-                struct error *err)
+static int scan(DIR *dir, struct victim **ret_files, size_t *ret_count, struct error *err)
 {
     struct victim *files = NULL;
     size_t count = 0, room = 0;
@@ -294,7 +292,8 @@ static int scan(DIR *dir, struct victim **ret_files, size_t *ret_count,
     struct stat st;
 
     while ((entry = readdir(dir))) {
-        if (!is_state_file(entry->d_name) || fstatat(dirfd(dir), entry->d_name, &st, 0) != 0)
+        if (!is_state_file(entry->d_name) ||
+            fstatat(dirfd(dir), entry->d_name, &st, 0) != 0)
             continue;
         if (count == room) {
             room = room ? 2 * room : 64;

@@ -36,15 +36,14 @@ void cache_unpin(struct cache *cache, const char *hash);
 
 /* Move the file `from` (on the same file system, content as its hash says) into
  * the cache, pinned once. If the cache has it already, `from` is removed. */
-int cache_add(struct cache *cache, const char *hash, const char *from,
-              struct error *err);
+int cache_add(struct cache *cache, const char *hash, const char *from, struct error *err);
 
 /* Remove a file that turned out to be damaged, pinned by us or not. */
 void cache_drop(struct cache *cache, const char *hash);
 
 /* Read size bytes of a pinned file at an offset; a short file is ERR_DATA. */
-int cache_read(const struct cache *cache, const char *hash, uint64_t offset,
-               void *data, size_t size, struct error *err);
+int cache_read(const struct cache *cache, const char *hash, uint64_t offset, void *data,
+               size_t size, struct error *err);
 
 /* Evict until the folder is within its bound. cache_add and cache_unpin do. */
 int cache_trim(struct cache *cache, struct error *err);

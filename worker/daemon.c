@@ -45,7 +45,7 @@ struct daemon {
     struct buf provenance;
     struct msg_running running[PROTO_RUNNING_MAX]; /* scratch for HELLO and BEAT */
     struct wire_poll items[2 + 2 * HAND_SLOTS_MAX];
-    unsigned terms;     /* how often we were asked to leave */
+    unsigned terms; /* how often we were asked to leave */
     bool draining;
     int64_t blocked_ms; /* nothing is sent before */
     int64_t now_ms;     /* of this turn */
@@ -115,7 +115,8 @@ static void reconnect(struct daemon *d)
     struct error err;
 
     if (d->session.epoch != 0)
-        log_line(LOG_WARN, "worker", "no word from the coordinator: connecting to %s again",
+        log_line(LOG_WARN, "worker",
+                 "no word from the coordinator: connecting to %s again",
                  d->setup->endpoint);
     wire_free(&d->wire);
     d->wire = wire_connect(d->setup->endpoint, &err);
@@ -177,7 +178,8 @@ static void on_welcome(struct daemon *d, const struct msg *msg)
     }
     outbox_reset(d->outbox);
     fetch_reset(d->fetch);
-    log_line(LOG_INFO, "worker", "connected to %s as worker %" PRId64 ": %" PRIu32 " slots",
+    log_line(LOG_INFO, "worker",
+             "connected to %s as worker %" PRId64 ": %" PRIu32 " slots",
              d->setup->endpoint, d->session.worker, d->setup->slots);
 }
 
@@ -234,8 +236,9 @@ static void on_kill(struct daemon *d, const struct msg *msg)
     bool was_here = hand_kill(d->hand, kill_it->job, kill_it->attempt, d->now_ms);
 
     if (was_here)
-        log_line(LOG_WARN, "worker", "job=%" PRId64 " attempt=%" PRIu32 ": stopping: %.*s",
-                 kill_it->job, kill_it->attempt, (int)kill_it->text.size,
+        log_line(LOG_WARN, "worker",
+                 "job=%" PRId64 " attempt=%" PRIu32 ": stopping: %.*s", kill_it->job,
+                 kill_it->attempt, (int)kill_it->text.size,
                  kill_it->text.size ? kill_it->text.data : "");
     if (outbox_forget(d->outbox, kill_it->job, kill_it->attempt) || was_here)
         session_beat_soon(&d->session, d->now_ms);
@@ -268,9 +271,9 @@ static void on_error(struct daemon *d, const struct msg *msg)
 }
 
 static void (*const HANDLERS[])(struct daemon *, const struct msg *) = {
-    [MSG_WELCOME] = on_welcome, [MSG_WHO] = on_who,     [MSG_ASSIGN] = on_assign,
+    [MSG_WELCOME] = on_welcome, [MSG_WHO] = on_who,       [MSG_ASSIGN] = on_assign,
     [MSG_ACK] = on_ack,         [MSG_PUT_OK] = on_put_ok, [MSG_CHUNK] = on_chunk,
-    [MSG_KILL] = on_kill,       [MSG_DRAIN] = on_drain, [MSG_PONG] = on_pong,
+    [MSG_KILL] = on_kill,       [MSG_DRAIN] = on_drain,   [MSG_PONG] = on_pong,
     [MSG_ERROR] = on_error,
 };
 

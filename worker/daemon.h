@@ -18,13 +18,13 @@
 struct error;
 
 struct daemon_setup {
-    const char *endpoint;  /* of the coordinator, "tcp://host:port" */
-    uint32_t slots;        /* 1..HAND_SLOTS_MAX */
-    uint32_t threads;      /* per trial */
+    const char *endpoint; /* of the coordinator, "tcp://host:port" */
+    uint32_t slots;       /* 1..HAND_SLOTS_MAX */
+    uint32_t threads;     /* per trial */
     const char *cache_dir;
     uint64_t cache_size_max; /* bytes */
-    const char *data_dir;  /* "": the data sets' own folders */
-    char *const *trial;    /* the trial program's argv */
+    const char *data_dir;    /* "": the data sets' own folders */
+    char *const *trial;      /* the trial program's argv */
 };
 
 /* Run until told to leave: 0. -1: ERR_INVALID for a bad endpoint, ERR_REFUSED

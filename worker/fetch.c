@@ -31,10 +31,10 @@ struct item {
 
 /* The download under way: always the first pending item's. */
 struct download {
-    int fd;             /* -1: none has begun */
-    uint64_t size;      /* 0: not known yet */
-    uint64_t got;       /* bytes written */
-    uint64_t asked;     /* bytes asked for */
+    int fd;         /* -1: none has begun */
+    uint64_t size;  /* 0: not known yet */
+    uint64_t got;   /* bytes written */
+    uint64_t asked; /* bytes asked for */
     int64_t resend_ms;
     struct hash_state *check;
 };
@@ -197,9 +197,9 @@ bool fetch_next(struct fetch *fetch, int64_t now_ms, struct msg *ret)
     if (load->asked > load->got && now_ms >= load->resend_ms)
         load->asked = load->got; /* the answers are lost: ask again */
     /* The first piece goes alone; its answer tells the size. */
-    if (load->size == 0 ? load->asked > 0
-                        : load->asked >= load->size ||
-                              load->asked - load->got >= WINDOW_BYTES)
+    if (load->size == 0
+            ? load->asked > 0
+            : load->asked >= load->size || load->asked - load->got >= WINDOW_BYTES)
         return false;
     *ret = (struct msg){
         .kind = MSG_GET,
@@ -286,8 +286,7 @@ void fetch_chunk(struct fetch *fetch, const struct msg_chunk *chunk, int64_t now
         return; /* of a download that nobody wants any more */
     if (chunk->text.size > 0) {
         err_set(&err, ERR_DATA, "state %s cannot be fetched: %.*s", item->hash,
-                (int)(chunk->text.size < 200 ? chunk->text.size : 200),
-                chunk->text.data);
+                (int)(chunk->text.size < 200 ? chunk->text.size : 200), chunk->text.data);
         fail(fetch, item, &err);
         return;
     }

@@ -147,8 +147,7 @@ static void deliver(struct hand *hand, const struct msg_result *result, int64_t 
 
 /* A job that ends here before its trial began. */
 static void deliver_failure(struct hand *hand, const struct msg_job *job,
-                            enum job_cause cause, const struct error *err,
-                            int64_t now_ms)
+                            enum job_cause cause, const struct error *err, int64_t now_ms)
 {
     struct msg_result result = {.job = job->job,
                                 .attempt = job->attempt,
@@ -278,8 +277,8 @@ static int start(struct hand *hand, struct held *held, int64_t now_ms, struct er
     for (uint32_t i = 0; i < job->input_count; i++) {
         inputs[i] = job->inputs[i];
         if (inputs[i].stored)
-            inputs[i].path = slice_of(cache_path(
-                hand->setup.cache, hash_text(inputs[i].hash, hash), paths[i]));
+            inputs[i].path = slice_of(
+                cache_path(hand->setup.cache, hash_text(inputs[i].hash, hash), paths[i]));
     }
     msg.job.inputs = inputs;
     msg.dir = slice_of(held->dir);
@@ -306,7 +305,8 @@ static bool try_start(struct hand *hand, size_t i, int64_t now_ms)
     enum fetch_state state = inputs_state(hand, job_of(held), &err);
     enum job_cause cause = CAUSE_DATA;
 
-    if (state == FETCH_PENDING || (state == FETCH_READY && hand->running >= hand->setup.slots))
+    if (state == FETCH_PENDING ||
+        (state == FETCH_READY && hand->running >= hand->setup.slots))
         return false;
     if (state == FETCH_READY) {
         if (start(hand, held, now_ms, &err) == 0)

@@ -61,8 +61,7 @@ __attribute__((format(printf, 1, 2))) static int usage(const char *fmt, ...)
 
 /* ---- options: one function each, named in the table below ------------------------ */
 
-static int number(const char *name, const char *text, double min, double max,
-                  double *ret)
+static int number(const char *name, const char *text, double min, double max, double *ret)
 {
     char *end;
 
@@ -138,9 +137,10 @@ static const struct {
     const char *name;
     int (*set)(struct options *options, const char *text);
 } OPTIONS[] = {
-    {"connect", set_connect},       {"slots", set_slots}, {"threads", set_threads},
-    {"cache", set_cache},           {"cache-size", set_cache_size},
-    {"data", set_data},             {"log-level", set_log_level},
+    {"connect", set_connect},       {"slots", set_slots},
+    {"threads", set_threads},       {"cache", set_cache},
+    {"cache-size", set_cache_size}, {"data", set_data},
+    {"log-level", set_log_level},
 };
 
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] };

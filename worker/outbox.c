@@ -107,8 +107,8 @@ void outbox_free(struct outbox **outbox)
     *outbox = NULL;
 }
 
-int outbox_add(struct outbox *outbox, const struct msg_result *result,
-               int64_t now_ms, struct error *err)
+int outbox_add(struct outbox *outbox, const struct msg_result *result, int64_t now_ms,
+               struct error *err)
 {
     struct entry *entry = NULL;
 
@@ -192,8 +192,8 @@ static bool next_piece(struct outbox *outbox, struct entry *entry, int64_t now_m
 
     if (entry->asking || left == 0 || entry->sent - entry->held >= WINDOW_BYTES)
         return false;
-    if (outbox->files.read(outbox->files.user, hash_text(state->hash, hash),
-                           entry->sent, outbox->chunk, size, &err) != 0) {
+    if (outbox->files.read(outbox->files.user, hash_text(state->hash, hash), entry->sent,
+                           outbox->chunk, size, &err) != 0) {
         fail_entry(outbox, entry, err.text, now_ms);
         return false;
     }
@@ -329,8 +329,7 @@ static void refused(struct outbox *outbox, struct entry *entry, struct slice tex
     fail_entry(outbox, entry, why, now_ms);
 }
 
-void outbox_put_ok(struct outbox *outbox, const struct msg_put_ok *put_ok,
-                   int64_t now_ms)
+void outbox_put_ok(struct outbox *outbox, const struct msg_put_ok *put_ok, int64_t now_ms)
 {
     struct entry *entry = uploader_of(outbox, put_ok->hash);
 
@@ -386,14 +385,14 @@ size_t outbox_count(const struct outbox *outbox)
     return outbox->count;
 }
 
-uint32_t outbox_list(const struct outbox *outbox, struct msg_running *rows,
-                     uint32_t max)
+uint32_t outbox_list(const struct outbox *outbox, struct msg_running *rows, uint32_t max)
 {
     uint32_t count = 0;
 
     for (; count < outbox->count && count < max; count++) {
         const struct msg_result *result = result_of(outbox->entries[count]);
-        rows[count] = (struct msg_running){.job = result->job, .attempt = result->attempt};
+        rows[count] =
+            (struct msg_running){.job = result->job, .attempt = result->attempt};
     }
     return count;
 }

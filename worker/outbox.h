@@ -30,8 +30,8 @@ struct outbox;
  * state of a result that leaves the outbox. */
 struct outbox_files {
     void *user;
-    int (*read)(void *user, const char *hash, uint64_t offset, void *data,
-                size_t size, struct error *err);
+    int (*read)(void *user, const char *hash, uint64_t offset, void *data, size_t size,
+                struct error *err);
     void (*release)(void *user, const char *hash);
 };
 
@@ -46,8 +46,8 @@ void outbox_free(struct outbox **outbox); /* does not call release */
 
 /* Keep a copy. -1 with ERR_INVALID when it breaks a bound of the protocol,
  * ERR_NO_MEMORY; the states then stay the caller's. */
-int outbox_add(struct outbox *outbox, const struct msg_result *result,
-               int64_t now_ms, struct error *err);
+int outbox_add(struct outbox *outbox, const struct msg_result *result, int64_t now_ms,
+               struct error *err);
 
 /* The next message to send, if any: valid until the next call of any function.
  * Nothing is marked as sent before outbox_sent is called. */
@@ -70,8 +70,7 @@ bool outbox_has(const struct outbox *outbox, int64_t job, uint32_t attempt);
 size_t outbox_count(const struct outbox *outbox);
 
 /* Write the attempts, at most max, for HELLO and BEAT; returns how many. */
-uint32_t outbox_list(const struct outbox *outbox, struct msg_running *rows,
-                     uint32_t max);
+uint32_t outbox_list(const struct outbox *outbox, struct msg_running *rows, uint32_t max);
 
 /* When outbox_next may have something new by time alone; INT64_MAX: never. */
 int64_t outbox_deadline(const struct outbox *outbox);

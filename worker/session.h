@@ -40,15 +40,15 @@ enum session_do {
 /* A plain value; read its fields, leave writing to the functions. */
 struct session {
     enum session_state state;
-    uint64_t epoch;      /* of the coordinator last known; 0: none */
-    int64_t worker;      /* our row at the coordinator; 0: none yet */
+    uint64_t epoch; /* of the coordinator last known; 0: none */
+    int64_t worker; /* our row at the coordinator; 0: none yet */
     uint32_t beat_ms;
-    int64_t heard_ms;    /* when the coordinator last spoke */
-    int64_t next_ms;     /* when to send HELLO or BEAT */
-    int64_t give_up_ms;  /* when to open a new socket */
-    int64_t sent_ms;     /* when HELLO or BEAT was last sent */
+    int64_t heard_ms;   /* when the coordinator last spoke */
+    int64_t next_ms;    /* when to send HELLO or BEAT */
+    int64_t give_up_ms; /* when to open a new socket */
+    int64_t sent_ms;    /* when HELLO or BEAT was last sent */
     int64_t backoff_ms;
-    uint64_t jitter;     /* state of a small generator, never 0 */
+    uint64_t jitter; /* state of a small generator, never 0 */
 };
 
 void session_init(struct session *session, uint64_t seed, int64_t now_ms);

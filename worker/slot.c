@@ -27,23 +27,23 @@ struct slot {
     uint32_t attempt;
     uint32_t time_limit_s;
     struct child child;
-    struct buf room;        /* bytes from the result pipe */
-    struct buf log;         /* at least the last PROTO_LOG_MAX bytes of output */
-    struct kept answer;     /* the child's RESULT; kind MSG_NONE: none yet */
+    struct buf room;    /* bytes from the result pipe */
+    struct buf log;     /* at least the last PROTO_LOG_MAX bytes of output */
+    struct kept answer; /* the child's RESULT; kind MSG_NONE: none yet */
     struct msg_progress progress;
     enum slot_stop stop;
     int64_t started_ms;
-    int64_t limit_ms;       /* the time limit */
-    int64_t kill_ms;        /* when SIGKILL is due */
-    bool killed;            /* it was sent */
+    int64_t limit_ms; /* the time limit */
+    int64_t kill_ms;  /* when SIGKILL is due */
+    bool killed;      /* it was sent */
     int64_t oom_before;
     bool gone;
     struct msg_result result; /* once gone */
     char message[256];        /* of it */
 };
 
-struct slot *slot_start(char *const argv[], const struct msg_start *start,
-                        int64_t now_ms, struct error *err)
+struct slot *slot_start(char *const argv[], const struct msg_start *start, int64_t now_ms,
+                        struct error *err)
 {
     const struct msg msg = {.kind = MSG_START, .start = *start};
     struct slot *slot = calloc(1, sizeof *slot);

@@ -32,8 +32,8 @@ enum slot_stop { SLOT_STOP_NONE, SLOT_STOP_TIMEOUT, SLOT_STOP_UNWANTED };
 /* Start program argv[0] (a path) with a START message, of which all is copied.
  * start->job.time_limit_s counts from now_ms. NULL with ERR_IO, ERR_NO_MEMORY,
  * ERR_INVALID (the message breaks a bound). */
-struct slot *slot_start(char *const argv[], const struct msg_start *start,
-                        int64_t now_ms, struct error *err);
+struct slot *slot_start(char *const argv[], const struct msg_start *start, int64_t now_ms,
+                        struct error *err);
 
 /* Kills the child (SIGKILL, and waits for its end) if it is still there. */
 void slot_free(struct slot **slot);

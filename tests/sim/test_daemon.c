@@ -132,7 +132,7 @@ struct sim {
     struct wire_peer peer; /* who spoke last */
     struct msg msg;        /* what it said; kind MSG_NONE: nothing yet */
     uint64_t epoch;
-    pid_t pid;             /* of the daemon; 0: it has ended */
+    pid_t pid; /* of the daemon; 0: it has ended */
 };
 
 static void listen_on(struct sim *sim)
@@ -219,7 +219,8 @@ static const struct msg *expect(struct sim *sim, enum msg_kind kind)
 
     while ((msg = next(sim))->kind != kind) {
         if (msg->kind != MSG_BEAT)
-            fail_msg("expected %s, got %s", msg_kind_name(kind), msg_kind_name(msg->kind));
+            fail_msg("expected %s, got %s", msg_kind_name(kind),
+                     msg_kind_name(msg->kind));
         reply(sim, (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, sim->epoch}});
     }
     return msg;
@@ -254,7 +255,8 @@ static void join(struct sim *sim)
     expect_beat(sim, 2, 0);
 }
 
-static void assign(struct sim *sim, int64_t job, const char *spec, struct msg_input *input)
+static void assign(struct sim *sim, int64_t job, const char *spec,
+                   struct msg_input *input)
 {
     struct msg_job jobs[1] = {{.job = job,
                                .attempt = 1,
@@ -309,7 +311,7 @@ static int release_trial(const char *fifo)
     return fd;
 }
 
-/* --- the tests ----------------------------------------------------------------------- */
+/* --- the tests ----------------------------------------------------------------- */
 
 static void test_hello(void **state)
 {
@@ -430,7 +432,8 @@ static const struct msg_result *serve_state(struct sim *sim, int64_t job)
     fill_state(bytes);
     while ((msg = next(sim))->kind != MSG_RESULT) {
         if (msg->kind == MSG_BEAT) {
-            reply(sim, (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, sim->epoch}});
+            reply(sim,
+                  (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, sim->epoch}});
             continue;
         }
         assert_int_equal(msg->kind, MSG_GET);

@@ -63,12 +63,12 @@ static void chunk(struct fixture *fix, uint64_t offset, int64_t now)
     uint64_t left = SIZE - offset;
 
     fetch_chunk(fix->fetch,
-                &(struct msg_chunk){
-                    .hash = slice_of(fix->hash),
-                    .size = SIZE,
-                    .offset = offset,
-                    .data = {fix->bytes + offset,
-                             left < PROTO_CHUNK_MAX ? (size_t)left : PROTO_CHUNK_MAX}},
+                &(struct msg_chunk){.hash = slice_of(fix->hash),
+                                    .size = SIZE,
+                                    .offset = offset,
+                                    .data = {fix->bytes + offset, left < PROTO_CHUNK_MAX
+                                                                      ? (size_t)left
+                                                                      : PROTO_CHUNK_MAX}},
                 now);
 }
 
@@ -152,7 +152,8 @@ static void test_lost_answers_and_new_connections(void **state)
     fetch_reset(fix->fetch);
     assert_int_equal(gets(fix, 10001, &last), 8);
     assert_int_equal(last, 9 * PROTO_CHUNK_MAX); /* 2..9: resumed, not restarted */
-    for (uint64_t offset = 2 * PROTO_CHUNK_MAX; offset < SIZE; offset += PROTO_CHUNK_MAX) {
+    for (uint64_t offset = 2 * PROTO_CHUNK_MAX; offset < SIZE;
+         offset += PROTO_CHUNK_MAX) {
         chunk(fix, offset, 10002);
         (void)gets(fix, 10002, &last);
     }

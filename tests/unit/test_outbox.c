@@ -46,7 +46,8 @@ static void release(void *user, const char *hash)
 static struct outbox *open_outbox(struct files *files)
 {
     struct error err;
-    struct outbox *outbox = outbox_new(&(struct outbox_files){files, read_state, release}, &err);
+    struct outbox *outbox =
+        outbox_new(&(struct outbox_files){files, read_state, release}, &err);
 
     assert_non_null(outbox);
     return outbox;
@@ -59,10 +60,8 @@ static void add(struct outbox *outbox, int64_t job, const char *hash, uint64_t s
         {.name = slice_of("init"), .hash = slice_of(B), .size = 9},
         {.name = slice_of("final"), .size = size, .stored = true},
     };
-    struct msg_result result = {.job = job,
-                                .attempt = 1,
-                                .outcome = OUTCOME_DONE,
-                                .provenance = slice_of("{}")};
+    struct msg_result result = {
+        .job = job, .attempt = 1, .outcome = OUTCOME_DONE, .provenance = slice_of("{}")};
     struct error err;
 
     if (hash) {
@@ -104,8 +103,8 @@ static void expect_nothing(struct outbox *outbox, int64_t now)
     assert_false(outbox_next(outbox, now, &msg));
 }
 
-static void put_ok(struct outbox *outbox, int64_t now, const char *hash,
-                   uint64_t offset, bool complete)
+static void put_ok(struct outbox *outbox, int64_t now, const char *hash, uint64_t offset,
+                   bool complete)
 {
     outbox_put_ok(outbox,
                   &(struct msg_put_ok){
@@ -269,14 +268,16 @@ static void test_refused_state_fails_the_job_at_last(void **state)
     for (int i = 0; i < 5; i++, now += 1000) {
         expect_piece(outbox, now, A, 0, 100);
         outbox_put_ok(
-            outbox, &(struct msg_put_ok){.hash = slice_of(A), .text = slice_of("disk full")},
+            outbox,
+            &(struct msg_put_ok){.hash = slice_of(A), .text = slice_of("disk full")},
             now);
         assert_false(i < 4 && outbox_next(outbox, now, &msg));
     }
     assert_true(outbox_next(outbox, now, &msg));
     assert_int_equal(msg.kind, MSG_RESULT);
     assert_int_equal(msg.result.outcome, OUTCOME_FAILED);
-    assert_true(slice_is(msg.result.message, "the coordinator refused a state: disk full"));
+    assert_true(
+        slice_is(msg.result.message, "the coordinator refused a state: disk full"));
     assert_int_equal(msg.result.state_count, 0);
     assert_int_equal(files.released_a, 1);
     outbox_free(&outbox);

@@ -11,8 +11,11 @@
 
 #include <cmocka.h>
 
-static const struct msg_welcome WELCOME = {
-    .version = PROTO_VERSION, .epoch = 77, .worker = 5, .beat_ms = 1000, .lease_ms = 10000};
+static const struct msg_welcome WELCOME = {.version = PROTO_VERSION,
+                                           .epoch = 77,
+                                           .worker = 5,
+                                           .beat_ms = 1000,
+                                           .lease_ms = 10000};
 
 /* A session that is up at time 0, its first beat sent. */
 static struct session up(void)

@@ -150,8 +150,8 @@ static int child_lists_fds(void)
 
     while (dir && (entry = readdir(dir)))
         if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(dir))
-            size += (size_t)snprintf(text + size, sizeof text - size, "%s ",
-                                     entry->d_name);
+            size +=
+                (size_t)snprintf(text + size, sizeof text - size, "%s ", entry->d_name);
     if (dir)
         closedir(dir);
     answer(text);
