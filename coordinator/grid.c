@@ -15,20 +15,25 @@ enum { TIME_LIMIT_S_MAX = 31 * 24 * 3600 };
 
 /* ---- [sweep] and [limits] ---------------------------------------------------- */
 
-static int read_int(struct grid_reader *reader, const struct toml_node *node, int64_t min,
-                    int64_t max, int64_t *ret)
+struct range {
+    int64_t min, max;
+};
+
+/* key: the node's own, or that of the list it is in. */
+static int read_int(struct grid_reader *reader, const struct toml_node *node,
+                    const char *key, struct range range, int64_t *ret)
 {
-    if (node->type == TOML_INT && node->integer >= min && node->integer <= max) {
-        *ret = node->integer;
-        return 0;
-    }
-    if (node->type == TOML_INT)
+    if (node->type != TOML_INT)
         return grid_fail(reader, grid_place_of(node), ERR_INVALID,
-                         "%s%s%sexpected an integer from %lld to %lld, got %lld",
-                         node->key ? "key '" : "", node->key ? node->key : "",
-                         node->key ? "': " : "", (long long)min, (long long)max,
+                         "key '%s': expected an integer, got %s", key,
+                         toml_type_name(node->type));
+    if (node->integer < range.min || node->integer > range.max)
+        return grid_fail(reader, grid_place_of(node), ERR_INVALID,
+                         "key '%s': expected an integer from %lld to %lld, got %lld", key,
+                         (long long)range.min, (long long)range.max,
                          (long long)node->integer);
-    return grid_fail_type(reader, node, "an integer");
+    *ret = node->integer;
+    return 0;
 }
 
 static int read_sweep_name(struct grid_reader *reader, const struct toml_node *node,
@@ -56,8 +61,8 @@ static int read_seed_list(struct grid_reader *reader, const struct toml_node *no
                          node->count);
     for (size_t i = 0; i < node->count; i++) {
         const struct toml_node *item = &node->children[i];
-        int64_t seed;
-        if (read_int(reader, item, 0, EXACT_MAX, &seed))
+        int64_t seed = 0;
+        if (read_int(reader, item, node->key, (struct range){0, EXACT_MAX}, &seed))
             return -1;
         for (size_t j = 0; j < grid->seed_count; j++)
             if (grid->seeds[j] == seed)
@@ -74,13 +79,13 @@ static int read_seeds(struct grid_reader *reader, const struct toml_node *node,
                       void *into)
 {
     struct grid *grid = into;
-    int64_t count;
+    int64_t count = 0;
 
     if (node->type == TOML_ARRAY)
         return read_seed_list(reader, node, grid);
     if (node->type != TOML_INT)
         return grid_fail_type(reader, node, "a count or a list of integers");
-    if (read_int(reader, node, 1, SEEDS_MAX, &count))
+    if (read_int(reader, node, node->key, (struct range){1, SEEDS_MAX}, &count))
         return -1;
     for (int64_t seed = 0; seed < count; seed++)
         if (add_seed(reader, grid, seed))
@@ -121,7 +126,8 @@ static int read_seed_policy(struct grid_reader *reader, const struct toml_node *
 static int read_max_running(struct grid_reader *reader, const struct toml_node *node,
                             void *into)
 {
-    return read_int(reader, node, 0, 1000000, &((struct grid *)into)->max_running);
+    return read_int(reader, node, node->key, (struct range){0, 1000000},
+                    &((struct grid *)into)->max_running);
 }
 
 static int read_sweep(struct grid_reader *reader, const struct toml_node *node,
@@ -148,9 +154,9 @@ static int read_sweep(struct grid_reader *reader, const struct toml_node *node,
 
 static int read_time(struct grid_reader *reader, const struct toml_node *node, void *into)
 {
-    int64_t time_s;
+    int64_t time_s = 0;
 
-    if (read_int(reader, node, 0, TIME_LIMIT_S_MAX, &time_s))
+    if (read_int(reader, node, node->key, (struct range){0, TIME_LIMIT_S_MAX}, &time_s))
         return -1;
     ((struct grid *)into)->time_limit_s = (uint32_t)time_s;
     return 0;
@@ -320,7 +326,7 @@ static int read_grid(struct grid_reader *reader, const struct toml_node *root,
     baseline->role = "";
     if (!baseline->name)
         return err_set(reader->err, ERR_NO_MEMORY, "%s: no memory", reader->file);
-    if (grid_read_fields(reader, root, TOP_FIELDS, "a grid", grid))
+    if (grid_read_fields(reader, root, TOP_FIELDS, "the grid", grid))
         return -1;
     if (!grid->name)
         return grid_fail(reader, grid_place_of(root), ERR_INVALID,

@@ -89,6 +89,9 @@ static int add_axis(struct grid_reader *reader, const struct toml_node *node,
             return grid_fail(reader, place, ERR_INVALID,
                              "key '%s': given twice, first in line %d", key,
                              into->items[i].place.line);
+    if (opt->later)
+        return grid_fail(reader, place, ERR_UNSUPPORTED, "key '%s': not supported yet",
+                         key);
     if (node->type != TOML_ARRAY)
         return grid_fail(reader, place, ERR_INVALID,
                          "key '%s': expected the list of an axis's values, got %s", key,
