@@ -300,8 +300,9 @@ void opt_expect(const struct opt *opt, struct buf *out)
         [OPT_SIZE] = "\"all\", a count of at least 1 or a share in (0, 1]",
         [OPT_ALPHAS] = "a count of at least 2 or a list of different numbers",
         [OPT_STATES] =
-            "a list of states (\"init\", \"final\", \"epoch:3\", \"step:100\")",
-        [OPT_STATE] = "a state (\"init\", \"final\", \"epoch:3\", \"step:100\")",
+            "a list of states (\"init\", \"final\", \"best\", \"epoch:3\", \"step:100\")",
+        [OPT_STATE] =
+            "a state (\"init\", \"final\", \"best\", \"epoch:3\", \"step:100\")",
     };
 
     if (opt->type == OPT_STRINGS && opt->names)

@@ -229,8 +229,9 @@ static void test_sizes_and_alphas(void **state)
 
 static void test_states(void **state)
 {
-    const char *expected = "expected a list of states (\"init\", \"final\", \"epoch:3\","
-                           " \"step:100\"), got ";
+    const char *expected =
+        "expected a list of states (\"init\", \"final\", \"best\", \"epoch:3\","
+        " \"step:100\"), got ";
     char text[160];
 
     (void)state;
@@ -244,9 +245,10 @@ static void test_states(void **state)
     snprintf(text, sizeof text, "%s[\"epoch:0\"]", expected);
     assert_check(JOB_TRAIN, "train.keep", "[\"epoch:0\"]", ERR_INVALID, text);
     assert_check(JOB_PROBE, "a.state", "\"init\"", 0, "\"init\"");
-    assert_check(JOB_PROBE, "a.state", "\"epoch:01\"", ERR_INVALID,
-                 "expected a state (\"init\", \"final\", \"epoch:3\", \"step:100\"),"
-                 " got \"epoch:01\"");
+    assert_check(
+        JOB_PROBE, "a.state", "\"epoch:01\"", ERR_INVALID,
+        "expected a state (\"init\", \"final\", \"best\", \"epoch:3\", \"step:100\"),"
+        " got \"epoch:01\"");
 }
 
 static void test_long_values_are_cut(void **state)
