@@ -193,6 +193,7 @@ static void on_assign(struct daemon *d, const struct msg *msg)
 {
     for (uint32_t i = 0; i < msg->assign.job_count; i++)
         hand_take(d->hand, &msg->assign.jobs[i], d->now_ms);
+    session_beat_soon(&d->session, d->now_ms); /* so that it knows they arrived */
 }
 
 static void on_ack(struct daemon *d, const struct msg *msg)
