@@ -277,7 +277,11 @@ int artifact_put(struct artifact_store *store, const char *hash, uint64_t size,
     assert(hash_is_hex(hash, strlen(hash)));
     if (artifact_has(store, hash, &whole)) {
         *ret_held = whole;
-        return 0;
+        return whole == size
+                   ? 0
+                   : err_set(err, ERR_INVALID,
+                             "artifact %s has %" PRIu64 " bytes, not %" PRIu64, hash,
+                             whole, size);
     }
     *ret_held = 0;
     struct partial *partial = partial_get(store, hash, size, err);

@@ -1,0 +1,378 @@
+#include "coordinator/handle.h"
+
+#include "common/error.h"
+#include "coordinator/core.h"
+#include "proto/limits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct call {
+    const struct wire_peer *from;
+    struct worker *worker; /* NULL: this connection has not said HELLO */
+    const struct msg *msg;
+};
+
+/* ---- answers --------------------------------------------------------------- */
+
+static int hold(struct core *core, const struct call *call, struct msg reply,
+                struct error *err)
+{
+    return commit_hold(core->commit, call->from, &reply, err);
+}
+
+static int answer(struct core *core, const struct call *call, struct msg reply,
+                  struct error *err)
+{
+    return commit_send(core->commit, call->from, &reply, err);
+}
+
+static int answer_error(struct core *core, const struct call *call,
+                        struct slice request, const struct error *why,
+                        struct error *err)
+{
+    struct msg reply = {.kind = MSG_ERROR,
+                        .error = {.code = (uint32_t)why->code,
+                                  .request = request,
+                                  .text = slice_of(why->text)}};
+    return answer(core, call, reply, err);
+}
+
+static struct msg pong(const struct core *core)
+{
+    return (struct msg){
+        .kind = MSG_PONG,
+        .pong = {.version = PROTO_VERSION, .epoch = core->setup.epoch}};
+}
+
+/* Whether the peer speaks our version; if not, it is told so. */
+static bool version_fits(struct core *core, const struct call *call,
+                         uint32_t version, struct slice request)
+{
+    struct error why;
+
+    if (version == PROTO_VERSION)
+        return true;
+    err_set(&why, ERR_REFUSED,
+            "this coordinator speaks protocol version %d, not %" PRIu32,
+            PROTO_VERSION, version);
+    core_note(core, LOG_WARN, "refused a %s: %s", msg_kind_name(call->msg->kind),
+              why.text);
+    (void)answer_error(core, call, request, &why, NULL);
+    return false;
+}
+
+static void text_of_hash(struct slice hash, char ret[HASH_TEXT])
+{
+    snprintf(ret, HASH_TEXT, "%.*s", (int)hash.size, hash.data);
+}
+
+/* ---- workers --------------------------------------------------------------- */
+
+/* The worker said what it has in hand: that renews the leases it names, puts
+ * the others in doubt, and what it holds without a lease it is to stop. Returns
+ * how many are in doubt, -1 on failure. */
+static int take_list(struct core *core, const struct call *call,
+                     const struct msg_running *running, uint32_t count,
+                     struct error *err)
+{
+    struct lease_list *leases = &call->worker->leases;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (lease_find(leases, running[i].job, running[i].attempt))
+            continue;
+        struct msg kill = {
+            .kind = MSG_KILL,
+            .kill = {.job = running[i].job,
+                     .attempt = running[i].attempt,
+                     .text = slice_of("this attempt is not the job's current one")}};
+        if (hold(core, call, kill, err) != 0)
+            return -1;
+    }
+    return (int)lease_listed(leases, running, count, core_deadline(core));
+}
+
+static int on_hello(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_hello *hello = &call->msg->hello;
+    struct call known = *call;
+    char uuid[HASH_TEXT];
+    int64_t row;
+
+    if (!version_fits(core, call, hello->version, (struct slice){0}))
+        return 0;
+    text_of_hash(hello->worker, uuid);
+    if (store_begin(core->setup.store, err) != 0 ||
+        store_worker_seen(core->setup.store, hello, core->wall_ms, &row, err) != 0)
+        return -1;
+    bool is_new = !roster_by_uuid(core->roster, uuid);
+    known.worker = roster_add(core->roster, uuid, row, core->now_ms, err);
+    if (!known.worker)
+        return -1;
+    roster_connect(core->roster, known.worker, call->from);
+    snprintf(known.worker->host, sizeof known.worker->host, "%.*s",
+             (int)hello->host.size, hello->host.data);
+    known.worker->credit = 0; /* the first BEAT says */
+    known.worker->seen_ms = core->now_ms;
+    if (take_list(core, &known, hello->running, hello->running_count, err) < 0)
+        return -1;
+    core_note(core, LOG_INFO, "worker %" PRId64 " %s: %s, %" PRIu32
+              " slots, %" PRIu32 " attempts in hand", row,
+              is_new ? "joined" : "came back", known.worker->host, hello->slots,
+              hello->running_count);
+    struct msg welcome = {.kind = MSG_WELCOME,
+                          .welcome = {.version = PROTO_VERSION,
+                                      .epoch = core->setup.epoch,
+                                      .worker = row,
+                                      .beat_ms = core->setup.beat_ms,
+                                      .lease_ms = core->setup.lease_ms}};
+    return hold(core, call, welcome, err);
+}
+
+/* The credit counts what the worker knew when it spoke: assignments still under
+ * way to it take their part. Every beat is answered, so that a worker can tell
+ * a quiet coordinator from a dead one. */
+static int on_beat(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_beat *beat = &call->msg->beat;
+    int doubted =
+        take_list(core, call, beat->running, beat->running_count, err);
+
+    if (doubted < 0)
+        return -1;
+    call->worker->credit =
+        beat->credit > (uint32_t)doubted ? beat->credit - (uint32_t)doubted : 0;
+    return answer(core, call, pong(core), err);
+}
+
+struct unblocking {
+    struct core *core;
+    struct error *err;
+    bool failed;
+};
+
+static void unblocked(void *user, const struct store_ready *ready)
+{
+    struct unblocking *unblocking = user;
+
+    if (!unblocking->failed)
+        unblocking->failed =
+            dispatch_add(unblocking->core->dispatch, ready, unblocking->err) != 0;
+}
+
+static int on_result(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_result *result = &call->msg->result;
+    struct unblocking unblocking = {.core = core, .err = err};
+    enum msg_verdict verdict;
+    char text[256] = "";
+
+    if (store_begin(core->setup.store, err) != 0 ||
+        store_result(core->setup.store, call->worker->row, result, core->wall_ms,
+                     unblocked, &unblocking, &verdict, text, err) != 0 ||
+        unblocking.failed)
+        return -1;
+    if (verdict != VERDICT_MISSING)
+        lease_drop(&call->worker->leases, result->job, result->attempt);
+    struct msg ack = {.kind = MSG_ACK,
+                      .ack = {.job = result->job,
+                              .attempt = result->attempt,
+                              .verdict = verdict,
+                              .text = slice_of(text)}};
+    return hold(core, call, ack, err);
+}
+
+/* A result that the database cannot take will not get better by being sent
+ * again, and would take every batch it is in down with it. */
+static void result_failed(struct core *core, const struct call *call,
+                          const struct error *why)
+{
+    struct msg ack = {.kind = MSG_ACK,
+                      .ack = {.job = call->msg->result.job,
+                              .attempt = call->msg->result.attempt,
+                              .verdict = VERDICT_REFUSED,
+                              .text = slice_of(why->text)}};
+
+    if (why->code == ERR_INVALID)
+        (void)answer(core, call, ack, NULL);
+}
+
+static int on_bye(struct core *core, const struct call *call, struct error *err)
+{
+    struct worker *worker = call->worker;
+    struct lease lease;
+    char text[256];
+
+    snprintf(text, sizeof text, "worker %" PRId64 " on %s left: %.*s", worker->row,
+             worker->host, (int)call->msg->bye.text.size, call->msg->bye.text.data);
+    core_note(core, LOG_INFO, "%s", text);
+    while (lease_take(&worker->leases, &lease))
+        if (core_lose(core, &lease, CAUSE_PREEMPTED, text, err) != 0)
+            return -1;
+    if (store_begin(core->setup.store, err) != 0 ||
+        store_worker_state(core->setup.store, worker->row, "left", core->wall_ms,
+                           err) != 0)
+        return -1;
+    roster_remove(core->roster, worker);
+    return 0;
+}
+
+/* ---- artifacts ------------------------------------------------------------- */
+
+static int on_put(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_put *put = &call->msg->put;
+    struct error why = {0};
+    char hash[HASH_TEXT];
+    uint64_t held;
+
+    text_of_hash(put->hash, hash);
+    int rc = artifact_put(core->setup.artifacts, hash, put->size, put->offset,
+                          put->data, &held, &why);
+    struct msg reply = {.kind = MSG_PUT_OK,
+                        .put_ok = {.hash = put->hash,
+                                   .offset = held,
+                                   .complete = rc == 0 && held == put->size,
+                                   .text = slice_of(why.text)}};
+    if (rc != 0)
+        core_note(core, LOG_WARN, "%s", why.text);
+    if (!reply.put_ok.complete)
+        return answer(core, call, reply, err);
+    if (!store_artifact_has(core->setup.store, hash) &&
+        (store_begin(core->setup.store, err) != 0 ||
+         store_artifact_add(core->setup.store, hash, put->size, core->wall_ms,
+                            err) != 0))
+        return -1;
+    return hold(core, call, reply, err);
+}
+
+static int on_get(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_get *get = &call->msg->get;
+    struct msg reply = {.kind = MSG_CHUNK,
+                        .chunk = {.hash = get->hash, .offset = get->offset}};
+    struct error why = {0};
+    struct buf data = {0};
+    char hash[HASH_TEXT];
+
+    text_of_hash(get->hash, hash);
+    if (artifact_read(core->setup.artifacts, hash, get->offset, get->count, &data,
+                      &reply.chunk.size, &why) != 0)
+        reply.chunk.text = slice_of(why.text);
+    else
+        reply.chunk.data = (struct slice){data.data, data.size};
+    int rc = answer(core, call, reply, err);
+    buf_free(&data);
+    return rc;
+}
+
+/* ---- clients --------------------------------------------------------------- */
+
+static int on_submit(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_submit *submit = &call->msg->submit;
+    struct plan *plan = NULL;
+    struct store_submitted did;
+    char request[HASH_TEXT], file[PROTO_TEXT_MAX + 1];
+    struct error why;
+    int rc = -1;
+
+    if (!version_fits(core, call, submit->version, submit->request))
+        return 0;
+    text_of_hash(submit->request, request);
+    snprintf(file, sizeof file, "%.*s", (int)submit->file.size, submit->file.data);
+    plan = plan_from_grid(submit->grid.data, submit->grid.size, file, &why);
+    if (!plan)
+        return answer_error(core, call, submit->request, &why, err);
+    if (store_begin(core->setup.store, err) != 0 ||
+        store_submit(core->setup.store, plan, request, core->wall_ms, &did, err) != 0 ||
+        core_load_queue(core, err) != 0)
+        goto done;
+    core_note(core, LOG_INFO, "sweep %s: %" PRIu64 " jobs, %" PRIu64 " new",
+              plan->name, did.jobs, did.added);
+    struct msg reply = {.kind = MSG_SUBMITTED,
+                        .submitted = {.request = submit->request,
+                                      .sweep = did.sweep,
+                                      .name = slice_of(plan->name),
+                                      .jobs = did.jobs,
+                                      .added = did.added}};
+    rc = hold(core, call, reply, err);
+done:
+    plan_free(&plan);
+    return rc;
+}
+
+static void submit_failed(struct core *core, const struct call *call,
+                          const struct error *why)
+{
+    (void)answer_error(core, call, call->msg->submit.request, why, NULL);
+}
+
+static int on_ping(struct core *core, const struct call *call, struct error *err)
+{
+    return answer(core, call, pong(core), err);
+}
+
+static int on_error(struct core *core, const struct call *call, struct error *err)
+{
+    (void)err;
+    core_note(core, LOG_WARN, "a peer reports: %.*s",
+              (int)call->msg->error.text.size, call->msg->error.text.data);
+    return 0;
+}
+
+/* ---- the table ------------------------------------------------------------- */
+
+static const struct handler {
+    int (*run)(struct core *core, const struct call *call, struct error *err);
+    bool for_workers; /* others are asked who they are */
+    /* After recovery from run's failure: tell the peer, if that helps. */
+    void (*failed)(struct core *core, const struct call *call,
+                   const struct error *why);
+} HANDLERS[] = {
+    [MSG_HELLO] = {on_hello, false, NULL},
+    [MSG_BEAT] = {on_beat, true, NULL},
+    [MSG_RESULT] = {on_result, true, result_failed},
+    [MSG_PUT] = {on_put, true, NULL},
+    [MSG_GET] = {on_get, true, NULL},
+    [MSG_BYE] = {on_bye, true, NULL},
+    [MSG_SUBMIT] = {on_submit, false, submit_failed},
+    [MSG_PING] = {on_ping, false, NULL},
+    [MSG_ERROR] = {on_error, false, NULL},
+};
+
+enum { HANDLER_COUNT = sizeof HANDLERS / sizeof HANDLERS[0] };
+
+void handle_message(struct core *core, const struct wire_peer *from,
+                    const struct msg *msg)
+{
+    struct call call = {.from = from, .msg = msg};
+    struct msg who = {.kind = MSG_WHO};
+    struct error err = {0};
+
+    if ((size_t)msg->kind >= HANDLER_COUNT || !HANDLERS[msg->kind].run) {
+        err_set(&err, ERR_INVALID, "%s is not for a coordinator",
+                msg_kind_name(msg->kind));
+        core_malformed(core, from, err.text);
+        return;
+    }
+    if (!core->loaded)
+        return;
+    const struct handler *handler = &HANDLERS[msg->kind];
+    call.worker = roster_by_peer(core->roster, from);
+    if (handler->for_workers && !call.worker) {
+        (void)answer(core, &call, who, NULL);
+        return;
+    }
+    if (call.worker) {
+        call.worker->seen_ms = core->now_ms;
+        lease_renew(&call.worker->leases, core_deadline(core));
+    }
+    if (handler->run(core, &call, &err) == 0)
+        return;
+    call.worker = NULL; /* recovery forgets them */
+    core_fail(core, &err);
+    if (handler->failed)
+        handler->failed(core, &call, &err);
+}
