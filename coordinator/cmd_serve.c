@@ -1,0 +1,59 @@
+/* coord serve: the coordinator in the foreground. */
+
+#include "coordinator/cli.h"
+
+#include "common/error.h"
+#include "coordinator/serve.h"
+
+#include <getopt.h>
+
+/* Loopback: nobody is authenticated, so nobody else is let in unasked. */
+static const char BIND[] = "tcp://127.0.0.1:7077";
+
+enum {
+    LEASE_MAX_S = 24 * 3600,
+    BEAT_MIN_MS = 50, /* below, beats are the load */
+    BEAT_MAX_MS = 600 * 1000,
+};
+
+/* A worker must be able to miss a beat without losing its jobs. */
+static int check_times(int64_t lease_ms, int64_t beat_ms, struct error *err)
+{
+    if (lease_ms >= 2 * beat_ms)
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "a lease of %lld ms is too short for a beat of %lld ms: expected "
+                   "two beats or more",
+                   (long long)lease_ms, (long long)beat_ms);
+}
+
+int cmd_serve(struct cli *cli, int argc, char **argv)
+{
+    static const struct option options[] = {{"bind", required_argument, NULL, 'b'},
+                                            {"lease", required_argument, NULL, 'l'},
+                                            {"beat", required_argument, NULL, 't'},
+                                            {NULL, 0, NULL, 0}};
+    struct serve_setup setup = {.dir = cli->dir, .bind = BIND};
+    int64_t lease_s = SERVE_LEASE_MS / 1000, beat_ms = SERVE_BEAT_MS;
+    struct error err = {0};
+    int option, rc = 0;
+
+    while (rc == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'b')
+            setup.bind = optarg;
+        else if (option == 'l')
+            rc = cli_integer("--lease", optarg, 1, LEASE_MAX_S, &lease_s, &err);
+        else if (option == 't')
+            rc = cli_integer("--beat", optarg, BEAT_MIN_MS, BEAT_MAX_MS, &beat_ms, &err);
+        else
+            return cli_usage(cli, "unknown option");
+    }
+    if (rc == 0 && optind < argc)
+        return cli_usage(cli, "unexpected '%s'", argv[optind]);
+    if (rc != 0 || check_times(lease_s * 1000, beat_ms, &err) != 0 ||
+        cli_make_dir(cli, &err) != 0)
+        return cli_fail(cli, &err);
+    setup.lease_ms = (uint32_t)(lease_s * 1000);
+    setup.beat_ms = (uint32_t)beat_ms;
+    return serve_run(&setup, &err) == 0 ? EXIT_OK : cli_fail(cli, &err);
+}

@@ -1,0 +1,254 @@
+#include "coordinator/serve.h"
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "coordinator/artifact.h"
+#include "coordinator/core.h"
+#include "coordinator/handle.h"
+#include "coordinator/lock.h"
+#include "coordinator/store.h"
+#include "proto/wire.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum {
+    /* A batch: what waits, but never so much that its first reply waits long. */
+    BATCH_MESSAGES = 1000,
+    BATCH_US = 5000,
+    /* The core looks at its leases at least this often. */
+    TURN_MS = 250,
+    /* The write-ahead log is copied into the database at quiet moments once it
+     * has this size; a moment is looked for once a second. */
+    WAL_MAX = 16 << 20,
+    CHECKPOINT_MS = 1000,
+};
+
+struct serve {
+    const struct serve_setup *setup;
+    struct store *store;
+    struct artifact_store *artifacts;
+    struct wire *wire;
+    struct core *core;
+    int lock_fd, signal_fd;
+    int64_t checkpoint_ms; /* the last try */
+    bool checkpoint_failed;
+    char endpoint[WIRE_ENDPOINT_MAX];
+    char endpoint_path[PATH_MAX]; /* "" until the file is written */
+};
+
+/* ---- the core's hands ------------------------------------------------------ */
+
+static void send_bytes(void *user, const struct wire_peer *to, const void *bytes,
+                       size_t size)
+{
+    struct serve *serve = user;
+    struct error err;
+
+    if (wire_send_bytes(serve->wire, to, bytes, size, &err) == 0)
+        return;
+    if (err.code == ERR_NOT_FOUND)
+        core_gone(serve->core, to);
+    else
+        log_line(LOG_WARN, "serve", "a reply was not sent: %s", err.text);
+}
+
+static void note(void *user, enum log_level level, const char *text)
+{
+    (void)user;
+    log_line(level, "serve", "%s", text);
+}
+
+/* ---- opening --------------------------------------------------------------- */
+
+static char *path_of(const struct serve *serve, const char *name,
+                     char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s/%s", serve->setup->dir, name);
+    return out;
+}
+
+/* One descriptor per worker: take as many as the system gives. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int open_signals(struct serve *serve, struct error *err)
+{
+    sigset_t mask;
+
+    signal(SIGPIPE, SIG_IGN);
+    /* A file that has grown to the limit is a full disk, not a reason to die. */
+    signal(SIGXFSZ, SIG_IGN);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &mask, NULL) == 0)
+        serve->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    return serve->signal_fd < 0 ? err_errno(err, ERR_IO, "cannot watch signals") : 0;
+}
+
+static int open_core(struct serve *serve, struct error *err)
+{
+    struct core_setup setup = {.store = serve->store,
+                               .artifacts = serve->artifacts,
+                               .lease_ms = serve->setup->lease_ms,
+                               .beat_ms = serve->setup->beat_ms,
+                               .send = send_bytes,
+                               .note = note,
+                               .user = serve};
+
+    while (setup.epoch == 0)
+        if (getrandom(&setup.epoch, sizeof setup.epoch, 0) !=
+            (ssize_t)sizeof setup.epoch)
+            return err_errno(err, ERR_IO, "no random numbers");
+    serve->core = core_new(&setup, clock_mono_ms(), clock_wall_ms(), err);
+    return serve->core ? 0 : -1;
+}
+
+static int write_endpoint(struct serve *serve, struct error *err)
+{
+    char line[WIRE_ENDPOINT_MAX + 1];
+    int size = snprintf(line, sizeof line, "%s\n", serve->endpoint);
+
+    path_of(serve, "endpoint", serve->endpoint_path);
+    return file_write(serve->endpoint_path, line, (size_t)size, err);
+}
+
+/* The lock first: nothing of a directory that is another's is touched. */
+static int open_parts(struct serve *serve, struct error *err)
+{
+    char path[PATH_MAX];
+
+    raise_file_limit();
+    serve->lock_fd = lock_take(path_of(serve, "lock", path), err);
+    if (serve->lock_fd < 0)
+        return -1;
+    if (open_signals(serve, err) != 0)
+        return -1;
+    unlink(path_of(serve, "endpoint", path)); /* of one that was killed */
+    serve->store = store_open(path_of(serve, "coord.db", path), true, err);
+    if (!serve->store)
+        return -1;
+    serve->artifacts = artifact_open(path_of(serve, "artifacts", path), err);
+    if (!serve->artifacts)
+        return -1;
+    serve->wire = wire_listen(serve->setup->bind, serve->endpoint, err);
+    if (!serve->wire)
+        return -1;
+    if (open_core(serve, err) != 0)
+        return -1;
+    return write_endpoint(serve, err);
+}
+
+static void close_parts(struct serve *serve)
+{
+    if (serve->endpoint_path[0])
+        unlink(serve->endpoint_path);
+    core_free(&serve->core);
+    wire_free(&serve->wire);
+    artifact_close(&serve->artifacts);
+    store_close(&serve->store);
+    if (serve->signal_fd >= 0)
+        close(serve->signal_fd);
+    if (serve->lock_fd >= 0)
+        close(serve->lock_fd);
+}
+
+/* ---- the loop -------------------------------------------------------------- */
+
+/* Handle what waits, within the bounds of a batch. Returns whether all was. */
+static bool drain(struct serve *serve)
+{
+    int64_t end_us = clock_mono_us() + BATCH_US;
+    struct wire_peer from;
+    struct msg msg;
+    struct error err;
+
+    for (int i = 0; i < BATCH_MESSAGES && clock_mono_us() < end_us; i++) {
+        int got = wire_recv(serve->wire, &from, &msg, &err);
+        if (got == 0)
+            return true;
+        if (got < 0) {
+            core_malformed(serve->core, &from, err.text);
+            continue;
+        }
+        handle_message(serve->core, &from, &msg);
+        msg_free(&msg);
+    }
+    return false;
+}
+
+static void checkpoint(struct serve *serve, int64_t now_ms)
+{
+    struct error err;
+
+    if (now_ms - serve->checkpoint_ms < CHECKPOINT_MS)
+        return;
+    serve->checkpoint_ms = now_ms;
+    bool failed = store_checkpoint(serve->store, WAL_MAX, &err) != 0;
+    if (failed && !serve->checkpoint_failed)
+        log_line(LOG_WARN, "serve", "the write-ahead log stays long: %s", err.text);
+    serve->checkpoint_failed = failed;
+}
+
+static bool told_to_stop(struct serve *serve)
+{
+    struct signalfd_siginfo info;
+    bool told = false;
+
+    while (read(serve->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        told = true;
+    return told;
+}
+
+static int loop(struct serve *serve, struct error *err)
+{
+    struct wire_poll items[] = {{.fd = serve->signal_fd}, {.wire = serve->wire}};
+    int64_t quarter_ms = serve->setup->lease_ms / 4;
+    int64_t turn_ms = quarter_ms < TURN_MS ? quarter_ms : TURN_MS;
+    bool drained = true;
+
+    while (!serve->core->stopping) {
+        if (wire_poll(items, 2, drained ? turn_ms : 0, err) < 0)
+            return -1;
+        serve->core->stopping = told_to_stop(serve);
+        core_turn(serve->core, clock_mono_ms(), clock_wall_ms());
+        drained = drain(serve);
+        core_settle(serve->core, drained);
+        if (drained)
+            checkpoint(serve, serve->core->now_ms);
+    }
+    return 0;
+}
+
+int serve_run(const struct serve_setup *setup, struct error *err)
+{
+    struct serve serve = {.setup = setup, .lock_fd = -1, .signal_fd = -1};
+    int rc = -1;
+
+    if (open_parts(&serve, err) != 0)
+        goto done;
+    log_line(LOG_INFO, "serve", "ready: endpoint=%s dir=%s pid=%ld", serve.endpoint,
+             setup->dir, (long)getpid());
+    rc = loop(&serve, err);
+    log_line(LOG_INFO, "serve", "stopping: workers keep what they have");
+done:
+    close_parts(&serve);
+    return rc;
+}

@@ -1,0 +1,29 @@
+#ifndef COORD_SERVE_H
+#define COORD_SERVE_H
+
+/* The coordinator's process: the core (core.h) with a socket, a database, a
+ * clock and signals. */
+
+#include <stdint.h>
+
+struct error;
+
+enum {
+    SERVE_LEASE_MS = 6000, /* three beats: one may be lost, one may be late */
+    SERVE_BEAT_MS = 2000,
+};
+
+struct serve_setup {
+    const char *dir;  /* the state directory, which exists */
+    const char *bind; /* endpoint; "tcp://127.0.0.1:*" takes a free port */
+    uint32_t lease_ms, beat_ms;
+};
+
+/* Serve until SIGTERM or SIGINT; then nothing more is handed out, what is done
+ * is committed, and workers are told nothing: they keep computing and deliver to
+ * the next coordinator. Logs to stderr, one line when ready.
+ *
+ * DIR/lock is held, DIR/endpoint has the endpoint while it serves. */
+int serve_run(const struct serve_setup *setup, struct error *err);
+
+#endif
