@@ -33,7 +33,9 @@ struct cli {
     enum cli_form form; /* --json, --csv */
     bool color;         /* stdout is a terminal and NO_COLOR is not set */
     bool terminal;      /* stderr is a terminal: progress bars may move */
+    bool dir_named;     /* by --dir: hints must repeat it */
     const char *verb;
+    const char *args;   /* of the verb, for its usage line */
 };
 
 struct cli_verb {
@@ -59,6 +61,13 @@ int cmd_worker(struct cli *cli, int argc, char **argv);
 
 /* DIR/NAME into out; returns out. Cut names are a bug (DIR is bounded). */
 char *cli_path(const struct cli *cli, const char *name, char *out, size_t size);
+
+/* Create the state directory and what leads to it. ERR_IO. */
+int cli_make_dir(const struct cli *cli, struct error *err);
+
+/* An integer option's value, from min to max. ERR_INVALID names the option. */
+int cli_integer(const char *option, const char *text, int64_t min, int64_t max,
+                int64_t *ret, struct error *err);
 
 /* Print "coord VERB: sentence" to stderr and return the exit code that belongs
  * to the error (ERR_INVALID -> usage, ...). */

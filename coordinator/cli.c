@@ -1,0 +1,104 @@
+#include "coordinator/cli.h"
+
+#include "common/error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* What an error means to a script. */
+static const enum exit_code CODES[] = {
+    [ERR_NONE] = EXIT_JOB_FAILED,
+    [ERR_INVALID] = EXIT_USAGE,
+    [ERR_NO_MEMORY] = EXIT_JOB_FAILED,
+    [ERR_IO] = EXIT_JOB_FAILED,
+    [ERR_DATA] = EXIT_JOB_FAILED,
+    [ERR_NOT_FOUND] = EXIT_USAGE,
+    [ERR_BUSY] = EXIT_JOB_FAILED,
+    [ERR_REFUSED] = EXIT_REFUSED,
+    [ERR_TIMEOUT] = EXIT_TIMEOUT,
+    [ERR_UNSUPPORTED] = EXIT_USAGE,
+};
+
+char *cli_path(const struct cli *cli, const char *name, char *out, size_t size)
+{
+    int length = snprintf(out, size, "%s/%s", cli->dir, name);
+
+    assert(length > 0 && (size_t)length < size);
+    (void)length;
+    return out;
+}
+
+int cli_make_dir(const struct cli *cli, struct error *err)
+{
+    char path[sizeof cli->dir];
+
+    snprintf(path, sizeof path, "%s", cli->dir);
+    for (char *slash = path + 1;; slash++) {
+        slash += strcspn(slash, "/");
+        char held = *slash;
+        *slash = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            return err_errno(err, ERR_IO, "cannot create the state directory %s", path);
+        *slash = held;
+        if (held == '\0')
+            return 0;
+    }
+}
+
+int cli_integer(const char *option, const char *text, int64_t min, int64_t max,
+                int64_t *ret, struct error *err)
+{
+    char *end;
+
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number < min || number > max)
+        return err_set(err, ERR_INVALID,
+                       "%s: expected an integer from %" PRId64 " to %" PRId64
+                       ", not '%s'",
+                       option, min, max, text);
+    *ret = number;
+    return 0;
+}
+
+int cli_fail(const struct cli *cli, const struct error *err)
+{
+    fprintf(stderr, "coord %s: %s\n", cli->verb, err->text);
+    return CODES[err->code];
+}
+
+int cli_usage(const struct cli *cli, const char *fmt, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "coord %s: ", cli->verb);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fprintf(stderr, "\nusage: coord %s %s\n", cli->verb, cli->args);
+    return EXIT_USAGE;
+}
+
+struct store *cli_store(const struct cli *cli, struct error *err)
+{
+    char path[sizeof cli->dir + 16];
+    struct error why;
+    struct store *store =
+        store_open(cli_path(cli, "coord.db", path, sizeof path), false, &why);
+
+    if (store)
+        return store;
+    if (why.code == ERR_NOT_FOUND)
+        err_set(err, why.code,
+                "there is no database in %s yet: 'coord run GRID' makes one, and --dir "
+                "names another directory",
+                cli->dir);
+    else if (err)
+        *err = why;
+    return NULL;
+}

@@ -1,0 +1,117 @@
+/* coord submit: hand a grid to the coordinator of the state directory, or say
+ * what it comes to without one. */
+
+#include "coordinator/cli.h"
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "coordinator/plan_print.h"
+#include "coordinator/submit.h"
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+
+static int dry_run(struct cli *cli, const char *file, const struct buf *grid)
+{
+    struct error err;
+    struct plan *plan = plan_from_grid(grid->data, grid->size, file, &err);
+
+    if (!plan)
+        return cli_fail(cli, &err);
+    plan_print(plan, cli->form, stdout);
+    plan_free(&plan);
+    return EXIT_OK;
+}
+
+/* DIR/endpoint, one line. */
+static int read_endpoint(const struct cli *cli, char ret[WIRE_ENDPOINT_MAX],
+                         struct error *err)
+{
+    char path[sizeof cli->dir + 16];
+    struct buf line = {0};
+    int rc = -1;
+
+    cli_path(cli, "endpoint", path, sizeof path);
+    if (file_read(path, WIRE_ENDPOINT_MAX - 1, &line, err) == 0) {
+        snprintf(ret, WIRE_ENDPOINT_MAX, "%.*s", (int)strcspn(line.data, "\n"),
+                 line.data);
+        rc = 0;
+    } else if (err->code == ERR_NOT_FOUND) {
+        err_set(err, ERR_NOT_FOUND,
+                "no coordinator serves %s: start one with 'coord serve', or do all on "
+                "this machine with 'coord run GRID'",
+                cli->dir);
+    }
+    buf_free(&line);
+    return rc;
+}
+
+static void print_answer(const struct cli *cli, const struct submit_answer *answer)
+{
+    struct buf name = {0};
+
+    if (cli->form == FORM_JSON) {
+        json_put_text(&name, answer->name, strlen(answer->name));
+        printf("{\"sweep\": %s, \"id\": %" PRId64 ", \"jobs\": %" PRIu64
+               ", \"added\": %" PRIu64 "}\n",
+               name.data ? name.data : "\"\"", answer->sweep, answer->jobs,
+               answer->added);
+    } else {
+        fprintf(stderr, "%s: %" PRIu64 " jobs, %" PRIu64 " new\n", answer->name,
+                answer->jobs, answer->added);
+    }
+    buf_free(&name);
+}
+
+static int submit(struct cli *cli, const char *file, const struct buf *grid, bool wait)
+{
+    char endpoint[WIRE_ENDPOINT_MAX];
+    struct submit_answer answer;
+    struct error err = {0};
+
+    if (read_endpoint(cli, endpoint, &err) != 0) {
+        int code = cli_fail(cli, &err);
+        return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;
+    }
+    const struct submit_request request = {.endpoint = endpoint,
+                                           .file = file,
+                                           .grid = grid->data,
+                                           .size = grid->size,
+                                           .unheard_ms = SUBMIT_UNHEARD_MS};
+    if (submit_send(&request, &answer, &err) != 0) {
+        int code = cli_fail(cli, &err);
+        return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;
+    }
+    print_answer(cli, &answer);
+    return wait ? cli_wait(cli, answer.sweep, 0, NULL, NULL) : EXIT_OK;
+}
+
+int cmd_submit(struct cli *cli, int argc, char **argv)
+{
+    static const struct option options[] = {{"dry-run", no_argument, NULL, 'n'},
+                                            {"wait", no_argument, NULL, 'w'},
+                                            {NULL, 0, NULL, 0}};
+    bool dry = false, wait = false;
+    struct buf grid = {0};
+    struct error err;
+    int option, code;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?')
+            return cli_usage(cli, "unknown option");
+        dry = dry || option == 'n';
+        wait = wait || option == 'w';
+    }
+    if (argc - optind != 1)
+        return cli_usage(cli, "expected one grid file");
+    const char *file = argv[optind];
+    if (file_read(file, PROTO_GRID_MAX, &grid, &err) != 0)
+        return cli_fail(cli, &err);
+    code = dry ? dry_run(cli, file, &grid) : submit(cli, file, &grid, wait);
+    buf_free(&grid);
+    return code;
+}
