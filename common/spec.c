@@ -339,7 +339,7 @@ static int parse_line(struct slice line, struct spec *spec, struct error *err)
         return -1;
     }
     value_free(&value);
-    if (spec->count == before)
+    if (spec->count != before + 1)
         return err_set(err, ERR_INVALID, "option '%s': repeated, or its default", name);
     if (strcmp(spec->items[before].opt->name, name) != 0)
         return err_set(err, ERR_INVALID, "option '%s': out of order", name);

@@ -221,6 +221,8 @@ static void test_parse_is_strict(void **state)
          "spec: option 'optimizer.lr': repeated, or its default"},
         {"coord-spec 1 train\nseed.init=1\nseed.init=2\n",
          "spec: option 'seed.init': repeated, or its default"},
+        {"coord-spec 1 train\noptimizer.lr=0.2\noptimizer.lr=0.1\n",
+         "spec: option 'optimizer.lr': repeated, or its default"},
         {"coord-spec 1 train\nseed.init=1\nnumerics=1\n",
          "spec: option 'numerics': out of order"},
         {"coord-spec 1 train\noptimizer.lr=1\n", "spec: not a canonical text"},
