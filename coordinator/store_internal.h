@@ -37,7 +37,6 @@ enum stmt {
     STMT_JOB_SET,
     STMT_JOB_SPEC,
     STMT_EVENT_ADD,
-    STMT_COUNT_MOVE,
     STMT_READY,
     STMT_RUNNING,
     STMT_DEPENDANTS,
@@ -67,6 +66,8 @@ enum stmt {
     STMT_SWEEP_SET,
     STMT_COUNT_INIT,
     STMT_COUNT_ADD,
+    STMT_SWEEPS_OF,
+    STMT_JOB_SHARE,
     STMT_MEMBER_KNOWN,
     STMT_MEMBER_ADD,
     STMT_DEP_ADD,
@@ -82,11 +83,20 @@ enum stmt {
     STMT_COUNT_ALL,
 };
 
+/* What a batch changes in the counts of one sweep, by state. */
+struct sweep_delta {
+    char *sweep;
+    int64_t n[JOB_STATE_COUNT];
+};
+
 struct store {
     sqlite3 *db;
     char *path;
     int lock; /* descriptor that holds the writer's lock; -1: a reader */
     sqlite3_stmt *stmt[STMT_COUNT_ALL];
+    struct sweep_delta *deltas; /* one per sweep met so far */
+    size_t delta_count;
+    bool counts_moved; /* some delta is not 0 */
 };
 
 /* A value for a place in a statement, ?1 first. */
@@ -174,6 +184,8 @@ struct job_row {
     uint32_t attempt; /* the latest */
     int32_t priority;
     bool probe;
+    bool shared;  /* more than one sweep lists it */
+    size_t sweep; /* the first one's place in store->deltas */
 };
 
 /* ERR_NOT_FOUND. */
@@ -215,6 +227,21 @@ int job_give_up(struct store *store, struct job_row *job, struct job_note note,
 
 /* Compute and write the rows of `path` from a probe's stored points. */
 int path_write(struct store *store, int64_t job, struct error *err);
+
+/* --- store_count.c ---------------------------------------------------------- */
+
+/* The counts of `sweep_count`, gathered over a batch and written once at its end
+ * (an UPDATE per event would be a quarter of the cost of a job). */
+
+/* The place of a sweep in store->deltas. */
+int count_place(struct store *store, struct slice sweep, size_t *ret, struct error *err);
+void count_add(struct store *store, size_t place, enum job_state state, int64_t n);
+/* A job moves in every sweep that lists it. */
+int count_move(struct store *store, const struct job_row *job, enum job_state next,
+               struct error *err);
+int count_flush(struct store *store, struct error *err);
+void count_forget(struct store *store); /* a rollback */
+void count_free(struct store *store);
 
 /* --- store_param.c ---------------------------------------------------------- */
 

@@ -19,9 +19,12 @@ int job_load(struct store *store, int64_t id, struct job_row *ret, struct error 
     row.attempt = (uint32_t)stmt_int(store, STMT_JOB, 1);
     row.priority = (int32_t)stmt_int(store, STMT_JOB, 2);
     row.probe = slice_is(stmt_text(store, STMT_JOB, 3), "probe");
+    row.shared = stmt_int(store, STMT_JOB, 5) != 0;
+    got = count_place(store, stmt_text(store, STMT_JOB, 4), &row.sweep, err);
     stmt_end(store, STMT_JOB);
-    *ret = row;
-    return 0;
+    if (got == 0)
+        *ret = row;
+    return got;
 }
 
 int job_move(struct store *store, struct job_row *job, enum job_event event,
@@ -45,10 +48,7 @@ int job_move(struct store *store, struct job_row *job, enum job_event event,
                       arg_text(job_event_name(event)), arg_text_or_null(cause),
                       arg_text_or_null(note.detail)),
                  err) != 0 ||
-        stmt_run(store, STMT_COUNT_MOVE,
-                 ARGS(arg_int(job->id), arg_text(job_state_name(job->state)),
-                      arg_text(job_state_name(next))),
-                 err) != 0)
+        count_move(store, job, next, err) != 0)
         return -1;
     job->state = next;
     return 0;

@@ -71,7 +71,9 @@ struct query *query_open(struct store *store, const char *sql, const char *const
     if (!query)
         goto nomem;
     query->store = store;
-    if (prepare(query, sql, err) != 0 || bind_texts(query, args, arg_count, err) != 0)
+    /* Within a batch its own changes are seen, those of the counts as well. */
+    if (count_flush(store, err) != 0 || prepare(query, sql, err) != 0 ||
+        bind_texts(query, args, arg_count, err) != 0)
         goto fail;
     columns = (size_t)sqlite3_column_count(query->stmt) + 1;
     query->reals = calloc(columns, sizeof *query->reals);

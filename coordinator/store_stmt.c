@@ -15,19 +15,17 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_MARK_RELEASE] = "RELEASE mark",
     [STMT_MARK_UNDO] = "ROLLBACK TO mark",
 
-    [STMT_JOB] = "SELECT state, attempt, priority, kind FROM job WHERE id = ?1",
+    [STMT_JOB] = "SELECT state, attempt, priority, kind, sweep, shared"
+                 " FROM job WHERE id = ?1",
     [STMT_JOB_BY_KEY] = "SELECT id FROM job WHERE key = ?1",
-    [STMT_JOB_ADD] = "INSERT INTO job (key, kind, state, sweep, spec, classes, tolerance,"
-                     " priority, time_limit_s, attempt, created_ms)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, 0, ?9)",
+    [STMT_JOB_ADD] = "INSERT INTO job (key, kind, state, sweep, shared, spec, classes,"
+                     " tolerance, priority, time_limit_s, attempt, created_ms)"
+                     " VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, 0, ?8, 0, ?9)",
     [STMT_JOB_SET] = "UPDATE job SET state = ?2, attempt = ?3, cause = ?4, reason = ?5,"
                      " ended_ms = ?6 WHERE id = ?1",
     [STMT_JOB_SPEC] = "SELECT spec, time_limit_s FROM job WHERE id = ?1",
     [STMT_EVENT_ADD] = "INSERT INTO event (at_ms, job, attempt, event, cause, detail)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [STMT_COUNT_MOVE] = "UPDATE sweep_count SET n = n + iif(state = ?3, 1, -1)"
-                        " WHERE sweep IN (SELECT sweep FROM sweep_job WHERE job = ?1)"
-                        " AND state IN (?2, ?3)",
     [STMT_READY] = "SELECT id, priority FROM job WHERE state = 'ready' AND id > ?1"
                    " ORDER BY priority DESC, id",
     [STMT_RUNNING] = "SELECT t.job, t.attempt, t.worker, w.uuid FROM attempt t"
@@ -88,8 +86,11 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                        " max_running = ?5, submitted_ms = ?6 WHERE name = ?1",
     [STMT_COUNT_INIT] = "INSERT INTO sweep_count VALUES (?1, ?2, 0)"
                         " ON CONFLICT DO NOTHING",
-    [STMT_COUNT_ADD] = "UPDATE sweep_count SET n = n + 1 WHERE sweep = ?1 AND state ="
-                       " (SELECT state FROM job WHERE id = ?2)",
+    [STMT_COUNT_ADD] = "UPDATE sweep_count SET n = n + ?3"
+                       " WHERE sweep = ?1 AND state = ?2",
+    [STMT_SWEEPS_OF] = "SELECT DISTINCT sweep FROM sweep_job WHERE job = ?1",
+    [STMT_JOB_SHARE] = "UPDATE job SET shared = 1"
+                       " WHERE id = ?1 AND sweep <> ?2 AND NOT shared",
     [STMT_MEMBER_KNOWN] = "SELECT 1 FROM sweep_job WHERE sweep = ?1 AND job = ?2 LIMIT 1",
     [STMT_MEMBER_ADD] = "INSERT INTO sweep_job"
                         " (sweep, job, intervention, role, probe, seed, point)"

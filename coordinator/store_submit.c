@@ -15,6 +15,7 @@ struct submit {
     bool *added;  /* those that are new */
     uint64_t added_count;
     int64_t sweep;       /* row */
+    size_t place;        /* in the store's counts */
     bool extends;        /* the sweep was there before */
     struct names varied; /* by this and by earlier submissions */
     bool varies_more;    /* than before */
@@ -54,6 +55,8 @@ static int write_sweep(struct submit *s, struct error *err)
     enum stmt write;
 
     if (find_id(s->store, STMT_SWEEP, plan->name, &s->sweep, err) != 0)
+        return -1;
+    if (count_place(s->store, slice_of(plan->name), &s->place, err) != 0)
         return -1;
     s->extends = s->sweep != 0;
     write = s->extends ? STMT_SWEEP_SET : STMT_SWEEP_ADD;
@@ -162,18 +165,35 @@ static int add_member(struct submit *s, int64_t job, const struct plan_member *m
     return rc;
 }
 
+/* A job that was there before, perhaps in this very sweep. */
+static int count_known_job(struct submit *s, int64_t id, struct error *err)
+{
+    const char *sweep = s->plan->name;
+    int known =
+        stmt_row(s->store, STMT_MEMBER_KNOWN, ARGS(arg_text(sweep), arg_int(id)), err);
+    struct job_row job;
+
+    stmt_end(s->store, STMT_MEMBER_KNOWN);
+    if (known != 0)
+        return known < 0 ? -1 : 0;
+    if (job_load(s->store, id, &job, err) != 0)
+        return -1;
+    count_add(s->store, s->place, job.state, 1);
+    return stmt_run(s->store, STMT_JOB_SHARE, ARGS(arg_int(id), arg_text(sweep)), err);
+}
+
 /* A job counts once in a sweep, however many of its points ask for it. */
 static int add_members(struct submit *s, size_t place, struct error *err)
 {
     const struct plan_job *job = &s->plan->jobs[place];
-    const struct arg key[] = {arg_text(s->plan->name), arg_int(s->ids[place])};
-    int known = stmt_row(s->store, STMT_MEMBER_KNOWN, key, 2, err);
+    int64_t id = s->ids[place];
 
-    stmt_end(s->store, STMT_MEMBER_KNOWN);
-    if (known < 0 || (known == 0 && stmt_run(s->store, STMT_COUNT_ADD, key, 2, err) != 0))
+    if (s->added[place])
+        count_add(s->store, s->place, JOB_WAITING, 1);
+    else if (count_known_job(s, id, err) != 0)
         return -1;
     for (size_t i = 0; i < job->member_count; i++)
-        if (add_member(s, s->ids[place], &job->members[i], err) != 0)
+        if (add_member(s, id, &job->members[i], err) != 0)
             return -1;
     return 0;
 }

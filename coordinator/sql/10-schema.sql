@@ -27,6 +27,7 @@ CREATE TABLE job ( -- one training run, probe or derived state; one per key
     kind TEXT NOT NULL CHECK (kind IN ('train', 'probe', 'derive')), -- what it does
     state TEXT NOT NULL CHECK (state IN ('waiting', 'ready', 'running', 'done', 'failed', 'cancelled', 'skipped')), -- now; the events, replayed
     sweep TEXT NOT NULL REFERENCES sweep (name), -- the first that asked for it
+    shared INTEGER NOT NULL CHECK (shared IN (0, 1)), -- 1: other sweeps list it too
     spec TEXT NOT NULL, -- canonical spec: every value that is not the default
     classes INTEGER, -- classes of the run's data set; NULL: not a run
     tolerance REAL, -- rise up to which a path counts as monotone; NULL: not a probe
@@ -54,7 +55,7 @@ CREATE TABLE sweep_job ( -- a job's place in a sweep; equal points share a job
 ) STRICT;
 CREATE INDEX sweep_job_job ON sweep_job (job);
 
-CREATE TABLE sweep_count ( -- jobs of a sweep by state; kept with every event
+CREATE TABLE sweep_count ( -- jobs of a sweep by state; kept with every batch
     sweep TEXT NOT NULL REFERENCES sweep (name), -- the sweep
     state TEXT NOT NULL, -- as job.state
     n INTEGER NOT NULL CHECK (n >= 0), -- jobs of the sweep in that state
@@ -114,7 +115,7 @@ CREATE TABLE attempt ( -- one try of a job on a worker
     provenance TEXT, -- JSON: version, kernels, blas core type, cpu, host, data hash
     log TEXT, -- tail of the trial's output
     PRIMARY KEY (job, attempt)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX attempt_running ON attempt (worker) WHERE state = 'running';
 
 CREATE TABLE event ( -- append-only; a job's events, replayed, give its state

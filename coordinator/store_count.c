@@ -1,0 +1,108 @@
+/* How many jobs of each sweep are in each state, gathered over a batch. */
+
+#include "coordinator/store_internal.h"
+
+#include "common/error.h"
+
+#include <stdlib.h>
+
+int count_place(struct store *store, struct slice sweep, size_t *ret, struct error *err)
+{
+    struct sweep_delta *deltas;
+
+    /* Sweeps are few, and the latest is asked for most. */
+    for (size_t i = store->delta_count; i-- > 0;) {
+        if (slice_is(sweep, store->deltas[i].sweep)) {
+            *ret = i;
+            return 0;
+        }
+    }
+    deltas = realloc(store->deltas, (store->delta_count + 1) * sizeof *deltas);
+    if (deltas) {
+        store->deltas = deltas;
+        deltas[store->delta_count] = (struct sweep_delta){.sweep = slice_dup(sweep)};
+    }
+    if (!deltas || !deltas[store->delta_count].sweep)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a sweep");
+    *ret = store->delta_count++;
+    return 0;
+}
+
+void count_add(struct store *store, size_t place, enum job_state state, int64_t n)
+{
+    store->deltas[place].n[state] += n;
+    store->counts_moved = true;
+}
+
+static void move_in(struct store *store, size_t place, const struct job_row *job,
+                    enum job_state next)
+{
+    count_add(store, place, job->state, -1);
+    count_add(store, place, next, 1);
+}
+
+int count_move(struct store *store, const struct job_row *job, enum job_state next,
+               struct error *err)
+{
+    int got;
+
+    if (!job->shared) {
+        move_in(store, job->sweep, job, next);
+        return 0;
+    }
+    got = stmt_row(store, STMT_SWEEPS_OF, ARGS(arg_int(job->id)), err);
+    while (got > 0) {
+        size_t place;
+
+        if (count_place(store, stmt_text(store, STMT_SWEEPS_OF, 0), &place, err) != 0) {
+            stmt_end(store, STMT_SWEEPS_OF);
+            return -1;
+        }
+        move_in(store, place, job, next);
+        got = stmt_next(store, STMT_SWEEPS_OF, err);
+    }
+    return got;
+}
+
+static int flush_one(struct store *store, struct sweep_delta *delta, struct error *err)
+{
+    for (int state = 0; state < JOB_STATE_COUNT; state++) {
+        const char *name = job_state_name((enum job_state)state);
+
+        if (delta->n[state] == 0)
+            continue;
+        if (stmt_run(
+                store, STMT_COUNT_ADD,
+                ARGS(arg_text(delta->sweep), arg_text(name), arg_int(delta->n[state])),
+                err) != 0)
+            return -1;
+        delta->n[state] = 0;
+    }
+    return 0;
+}
+
+int count_flush(struct store *store, struct error *err)
+{
+    if (!store->counts_moved)
+        return 0;
+    for (size_t i = 0; i < store->delta_count; i++)
+        if (flush_one(store, &store->deltas[i], err) != 0)
+            return -1;
+    store->counts_moved = false;
+    return 0;
+}
+
+void count_forget(struct store *store)
+{
+    for (size_t i = 0; i < store->delta_count; i++)
+        for (int state = 0; state < JOB_STATE_COUNT; state++)
+            store->deltas[i].n[state] = 0;
+    store->counts_moved = false;
+}
+
+void count_free(struct store *store)
+{
+    for (size_t i = 0; i < store->delta_count; i++)
+        free(store->deltas[i].sweep);
+    free(store->deltas);
+}
