@@ -40,7 +40,6 @@ struct curve_metrics {
 
 /* alphas ascending, count >= 1. chance: the loss of guessing, ln K. */
 struct curve_metrics curve_metrics_of(const double *alphas, const double *values,
-                                      size_t count, double chance,
-                                      double tolerance);
+                                      size_t count, double chance, double tolerance);
 
 #endif

@@ -43,8 +43,7 @@ bool store_in_batch(const struct store *store);
 
 /* Truncate the write-ahead log when it has grown past size_bytes_max; at quiet
  * times, outside a batch. */
-int store_checkpoint(struct store *store, int64_t size_bytes_max,
-                     struct error *err);
+int store_checkpoint(struct store *store, int64_t size_bytes_max, struct error *err);
 
 /* --- submit ------------------------------------------------------------- */
 
@@ -57,9 +56,8 @@ struct store_submitted {
 
 /* Write a plan: the sweep (one per name; the latest grid text is kept), its new
  * jobs, parameters, needs, and the view runs_<name>. request makes it idempotent. */
-int store_submit(struct store *store, const struct plan *plan,
-                 const char *request, int64_t now_ms,
-                 struct store_submitted *ret, struct error *err);
+int store_submit(struct store *store, const struct plan *plan, const char *request,
+                 int64_t now_ms, struct store_submitted *ret, struct error *err);
 
 /* --- dispatch ----------------------------------------------------------- */
 
@@ -79,7 +77,7 @@ int store_each_ready(struct store *store, int64_t after,
 struct store_running {
     int64_t job;
     uint32_t attempt;
-    int64_t worker; /* row in table worker */
+    int64_t worker;       /* row in table worker */
     char uuid[HASH_TEXT]; /* that worker's name */
 };
 
@@ -111,8 +109,8 @@ int store_attempt_lost(struct store *store, int64_t job, uint32_t attempt,
  * REFUSED: none of its rows were written; when it was the running attempt's, that
  * has ended with cause exit, since the worker will not send it again. *ret_text,
  * of at least 256 bytes, explains a verdict that is not ACCEPTED. */
-int store_result(struct store *store, int64_t worker,
-                 const struct msg_result *result, int64_t now_ms,
+int store_result(struct store *store, int64_t worker, const struct msg_result *result,
+                 int64_t now_ms,
                  void (*unblocked)(void *user, const struct store_ready *ready),
                  void *user, enum msg_verdict *ret, char ret_text[256],
                  struct error *err);
@@ -124,8 +122,8 @@ int store_job_state(struct store *store, int64_t job, enum job_state *ret_state,
 /* --- workers and artifacts ------------------------------------------------ */
 
 /* A worker said hello: a new row, or the same one again (same uuid). */
-int store_worker_seen(struct store *store, const struct msg_hello *hello,
-                      int64_t now_ms, int64_t *ret_worker, struct error *err);
+int store_worker_seen(struct store *store, const struct msg_hello *hello, int64_t now_ms,
+                      int64_t *ret_worker, struct error *err);
 
 /* state: "connected", "lost", "left". */
 int store_worker_state(struct store *store, int64_t worker, const char *state,
@@ -145,9 +143,8 @@ enum query_type { QUERY_NULL, QUERY_INT, QUERY_REAL, QUERY_TEXT, QUERY_BLOB };
 
 /* args are texts bound to ?1, ?2, ... (NULL binds NULL). sql may hold one
  * statement only. */
-struct query *query_open(struct store *store, const char *sql,
-                         const char *const *args, size_t arg_count,
-                         struct error *err);
+struct query *query_open(struct store *store, const char *sql, const char *const *args,
+                         size_t arg_count, struct error *err);
 void query_close(struct query **query);
 int query_next(struct query *query, struct error *err); /* 1 row, 0 end, -1 */
 int query_columns(const struct query *query);
