@@ -25,14 +25,14 @@ static int read_form(struct reading *from, const struct form *form, char *base,
 
 /* ---- members ------------------------------------------------------------ */
 
-static int read_item(struct reading *from, enum unpack_type type,
-                     struct unpack_item *ret, struct error *err)
+static int read_item(struct reading *from, enum unpack_type type, struct unpack_item *ret,
+                     struct error *err)
 {
     if (unpack_next(&from->in, ret))
         return err_set(err, ERR_INVALID, "the message ends too early");
     if (ret->type != type)
-        return err_set(err, ERR_INVALID, "expected %s, got %s",
-                       unpack_type_name(type), unpack_type_name(ret->type));
+        return err_set(err, ERR_INVALID, "expected %s, got %s", unpack_type_name(type),
+                       unpack_type_name(ret->type));
     return 0;
 }
 
@@ -48,8 +48,8 @@ static int read_bool(struct reading *from, const struct field *field, char *base
     return 0;
 }
 
-static int read_number(struct reading *from, const struct field *field,
-                       char *base, struct error *err)
+static int read_number(struct reading *from, const struct field *field, char *base,
+                       struct error *err)
 {
     struct unpack_item item;
 
@@ -75,11 +75,10 @@ static int read_real(struct reading *from, const struct field *field, char *base
     return 0;
 }
 
-static int read_slice(struct reading *from, const struct field *field,
-                      char *base, struct error *err)
+static int read_slice(struct reading *from, const struct field *field, char *base,
+                      struct error *err)
 {
-    enum unpack_type type =
-        field->type == FIELD_BYTES ? UNPACK_BYTES : UNPACK_TEXT;
+    enum unpack_type type = field->type == FIELD_BYTES ? UNPACK_BYTES : UNPACK_TEXT;
     struct unpack_item item;
 
     if (read_item(from, type, &item, err) || field_check_slice(field, item.bytes, err))
@@ -148,21 +147,20 @@ static int read_many(struct reading *from, const struct field *field, char *base
     return 0;
 }
 
-static int (*const READERS[])(struct reading *from, const struct field *field,
-                              char *base, struct error *err) = {
-    [FIELD_BOOL] = read_bool,   [FIELD_U32] = read_number,
-    [FIELD_U64] = read_number,  [FIELD_I64] = read_number,
-    [FIELD_REAL] = read_real,   [FIELD_TEXT] = read_slice,
-    [FIELD_BYTES] = read_slice, [FIELD_HEX] = read_slice,
-    [FIELD_ONE] = read_one,     [FIELD_MANY] = read_many,
+static int (*const READERS[])(struct reading *from, const struct field *field, char *base,
+                              struct error *err) = {
+    [FIELD_BOOL] = read_bool,   [FIELD_U32] = read_number, [FIELD_U64] = read_number,
+    [FIELD_I64] = read_number,  [FIELD_REAL] = read_real,  [FIELD_TEXT] = read_slice,
+    [FIELD_BYTES] = read_slice, [FIELD_HEX] = read_slice,  [FIELD_ONE] = read_one,
+    [FIELD_MANY] = read_many,
 };
 _Static_assert(sizeof READERS / sizeof READERS[0] == FIELD_TYPE_COUNT,
                "a type cannot be read");
 
 /* ---- forms -------------------------------------------------------------- */
 
-static int read_field(struct reading *from, const struct field *field,
-                      char *base, struct error *err)
+static int read_field(struct reading *from, const struct field *field, char *base,
+                      struct error *err)
 {
     if (READERS[field->type](from, field, base, err))
         return err_prefix(err, "%s", field->name);
@@ -185,8 +183,7 @@ static int read_row(struct reading *from, const struct form *form, char *base,
     if (read_item(from, UNPACK_ARRAY, &head, err))
         return -1;
     if (head.number < form->count)
-        return err_set(err, ERR_INVALID,
-                       "%" PRIu64 " columns, a %s has %u", head.number,
+        return err_set(err, ERR_INVALID, "%" PRIu64 " columns, a %s has %u", head.number,
                        form->name, form->count);
     for (unsigned i = 0; i < form->count; i++)
         if (read_field(from, &form->fields[i], base, err))
@@ -234,8 +231,7 @@ static int read_map(struct reading *from, const struct form *form, char *base,
 static int read_form(struct reading *from, const struct form *form, char *base,
                      struct error *err)
 {
-    return form->row ? read_row(from, form, base, err)
-                     : read_map(from, form, base, err);
+    return form->row ? read_row(from, form, base, err) : read_map(from, form, base, err);
 }
 
 /* ---- messages ----------------------------------------------------------- */
@@ -261,15 +257,14 @@ static const struct form *read_head(struct reading *from, enum msg_kind *ret_kin
     return form;
 }
 
-int msg_decode(const void *data, size_t size, struct msg *ret,
-               struct error *err)
+int msg_decode(const void *data, size_t size, struct msg *ret, struct error *err)
 {
     struct reading from = {.in = {data, (const unsigned char *)data + size}};
     struct msg msg = {0};
 
     if (size > PROTO_MESSAGE_MAX)
-        return err_set(err, ERR_INVALID, "%zu bytes, the most a message has is %d",
-                       size, PROTO_MESSAGE_MAX);
+        return err_set(err, ERR_INVALID, "%zu bytes, the most a message has is %d", size,
+                       PROTO_MESSAGE_MAX);
     const struct form *form = read_head(&from, &msg.kind, err);
     if (!form)
         return -1;
@@ -299,4 +294,3 @@ void msg_free(struct msg *msg)
     msg->arena = NULL;
     msg->kind = MSG_NONE;
 }
-

@@ -13,14 +13,24 @@ enum { MAY = 0, MUST = 1 };
 #define MEMBER(s, m) (((struct s *)0)->m)
 
 /* The wire type follows from the member's type, so the two cannot differ. */
-#define PLAIN_TYPE(s, m)                                                          \
-    _Generic(MEMBER(s, m), bool : FIELD_BOOL, uint32_t : FIELD_U32,               \
-             uint64_t : FIELD_U64, int64_t : FIELD_I64, double : FIELD_REAL)
-#define PLAIN(no, need, s, m, lo, hi)                                             \
-    { no, PLAIN_TYPE(s, m), need, lo, hi, offsetof(struct s, m), 0, NULL, #m }
-#define SLICE_OF(no, type, need, s, m, lo, hi)                                    \
-    { no, _Generic(MEMBER(s, m), struct slice : type), need, lo, hi,              \
-      offsetof(struct s, m), 0, NULL, #m }
+#define PLAIN_TYPE(s, m)                                                                 \
+    _Generic(MEMBER(s, m), bool                                                          \
+             : FIELD_BOOL, uint32_t                                                      \
+             : FIELD_U32, uint64_t                                                       \
+             : FIELD_U64, int64_t                                                        \
+             : FIELD_I64, double                                                         \
+             : FIELD_REAL)
+#define PLAIN(no, need, s, m, lo, hi)                                                    \
+    {                                                                                    \
+        no, PLAIN_TYPE(s, m), need, lo, hi, offsetof(struct s, m), 0, NULL, #m           \
+    }
+#define SLICE_OF(no, type, need, s, m, lo, hi)                                           \
+    {                                                                                    \
+        no,                                                                              \
+            _Generic(MEMBER(s, m), struct slice                                          \
+                     : type),                                                            \
+            need, lo, hi, offsetof(struct s, m), 0, NULL, #m                             \
+    }
 
 #define NUM(no, need, s, m, lo, hi)   PLAIN(no, need, s, m, lo, hi)
 #define REAL(no, need, s, m)          PLAIN(no, need, s, m, 0, 0)
@@ -28,13 +38,19 @@ enum { MAY = 0, MUST = 1 };
 #define TEXT(no, need, s, m, lo, hi)  SLICE_OF(no, FIELD_TEXT, need, s, m, lo, hi)
 #define BYTES(no, need, s, m, lo, hi) SLICE_OF(no, FIELD_BYTES, need, s, m, lo, hi)
 #define HEX(no, need, s, m)           SLICE_OF(no, FIELD_HEX, need, s, m, 32, 32)
-#define ONE(no, s, m, form)                                                       \
-    { no, FIELD_ONE, MUST, 0, 0, offsetof(struct s, m), 0, &(form), #m }
-#define MANY(no, need, s, m, n, lo, hi, form)                                     \
-    { no, FIELD_MANY, need, lo, hi, offsetof(struct s, m),                        \
-      offsetof(struct s, n), &(form), #m }
-#define FORM(title, s, rows, is_row)                                              \
-    { title, rows, COUNT(rows), sizeof(struct s), is_row }
+#define ONE(no, s, m, form)                                                              \
+    {                                                                                    \
+        no, FIELD_ONE, MUST, 0, 0, offsetof(struct s, m), 0, &(form), #m                 \
+    }
+#define MANY(no, need, s, m, n, lo, hi, form)                                            \
+    {                                                                                    \
+        no, FIELD_MANY, need, lo, hi, offsetof(struct s, m), offsetof(struct s, n),      \
+            &(form), #m                                                                  \
+    }
+#define FORM(title, s, rows, is_row)                                                     \
+    {                                                                                    \
+        title, rows, COUNT(rows), sizeof(struct s), is_row                               \
+    }
 
 #define MAP   false
 #define ROW   true
@@ -120,8 +136,7 @@ static const struct field DISTANCE_FIELDS[] = {
     REAL(2, MUST, msg_distance, l2),
     REAL(3, MUST, msg_distance, rel),
 };
-static const struct form DISTANCE =
-    FORM("distance", msg_distance, DISTANCE_FIELDS, ROW);
+static const struct form DISTANCE = FORM("distance", msg_distance, DISTANCE_FIELDS, ROW);
 
 /* ---- worker -> coordinator ------------------------------------------------- */
 
@@ -290,22 +305,21 @@ static const struct field PROGRESS_FIELDS[] = {
     NUM(1, MAY, msg_progress, done, 0, U32),
     NUM(2, MAY, msg_progress, total, 0, U32),
 };
-static const struct form PROGRESS =
-    FORM("PROGRESS", msg_progress, PROGRESS_FIELDS, MAP);
+static const struct form PROGRESS = FORM("PROGRESS", msg_progress, PROGRESS_FIELDS, MAP);
 
 /* ---- lookup ---------------------------------------------------------------- */
 
 static const struct form *const KINDS[] = {
-    [MSG_HELLO] = &HELLO,     [MSG_BEAT] = &BEAT,
-    [MSG_RESULT] = &RESULT,   [MSG_PUT] = &PUT,
-    [MSG_GET] = &GET,         [MSG_BYE] = &BYE,
-    [MSG_WELCOME] = &WELCOME, [MSG_WHO] = &WHO,
-    [MSG_ASSIGN] = &ASSIGN,   [MSG_ACK] = &ACK,
-    [MSG_PUT_OK] = &PUT_OK,   [MSG_CHUNK] = &CHUNK,
-    [MSG_KILL] = &KILL,       [MSG_DRAIN] = &DRAIN,
-    [MSG_SUBMIT] = &SUBMIT,   [MSG_SUBMITTED] = &SUBMITTED,
-    [MSG_PING] = &PING,       [MSG_PONG] = &PONG,
-    [MSG_ERROR] = &ERROR,     [MSG_START] = &START,
+    [MSG_HELLO] = &HELLO,       [MSG_BEAT] = &BEAT,
+    [MSG_RESULT] = &RESULT,     [MSG_PUT] = &PUT,
+    [MSG_GET] = &GET,           [MSG_BYE] = &BYE,
+    [MSG_WELCOME] = &WELCOME,   [MSG_WHO] = &WHO,
+    [MSG_ASSIGN] = &ASSIGN,     [MSG_ACK] = &ACK,
+    [MSG_PUT_OK] = &PUT_OK,     [MSG_CHUNK] = &CHUNK,
+    [MSG_KILL] = &KILL,         [MSG_DRAIN] = &DRAIN,
+    [MSG_SUBMIT] = &SUBMIT,     [MSG_SUBMITTED] = &SUBMITTED,
+    [MSG_PING] = &PING,         [MSG_PONG] = &PONG,
+    [MSG_ERROR] = &ERROR,       [MSG_START] = &START,
     [MSG_PROGRESS] = &PROGRESS,
 };
 
@@ -314,8 +328,8 @@ static const struct form *const PARTS[] = {
 };
 
 static const char *const TYPE_NAMES[] = {
-    [FIELD_BOOL] = "bool", [FIELD_U32] = "u32",     [FIELD_U64] = "u64",
-    [FIELD_I64] = "i64",   [FIELD_REAL] = "real",   [FIELD_TEXT] = "text",
+    [FIELD_BOOL] = "bool",   [FIELD_U32] = "u32",   [FIELD_U64] = "u64",
+    [FIELD_I64] = "i64",     [FIELD_REAL] = "real", [FIELD_TEXT] = "text",
     [FIELD_BYTES] = "bytes", [FIELD_HEX] = "hex",   [FIELD_ONE] = "map",
     [FIELD_MANY] = "list",
 };

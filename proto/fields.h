@@ -20,17 +20,31 @@
 enum msg_kind {
     MSG_NONE = 0,
     /* worker -> coordinator */
-    MSG_HELLO = 1, MSG_BEAT = 2, MSG_RESULT = 3, MSG_PUT = 4, MSG_GET = 5,
+    MSG_HELLO = 1,
+    MSG_BEAT = 2,
+    MSG_RESULT = 3,
+    MSG_PUT = 4,
+    MSG_GET = 5,
     MSG_BYE = 6,
     /* coordinator -> worker */
-    MSG_WELCOME = 16, MSG_WHO = 17, MSG_ASSIGN = 18, MSG_ACK = 19,
-    MSG_PUT_OK = 20, MSG_CHUNK = 21, MSG_KILL = 22, MSG_DRAIN = 23,
+    MSG_WELCOME = 16,
+    MSG_WHO = 17,
+    MSG_ASSIGN = 18,
+    MSG_ACK = 19,
+    MSG_PUT_OK = 20,
+    MSG_CHUNK = 21,
+    MSG_KILL = 22,
+    MSG_DRAIN = 23,
     /* client -> coordinator, and answers */
-    MSG_SUBMIT = 32, MSG_SUBMITTED = 33, MSG_PING = 34, MSG_PONG = 35,
+    MSG_SUBMIT = 32,
+    MSG_SUBMITTED = 33,
+    MSG_PING = 34,
+    MSG_PONG = 35,
     /* any direction */
     MSG_ERROR = 48,
     /* daemon <-> trial, over a pipe only */
-    MSG_START = 64, MSG_PROGRESS = 65,
+    MSG_START = 64,
+    MSG_PROGRESS = 65,
 };
 
 /* One attempt that a worker has in hand. */
@@ -41,16 +55,16 @@ struct msg_running {
 };
 
 struct msg_hello {
-    uint32_t version;     /* PROTO_VERSION */
-    struct slice worker;  /* 32 hex digits, new in every process: a clone or a
+    uint32_t version;    /* PROTO_VERSION */
+    struct slice worker; /* 32 hex digits, new in every process: a clone or a
                              restarted daemon is another worker */
-    uint64_t epoch;       /* of the coordinator it last knew; 0: none */
+    uint64_t epoch;      /* of the coordinator it last knew; 0: none */
     struct slice host;
     uint32_t pid;
-    uint32_t slots;       /* trials at once */
-    uint32_t threads;     /* per trial */
-    uint32_t cores;       /* of the machine */
-    struct slice provenance; /* JSON: version, cpu, kernels, blas core type */
+    uint32_t slots;              /* trials at once */
+    uint32_t threads;            /* per trial */
+    uint32_t cores;              /* of the machine */
+    struct slice provenance;     /* JSON: version, cpu, kernels, blas core type */
     struct msg_running *running; /* attempts it still has, results not yet */
     uint32_t running_count;      /* acknowledged included */
 };
@@ -69,7 +83,10 @@ struct msg_welcome {
     uint32_t lease_ms; /* silence this long loses the attempts */
 };
 
-struct msg_who { bool unused; }; /* "I do not know you: say HELLO" */
+/* "I do not know you: say HELLO" */
+struct msg_who {
+    bool unused;
+};
 
 /* A state that a job starts from. */
 struct msg_input {
@@ -98,26 +115,26 @@ struct msg_assign {
 enum msg_outcome { OUTCOME_DONE = 1, OUTCOME_FAILED = 2 };
 
 struct msg_history {
-    uint32_t epoch;       /* 0: before the first step */
-    struct slice split;   /* "batch" (mean over the epoch's minibatches as they
+    uint32_t epoch;     /* 0: before the first step */
+    struct slice split; /* "batch" (mean over the epoch's minibatches as they
                              were trained on), "train", "test" */
     struct tally tally;
-    double lr;            /* at the epoch's last step; 0 at epoch 0 */
-    double seconds;       /* since the run began */
+    double lr;      /* at the epoch's last step; 0 at epoch 0 */
+    double seconds; /* since the run began */
 };
 
 struct msg_state { /* a state that the run kept, or whose hash it reports */
     struct slice name;
-    struct slice hash;  /* of the safetensors file's bytes */
-    uint64_t size;      /* bytes */
+    struct slice hash; /* of the safetensors file's bytes */
+    uint64_t size;     /* bytes */
     uint32_t epoch;
     uint64_t step;
-    bool stored;        /* sent as an artifact */
+    bool stored; /* sent as an artifact */
 };
 
 struct msg_point {
-    struct slice grp;     /* "all", "conv1", ... */
-    struct slice bn;      /* "interp", "recompute", ..., "none" */
+    struct slice grp; /* "all", "conv1", ... */
+    struct slice bn;  /* "interp", "recompute", ..., "none" */
     struct slice split;
     uint32_t alpha_index;
     double alpha;
@@ -132,15 +149,15 @@ struct msg_distance {
 struct msg_result {
     int64_t job;
     uint32_t attempt;
-    uint32_t outcome;      /* enum msg_outcome */
-    struct slice cause;    /* job_cause_name; empty: none */
-    struct slice message;  /* a sentence; empty when all is well */
-    double seconds;        /* wall time of the trial */
+    uint32_t outcome;     /* enum msg_outcome */
+    struct slice cause;   /* job_cause_name; empty: none */
+    struct slice message; /* a sentence; empty when all is well */
+    double seconds;       /* wall time of the trial */
     double cpu_seconds;
-    uint64_t rss_bytes;    /* peak */
-    uint32_t epochs;       /* completed */
+    uint64_t rss_bytes; /* peak */
+    uint32_t epochs;    /* completed */
     uint64_t steps;
-    struct slice log;      /* tail of the trial's output */
+    struct slice log;        /* tail of the trial's output */
     struct slice provenance; /* JSON */
     struct msg_history *history;
     uint32_t history_count;
@@ -169,7 +186,7 @@ struct msg_ack { /* sent after the COMMIT that covers it */
 
 struct msg_put { /* a piece of an artifact, in order from offset 0 */
     struct slice hash;
-    uint64_t size;   /* of the whole */
+    uint64_t size; /* of the whole */
     uint64_t offset;
     struct slice data;
 };
@@ -201,10 +218,15 @@ struct msg_kill { /* stop this attempt, no result wanted */
     struct slice text;
 };
 
-struct msg_drain { bool unused; }; /* finish what runs, take nothing, leave */
+/* Finish what runs, take nothing, leave. */
+struct msg_drain {
+    bool unused;
+};
 
-struct msg_bye { struct slice text; }; /* the worker leaves; its attempts are
-                                          requeued as preempted */
+/* The worker leaves; its attempts are requeued as preempted. */
+struct msg_bye {
+    struct slice text;
+};
 
 struct msg_submit {
     uint32_t version;
@@ -217,23 +239,28 @@ struct msg_submitted {
     struct slice request;
     int64_t sweep;
     struct slice name;
-    uint64_t jobs;     /* of this grid */
-    uint64_t added;    /* that did not exist before */
+    uint64_t jobs;  /* of this grid */
+    uint64_t added; /* that did not exist before */
 };
 
-struct msg_ping { uint32_t version; };
-struct msg_pong { uint32_t version; uint64_t epoch; };
+struct msg_ping {
+    uint32_t version;
+};
+struct msg_pong {
+    uint32_t version;
+    uint64_t epoch;
+};
 
 struct msg_error {
-    uint32_t code; /* enum err_code */
+    uint32_t code;        /* enum err_code */
     struct slice request; /* of a SUBMIT; else empty */
     struct slice text;
 };
 
 struct msg_start { /* daemon -> trial, its only input */
     struct msg_job job;
-    struct slice dir;       /* scratch and finished states go here */
-    struct slice data_dir;  /* where data sets lie; empty: their own default */
+    struct slice dir;      /* scratch and finished states go here */
+    struct slice data_dir; /* where data sets lie; empty: their own default */
     uint32_t threads;
 };
 

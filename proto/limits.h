@@ -21,18 +21,18 @@ enum {
     /* Largest artifact: ResNet-50 with momentum is 200 MB. */
     PROTO_ARTIFACT_MAX = 1 << 30,
 
-    PROTO_NAME_MAX = 256,      /* hosts, roles, states, splits, causes */
-    PROTO_TEXT_MAX = 4096,     /* groups, paths, sentences, provenance */
-    PROTO_THREADS_MAX = 1024,  /* threads of one trial */
-    PROTO_LOG_MAX = 65536,     /* tail of a trial's output kept in the database */
-    PROTO_SPEC_MAX = 65536,    /* = SPEC_TEXT_MAX */
-    PROTO_GRID_MAX = 1 << 20,  /* a grid file; the paper's are 2 kB */
-    PROTO_JOBS_MAX = 256,      /* jobs in one ASSIGN, results in one ACK */
-    PROTO_RUNNING_MAX = 1024,  /* slots of one worker */
-    PROTO_INPUTS_MAX = 16,     /* states a job needs */
-    PROTO_STATES_MAX = 4096,   /* states a job keeps */
-    PROTO_HISTORY_MAX = 65536, /* history rows of one job */
-    PROTO_POINTS_MAX = 65536,  /* curve points of one job */
+    PROTO_NAME_MAX = 256,       /* hosts, roles, states, splits, causes */
+    PROTO_TEXT_MAX = 4096,      /* groups, paths, sentences, provenance */
+    PROTO_THREADS_MAX = 1024,   /* threads of one trial */
+    PROTO_LOG_MAX = 65536,      /* tail of a trial's output kept in the database */
+    PROTO_SPEC_MAX = 65536,     /* = SPEC_TEXT_MAX */
+    PROTO_GRID_MAX = 1 << 20,   /* a grid file; the paper's are 2 kB */
+    PROTO_JOBS_MAX = 256,       /* jobs in one ASSIGN */
+    PROTO_RUNNING_MAX = 1024,   /* slots of one worker */
+    PROTO_INPUTS_MAX = 16,      /* states a job needs */
+    PROTO_STATES_MAX = 4096,    /* states a job keeps */
+    PROTO_HISTORY_MAX = 65536,  /* history rows of one job */
+    PROTO_POINTS_MAX = 65536,   /* curve points of one job */
     PROTO_DISTANCES_MAX = 4096, /* groups of one probe */
 };
 

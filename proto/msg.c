@@ -24,8 +24,8 @@ struct packing {
                 struct error *err);
 };
 
-static int pack_form(msgpack_packer *to, const struct form *form,
-                     const char *base, struct error *err);
+static int pack_form(msgpack_packer *to, const struct form *form, const char *base,
+                     struct error *err);
 
 /* ---- members ------------------------------------------------------------ */
 
@@ -96,8 +96,8 @@ static bool one_is_zero(const struct field *field, const char *base)
     return false;
 }
 
-static int pack_bool(msgpack_packer *to, const struct field *field,
-                     const char *base, struct error *err)
+static int pack_bool(msgpack_packer *to, const struct field *field, const char *base,
+                     struct error *err)
 {
     (void)err;
     if (load_bool(field, base))
@@ -107,8 +107,8 @@ static int pack_bool(msgpack_packer *to, const struct field *field,
     return 0;
 }
 
-static int pack_number(msgpack_packer *to, const struct field *field,
-                       const char *base, struct error *err)
+static int pack_number(msgpack_packer *to, const struct field *field, const char *base,
+                       struct error *err)
 {
     uint64_t number = load_number(field, base);
 
@@ -118,8 +118,8 @@ static int pack_number(msgpack_packer *to, const struct field *field,
     return 0;
 }
 
-static int pack_real(msgpack_packer *to, const struct field *field,
-                     const char *base, struct error *err)
+static int pack_real(msgpack_packer *to, const struct field *field, const char *base,
+                     struct error *err)
 {
     double real;
 
@@ -129,8 +129,8 @@ static int pack_real(msgpack_packer *to, const struct field *field,
     return 0;
 }
 
-static int pack_slice(msgpack_packer *to, const struct field *field,
-                      const char *base, struct error *err)
+static int pack_slice(msgpack_packer *to, const struct field *field, const char *base,
+                      struct error *err)
 {
     struct slice slice = load_slice(field, base);
 
@@ -144,14 +144,14 @@ static int pack_slice(msgpack_packer *to, const struct field *field,
     return 0;
 }
 
-static int pack_one(msgpack_packer *to, const struct field *field,
-                    const char *base, struct error *err)
+static int pack_one(msgpack_packer *to, const struct field *field, const char *base,
+                    struct error *err)
 {
     return pack_form(to, field->form, base + field->at, err);
 }
 
-static int pack_many(msgpack_packer *to, const struct field *field,
-                     const char *base, struct error *err)
+static int pack_many(msgpack_packer *to, const struct field *field, const char *base,
+                     struct error *err)
 {
     uint32_t count = load_count(field, base);
     const char *items;
@@ -182,15 +182,13 @@ static const struct packing PACKINGS[] = {
 _Static_assert(sizeof PACKINGS / sizeof PACKINGS[0] == FIELD_TYPE_COUNT,
                "a type cannot be packed");
 
-static bool is_sent(const struct form *form, const struct field *field,
-                    const char *base)
+static bool is_sent(const struct form *form, const struct field *field, const char *base)
 {
-    return form->row || field->required ||
-           !PACKINGS[field->type].is_zero(field, base);
+    return form->row || field->required || !PACKINGS[field->type].is_zero(field, base);
 }
 
-static int pack_form(msgpack_packer *to, const struct form *form,
-                     const char *base, struct error *err)
+static int pack_form(msgpack_packer *to, const struct form *form, const char *base,
+                     struct error *err)
 {
     unsigned sent = 0;
 
@@ -240,8 +238,7 @@ int msg_encode(const struct msg *msg, struct buf *out, struct error *err)
     int rc = -1;
 
     if (!form)
-        return err_set(err, ERR_INVALID, "there is no message kind %d",
-                       (int)msg->kind);
+        return err_set(err, ERR_INVALID, "there is no message kind %d", (int)msg->kind);
     msgpack_packer_init(&packer, &sink, sink_write);
     msgpack_pack_array(&packer, 2);
     msgpack_pack_unsigned_int(&packer, (unsigned)msg->kind);

@@ -22,8 +22,7 @@ int msg_encode(const struct msg *msg, struct buf *out, struct error *err);
 
 /* Decode size bytes, which must outlive *ret. The caller calls msg_free.
  * -1 with ERR_INVALID or ERR_NO_MEMORY; versions are not judged here. */
-int msg_decode(const void *data, size_t size, struct msg *ret,
-               struct error *err);
+int msg_decode(const void *data, size_t size, struct msg *ret, struct error *err);
 void msg_free(struct msg *msg);
 
 const char *msg_kind_name(enum msg_kind kind); /* "HELLO"; "?" if unknown */

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 enum {
-    LENGTH = 4,         /* bytes of the prefix */
-    READ_SIZE = 65536,  /* a pipe holds no more (pipe(7)) */
+    LENGTH = 4,        /* bytes of the prefix */
+    READ_SIZE = 65536, /* a pipe holds no more (pipe(7)) */
 };
 
 static void length_write(char *at, size_t size)
@@ -76,8 +76,7 @@ static int write_quietly(int fd, const char *data, size_t size, struct error *er
     sigaddset(&broken, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &broken, &before);
     int rc = write_all(fd, data, size, err);
-    while (rc && !was_pending && sigtimedwait(&broken, NULL, &now) < 0 &&
-           errno == EINTR)
+    while (rc && !was_pending && sigtimedwait(&broken, NULL, &now) < 0 && errno == EINTR)
         ;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;

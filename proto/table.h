@@ -32,12 +32,12 @@ enum field_type {
  * a list; other types ignore them. An optional field that is absent on the wire
  * is zero in the struct, and a zero one is not sent. */
 struct field {
-    unsigned number;       /* key in the map, or column + 1 in a row */
+    unsigned number; /* key in the map, or column + 1 in a row */
     enum field_type type;
     bool required;
     uint64_t lo, hi;
-    size_t at;             /* offset of the member */
-    size_t count_at;       /* FIELD_MANY: offset of the uint32_t count */
+    size_t at;               /* offset of the member */
+    size_t count_at;         /* FIELD_MANY: offset of the uint32_t count */
     const struct form *form; /* FIELD_ONE, FIELD_MANY: what is inside */
     const char *name;
 };
@@ -59,12 +59,10 @@ const struct form *const *form_parts(void);
 /* Whether a value keeps its field's bounds, for both directions: 0, or -1 with
  * ERR_INVALID and a sentence without the field's name. unit is "bytes" or
  * "items". A negative int64_t, as uint64_t, is above every bound. */
-int field_check_number(const struct field *field, uint64_t number,
-                       struct error *err);
+int field_check_number(const struct field *field, uint64_t number, struct error *err);
 int field_check_size(const struct field *field, size_t size, const char *unit,
                      struct error *err);
-int field_check_slice(const struct field *field, struct slice slice,
-                      struct error *err);
+int field_check_slice(const struct field *field, struct slice slice, struct error *err);
 
 /* "u32", "text", ...: the words of PROTOCOL.md. */
 const char *field_type_name(enum field_type type);

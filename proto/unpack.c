@@ -14,22 +14,36 @@ struct lead {
 static const struct lead LEADS[32] = {
     [0x00] = {UNPACK_NIL, 0, 0, true},
     /* 0x01 (0xc1) is never used. */
-    [0x02] = {UNPACK_BOOL, 0, 0, true},   [0x03] = {UNPACK_BOOL, 0, 0, true},
-    [0x04] = {UNPACK_BYTES, 1, 0, true},  [0x05] = {UNPACK_BYTES, 2, 0, true},
-    [0x06] = {UNPACK_BYTES, 4, 0, true},  [0x07] = {UNPACK_EXT, 1, 1, true},
-    [0x08] = {UNPACK_EXT, 2, 1, true},    [0x09] = {UNPACK_EXT, 4, 1, true},
-    [0x0a] = {UNPACK_REAL32, 4, 0, true}, [0x0b] = {UNPACK_REAL64, 8, 0, true},
-    [0x0c] = {UNPACK_UINT, 1, 0, true},   [0x0d] = {UNPACK_UINT, 2, 0, true},
-    [0x0e] = {UNPACK_UINT, 4, 0, true},   [0x0f] = {UNPACK_UINT, 8, 0, true},
-    [0x10] = {UNPACK_NEGATIVE, 1, 0, true}, [0x11] = {UNPACK_NEGATIVE, 2, 0, true},
-    [0x12] = {UNPACK_NEGATIVE, 4, 0, true}, [0x13] = {UNPACK_NEGATIVE, 8, 0, true},
-    [0x14] = {UNPACK_EXT, 0, 2, true},    [0x15] = {UNPACK_EXT, 0, 3, true},
-    [0x16] = {UNPACK_EXT, 0, 5, true},    [0x17] = {UNPACK_EXT, 0, 9, true},
+    [0x02] = {UNPACK_BOOL, 0, 0, true},
+    [0x03] = {UNPACK_BOOL, 0, 0, true},
+    [0x04] = {UNPACK_BYTES, 1, 0, true},
+    [0x05] = {UNPACK_BYTES, 2, 0, true},
+    [0x06] = {UNPACK_BYTES, 4, 0, true},
+    [0x07] = {UNPACK_EXT, 1, 1, true},
+    [0x08] = {UNPACK_EXT, 2, 1, true},
+    [0x09] = {UNPACK_EXT, 4, 1, true},
+    [0x0a] = {UNPACK_REAL32, 4, 0, true},
+    [0x0b] = {UNPACK_REAL64, 8, 0, true},
+    [0x0c] = {UNPACK_UINT, 1, 0, true},
+    [0x0d] = {UNPACK_UINT, 2, 0, true},
+    [0x0e] = {UNPACK_UINT, 4, 0, true},
+    [0x0f] = {UNPACK_UINT, 8, 0, true},
+    [0x10] = {UNPACK_NEGATIVE, 1, 0, true},
+    [0x11] = {UNPACK_NEGATIVE, 2, 0, true},
+    [0x12] = {UNPACK_NEGATIVE, 4, 0, true},
+    [0x13] = {UNPACK_NEGATIVE, 8, 0, true},
+    [0x14] = {UNPACK_EXT, 0, 2, true},
+    [0x15] = {UNPACK_EXT, 0, 3, true},
+    [0x16] = {UNPACK_EXT, 0, 5, true},
+    [0x17] = {UNPACK_EXT, 0, 9, true},
     [0x18] = {UNPACK_EXT, 0, 17, true},
-    [0x19] = {UNPACK_TEXT, 1, 0, true},   [0x1a] = {UNPACK_TEXT, 2, 0, true},
+    [0x19] = {UNPACK_TEXT, 1, 0, true},
+    [0x1a] = {UNPACK_TEXT, 2, 0, true},
     [0x1b] = {UNPACK_TEXT, 4, 0, true},
-    [0x1c] = {UNPACK_ARRAY, 2, 0, true},  [0x1d] = {UNPACK_ARRAY, 4, 0, true},
-    [0x1e] = {UNPACK_MAP, 2, 0, true},    [0x1f] = {UNPACK_MAP, 4, 0, true},
+    [0x1c] = {UNPACK_ARRAY, 2, 0, true},
+    [0x1d] = {UNPACK_ARRAY, 4, 0, true},
+    [0x1e] = {UNPACK_MAP, 2, 0, true},
+    [0x1f] = {UNPACK_MAP, 4, 0, true},
 };
 
 static const char *const TYPE_NAMES[] = {
@@ -86,8 +100,8 @@ static bool lead_wide(struct unpack *in, unsigned char byte, size_t *ret_fixed,
     if (!lead->valid || (size_t)(in->end - in->at) < lead->width)
         return false;
     ret->type = lead->type;
-    ret->number = lead->type == UNPACK_BOOL ? (byte == 0xc3)
-                                            : big_endian(in->at, lead->width);
+    ret->number =
+        lead->type == UNPACK_BOOL ? (byte == 0xc3) : big_endian(in->at, lead->width);
     in->at += lead->width;
     *ret_fixed = lead->fixed;
     return true;
@@ -157,8 +171,7 @@ int unpack_skip(struct unpack *in)
     /* Every pending item takes a byte at least, so once more are pending than
      * bytes are left the input is cut, however deep it is nested. */
     for (uint64_t pending = 1; pending > 0; pending--) {
-        if (pending > (uint64_t)(cursor.end - cursor.at) ||
-            unpack_next(&cursor, &item))
+        if (pending > (uint64_t)(cursor.end - cursor.at) || unpack_next(&cursor, &item))
             return -1;
         if (item.type == UNPACK_ARRAY)
             pending += item.number;

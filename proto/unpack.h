@@ -20,12 +20,12 @@ enum unpack_type {
     UNPACK_UINT,     /* number */
     UNPACK_NEGATIVE, /* an integer below 0; its value is of no use to us */
     UNPACK_REAL32,
-    UNPACK_REAL64,   /* real */
-    UNPACK_TEXT,     /* bytes */
-    UNPACK_BYTES,    /* bytes */
-    UNPACK_EXT,      /* bytes, without the extension's type */
-    UNPACK_ARRAY,    /* number of items that follow */
-    UNPACK_MAP,      /* number of pairs that follow */
+    UNPACK_REAL64, /* real */
+    UNPACK_TEXT,   /* bytes */
+    UNPACK_BYTES,  /* bytes */
+    UNPACK_EXT,    /* bytes, without the extension's type */
+    UNPACK_ARRAY,  /* number of items that follow */
+    UNPACK_MAP,    /* number of pairs that follow */
 };
 
 struct unpack {

@@ -16,10 +16,10 @@
 
 struct wire {
     zsock_t *sock;
-    void *handle;     /* the libzmq socket inside */
+    void *handle; /* the libzmq socket inside */
     bool router;
-    struct buf out;   /* encoding of the message that is being sent */
-    zmq_msg_t body;   /* of the message that wire_recv returned last */
+    struct buf out;                /* encoding of the message that is being sent */
+    zmq_msg_t body;                /* of the message that wire_recv returned last */
     char bound[WIRE_ENDPOINT_MAX]; /* what to unbind; empty at a DEALER */
 };
 
@@ -110,8 +110,7 @@ static int set_options(struct wire *wire, struct error *err)
     /* Whoever sends more is disconnected before it takes memory. */
     int64_t message_max = PROTO_MESSAGE_MAX + 1024;
 
-    if (zmq_setsockopt(wire->handle, ZMQ_MAXMSGSIZE, &message_max,
-                       sizeof message_max))
+    if (zmq_setsockopt(wire->handle, ZMQ_MAXMSGSIZE, &message_max, sizeof message_max))
         return err_set(err, ERR_IO, "ZeroMQ: %s", zmq_strerror(errno));
     for (size_t i = 0; i < sizeof OPTIONS / sizeof OPTIONS[0]; i++) {
         const struct option *option = &OPTIONS[i];
@@ -170,11 +169,10 @@ static int check_endpoint(const char *endpoint, bool listens, struct error *err)
 
     if ((!tcp && !ipc) || endpoint[6] == '\0' || (tcp && !colon))
         return err_set(err, ERR_INVALID,
-                       "endpoint '%s': expected tcp://HOST:PORT or ipc://PATH",
-                       endpoint);
+                       "endpoint '%s': expected tcp://HOST:PORT or ipc://PATH", endpoint);
     if (tcp && !is_port(colon + 1, listens))
-        return err_set(err, ERR_INVALID, "endpoint '%s': '%s' is not a port",
-                       endpoint, colon + 1);
+        return err_set(err, ERR_INVALID, "endpoint '%s': '%s' is not a port", endpoint,
+                       colon + 1);
     if (ipc && strlen(endpoint + 6) >= sizeof address.sun_path)
         return err_set(err, ERR_INVALID,
                        "endpoint '%s': a socket's path has at most %zu bytes, this "
@@ -204,8 +202,8 @@ static int check_path_free(const char *endpoint, struct error *err)
     if (fd < 0)
         return err_errno(err, ERR_IO, "endpoint '%s'", endpoint);
     memcpy(address.sun_path, path, strlen(path));
-    bool answered = !connect(fd, (struct sockaddr *)&address, sizeof address) ||
-                    errno == EAGAIN;
+    bool answered =
+        !connect(fd, (struct sockaddr *)&address, sizeof address) || errno == EAGAIN;
     close(fd);
     if (answered)
         return err_set(err, ERR_IO, "endpoint '%s': somebody else listens there",
@@ -214,18 +212,17 @@ static int check_path_free(const char *endpoint, struct error *err)
 }
 
 /* An address that cannot be one is the user's mistake, the rest the world's. */
-static int endpoint_failed(const char *verb, const char *endpoint,
-                           struct error *err)
+static int endpoint_failed(const char *verb, const char *endpoint, struct error *err)
 {
     int cause = errno;
     bool bad = cause == EINVAL || cause == EPROTONOSUPPORT || cause == ENODEV;
 
-    return err_set(err, bad ? ERR_INVALID : ERR_IO, "cannot %s '%s': %s", verb,
-                   endpoint, zmq_strerror(cause));
+    return err_set(err, bad ? ERR_INVALID : ERR_IO, "cannot %s '%s': %s", verb, endpoint,
+                   zmq_strerror(cause));
 }
 
-struct wire *wire_listen(const char *endpoint,
-                         char ret_endpoint[WIRE_ENDPOINT_MAX], struct error *err)
+struct wire *wire_listen(const char *endpoint, char ret_endpoint[WIRE_ENDPOINT_MAX],
+                         struct error *err)
 {
     struct wire *wire = NULL;
     size_t size = WIRE_ENDPOINT_MAX;
@@ -277,8 +274,7 @@ static void stop_listening(struct wire *wire)
     snprintf(name, sizeof name, "inproc://wire-%p", (void *)wire);
     void *handle = zsock_resolve(monitor);
     if (zmq_socket_monitor(wire->handle, name, ZMQ_EVENT_CLOSED) == 0 &&
-        zmq_connect(handle, name) == 0 &&
-        zmq_unbind(wire->handle, wire->bound) == 0) {
+        zmq_connect(handle, name) == 0 && zmq_unbind(wire->handle, wire->bound) == 0) {
         zmq_pollitem_t item = {.socket = handle, .events = ZMQ_POLLIN};
         zmq_poll(&item, 1, LINGER_MS);
     }
@@ -308,8 +304,7 @@ static int send_frame(struct wire *wire, const void *data, size_t size, int flag
     int rc;
 
     if (zmq_msg_init_size(&frame, size))
-        return err_set(err, ERR_NO_MEMORY, "no memory for a message of %zu bytes",
-                       size);
+        return err_set(err, ERR_NO_MEMORY, "no memory for a message of %zu bytes", size);
     memcpy(zmq_msg_data(&frame), data, size);
     do
         rc = zmq_msg_send(&frame, wire->handle, flags | ZMQ_DONTWAIT);
@@ -322,23 +317,23 @@ static int send_frame(struct wire *wire, const void *data, size_t size, int flag
     if (cause == EHOSTUNREACH)
         return err_set(err, ERR_NOT_FOUND, "the peer is gone");
     if (cause == EAGAIN)
-        return err_set(err, ERR_BUSY, wire->router ? "no room for more messages"
-                                                   : "not connected");
+        return err_set(err, ERR_BUSY,
+                       wire->router ? "no room for more messages" : "not connected");
     return err_set(err, ERR_IO, "cannot send: %s", zmq_strerror(cause));
 }
 
 /* The body is ready before the id goes: an id that is sent alone would stick to
  * the next message. */
-int wire_send_bytes(struct wire *wire, const struct wire_peer *to,
-                    const void *bytes, size_t size, struct error *err)
+int wire_send_bytes(struct wire *wire, const struct wire_peer *to, const void *bytes,
+                    size_t size, struct error *err)
 {
     if (wire->router && send_frame(wire, to->id, to->size, ZMQ_SNDMORE, err))
         return -1;
     return send_frame(wire, bytes, size, 0, err);
 }
 
-int wire_send(struct wire *wire, const struct wire_peer *to,
-              const struct msg *msg, struct error *err)
+int wire_send(struct wire *wire, const struct wire_peer *to, const struct msg *msg,
+              struct error *err)
 {
     int rc;
 
@@ -394,8 +389,7 @@ static int recv_peer(struct wire *wire, struct wire_peer *ret, struct error *err
     size_t size = zmq_msg_size(&wire->body);
     if (size > sizeof ret->id) {
         drop_rest(wire);
-        return err_set(err, ERR_INVALID, "the peer set a routing id of %zu bytes",
-                       size);
+        return err_set(err, ERR_INVALID, "the peer set a routing id of %zu bytes", size);
     }
     ret->size = (uint8_t)size;
     memcpy(ret->id, zmq_msg_data(&wire->body), size);
@@ -417,8 +411,8 @@ int wire_recv(struct wire *wire, struct wire_peer *ret_from, struct msg *ret,
     if (rc != 1)
         return rc;
     if (zmq_msg_more(&wire->body))
-        return err_set(err, ERR_INVALID,
-                       "a message of %d frames, expected one", 1 + drop_rest(wire));
+        return err_set(err, ERR_INVALID, "a message of %d frames, expected one",
+                       1 + drop_rest(wire));
     if (msg_decode(zmq_msg_data(&wire->body), zmq_msg_size(&wire->body), ret, err))
         return -1;
     return 1;
@@ -426,8 +420,7 @@ int wire_recv(struct wire *wire, struct wire_peer *ret_from, struct msg *ret,
 
 /* ---- waiting --------------------------------------------------------------- */
 
-static void poll_fill(const struct wire_poll *items, size_t count,
-                      zmq_pollitem_t *ret)
+static void poll_fill(const struct wire_poll *items, size_t count, zmq_pollitem_t *ret)
 {
     for (size_t i = 0; i < count; i++) {
         ret[i] = (zmq_pollitem_t){.fd = items[i].fd, .events = ZMQ_POLLIN};

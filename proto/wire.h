@@ -36,8 +36,7 @@ enum { WIRE_ENDPOINT_MAX = 256 };
  * written to ret_endpoint. A socket file that nobody answers at is replaced.
  * ERR_INVALID for a bad endpoint (an ipc path has at most 107 bytes), ERR_IO
  * when it is in use or cannot be had. */
-struct wire *wire_listen(const char *endpoint,
-                         char ret_endpoint[WIRE_ENDPOINT_MAX],
+struct wire *wire_listen(const char *endpoint, char ret_endpoint[WIRE_ENDPOINT_MAX],
                          struct error *err);
 
 /* Connect a DEALER; returns at once, the connection is made (and made again) in
@@ -53,12 +52,12 @@ void wire_free(struct wire **wire);
 /* Hand one message over. `to` is NULL at a DEALER. ERR_NOT_FOUND: the peer is
  * gone; ERR_BUSY: no room (or a DEALER that is not connected); ERR_INVALID: the
  * message breaks a bound. On failure nothing was sent. */
-int wire_send(struct wire *wire, const struct wire_peer *to,
-              const struct msg *msg, struct error *err);
+int wire_send(struct wire *wire, const struct wire_peer *to, const struct msg *msg,
+              struct error *err);
 
 /* The same for a message that msg_encode has made already. */
-int wire_send_bytes(struct wire *wire, const struct wire_peer *to,
-                    const void *bytes, size_t size, struct error *err);
+int wire_send_bytes(struct wire *wire, const struct wire_peer *to, const void *bytes,
+                    size_t size, struct error *err);
 
 /* Take one message if there is one: 1 and *ret filled (the caller calls
  * msg_free before the next wire_recv), 0 nothing there, -1 something malformed

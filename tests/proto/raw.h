@@ -14,10 +14,10 @@ enum fault {
     FAULT_NONE,
     FAULT_MISSING,
     FAULT_TWICE,
-    FAULT_OVER,   /* one above hi */
-    FAULT_UNDER,  /* one below lo */
-    FAULT_TYPE,   /* raw->other instead */
-    FAULT_EXTRA,  /* unknown fields and columns everywhere */
+    FAULT_OVER,  /* one above hi */
+    FAULT_UNDER, /* one below lo */
+    FAULT_TYPE,  /* raw->other instead */
+    FAULT_EXTRA, /* unknown fields and columns everywhere */
 };
 
 /* One item of each msgpack type, by enum unpack_type. */
@@ -25,11 +25,16 @@ static const struct raw_item {
     const char *bytes;
     size_t size;
 } RAW_ITEMS[] = {
-    {"\xc0", 1},         {"\xc3", 1},
-    {"\x01", 1},         {"\xff", 1},
-    {"\xca\x3f\x80\0\0", 5}, {"\xcb\x3f\xf0\0\0\0\0\0\0", 9},
-    {"\xa1x", 2},        {"\xc4\x01x", 3},
-    {"\xd4\x01x", 3},    {"\x90", 1},
+    {"\xc0", 1},
+    {"\xc3", 1},
+    {"\x01", 1},
+    {"\xff", 1},
+    {"\xca\x3f\x80\0\0", 5},
+    {"\xcb\x3f\xf0\0\0\0\0\0\0", 9},
+    {"\xa1x", 2},
+    {"\xc4\x01x", 3},
+    {"\xd4\x01x", 3},
+    {"\x90", 1},
     {"\x80", 1},
 };
 
@@ -102,13 +107,23 @@ static inline void raw_value(struct raw *raw, const struct field *field)
         return;
     }
     switch (field->type) {
-    case FIELD_BOOL: raw_byte(raw, 0xc3); break;
-    case FIELD_REAL: raw_wide(raw, 0xcb, 0x3ff0000000000000, 8); break;
-    case FIELD_ONE: raw_form(raw, field->form); break;
-    case FIELD_MANY: raw_many(raw, field); break;
+    case FIELD_BOOL:
+        raw_byte(raw, 0xc3);
+        break;
+    case FIELD_REAL:
+        raw_wide(raw, 0xcb, 0x3ff0000000000000, 8);
+        break;
+    case FIELD_ONE:
+        raw_form(raw, field->form);
+        break;
+    case FIELD_MANY:
+        raw_many(raw, field);
+        break;
     case FIELD_TEXT:
     case FIELD_BYTES:
-    case FIELD_HEX: raw_slice(raw, field); break;
+    case FIELD_HEX:
+        raw_slice(raw, field);
+        break;
     default:
         raw_number(raw, off && raw->fault == FAULT_OVER    ? field->hi + 1
                         : off && raw->fault == FAULT_UNDER ? field->lo - 1
@@ -120,8 +135,8 @@ static inline void raw_row(struct raw *raw, const struct form *form)
 {
     bool extra = raw->fault == FAULT_EXTRA;
     /* A column can only be missing at the end. */
-    bool missing = raw->fault == FAULT_MISSING &&
-                   raw->target == &form->fields[form->count - 1];
+    bool missing =
+        raw->fault == FAULT_MISSING && raw->target == &form->fields[form->count - 1];
 
     raw_wide(raw, 0xdc, form->count - (missing ? 1 : 0) + (extra ? 2 : 0), 2);
     for (unsigned i = 0; i < form->count - (missing ? 1 : 0); i++)

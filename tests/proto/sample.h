@@ -15,9 +15,9 @@
 
 struct sample {
     uint64_t seed;
-    bool all;            /* optional fields too */
-    unsigned list_max;   /* items of a list, at most */
-    char *blocks[4096];  /* to be freed */
+    bool all;           /* optional fields too */
+    unsigned list_max;  /* items of a list, at most */
+    char *blocks[4096]; /* to be freed */
     unsigned block_count;
 };
 
@@ -36,10 +36,14 @@ static inline uint64_t sample_within(struct sample *sample, uint64_t lo, uint64_
     uint64_t draw = sample_next(sample);
 
     switch (sample_next(sample) % 4) { /* edges are where the faults are */
-    case 0: return lo;
-    case 1: return hi;
-    case 2: return hi - lo < 200 ? hi : lo + draw % 200;
-    default: return hi - lo == UINT64_MAX ? draw : lo + draw % (hi - lo + 1);
+    case 0:
+        return lo;
+    case 1:
+        return hi;
+    case 2:
+        return hi - lo < 200 ? hi : lo + draw % 200;
+    default:
+        return hi - lo == UINT64_MAX ? draw : lo + draw % (hi - lo + 1);
     }
 }
 
@@ -54,8 +58,7 @@ static inline char *sample_room(struct sample *sample, size_t size)
     return block;
 }
 
-static inline struct slice sample_slice(struct sample *sample,
-                                        const struct field *field)
+static inline struct slice sample_slice(struct sample *sample, const struct field *field)
 {
     uint64_t hi = field->hi < field->lo + 40 ? field->hi : field->lo + 40;
     size_t size = (size_t)sample_within(sample, field->lo ? field->lo : 1, hi);
@@ -112,29 +115,39 @@ static inline void sample_field(struct sample *sample, const struct field *field
     struct slice slice;
 
     switch (field->type) {
-    case FIELD_BOOL: memcpy(base + field->at, &flag, sizeof flag); break;
-    case FIELD_U32: memcpy(base + field->at, &narrow, sizeof narrow); break;
+    case FIELD_BOOL:
+        memcpy(base + field->at, &flag, sizeof flag);
+        break;
+    case FIELD_U32:
+        memcpy(base + field->at, &narrow, sizeof narrow);
+        break;
     case FIELD_U64:
-    case FIELD_I64: memcpy(base + field->at, &number, sizeof number); break;
-    case FIELD_REAL: memcpy(base + field->at, &real, sizeof real); break;
-    case FIELD_ONE: sample_form(sample, field->form, base + field->at); break;
-    case FIELD_MANY: sample_many(sample, field, base); break;
+    case FIELD_I64:
+        memcpy(base + field->at, &number, sizeof number);
+        break;
+    case FIELD_REAL:
+        memcpy(base + field->at, &real, sizeof real);
+        break;
+    case FIELD_ONE:
+        sample_form(sample, field->form, base + field->at);
+        break;
+    case FIELD_MANY:
+        sample_many(sample, field, base);
+        break;
     default:
         slice = sample_slice(sample, field);
         memcpy(base + field->at, &slice, sizeof slice);
     }
 }
 
-static inline void sample_form(struct sample *sample, const struct form *form,
-                               char *base)
+static inline void sample_form(struct sample *sample, const struct form *form, char *base)
 {
     for (unsigned i = 0; i < form->count; i++)
         if (sample->all || form->fields[i].required || form->row)
             sample_field(sample, &form->fields[i], base);
 }
 
-static inline void sample_msg(struct sample *sample, enum msg_kind kind,
-                              struct msg *ret)
+static inline void sample_msg(struct sample *sample, enum msg_kind kind, struct msg *ret)
 {
     memset(ret, 0, sizeof *ret);
     ret->kind = kind;
@@ -168,8 +181,7 @@ static inline bool same_many(const struct field *field, const char *a, const cha
     memcpy(&x, a + field->at, sizeof x);
     memcpy(&y, b + field->at, sizeof y);
     for (uint32_t i = 0; n == m && i < n; i++)
-        if (!same_form(field->form, x + i * field->form->size,
-                       y + i * field->form->size))
+        if (!same_form(field->form, x + i * field->form->size, y + i * field->form->size))
             return false;
     return n == m;
 }
@@ -178,17 +190,24 @@ static inline bool same_many(const struct field *field, const char *a, const cha
 static inline bool same_field(const struct field *field, const char *a, const char *b)
 {
     static const size_t sizes[FIELD_TYPE_COUNT] = {
-        [FIELD_BOOL] = sizeof(bool), [FIELD_U32] = 4,  [FIELD_U64] = 8,
-        [FIELD_I64] = 8,             [FIELD_REAL] = 8,
+        [FIELD_BOOL] = sizeof(bool),
+        [FIELD_U32] = 4,
+        [FIELD_U64] = 8,
+        [FIELD_I64] = 8,
+        [FIELD_REAL] = 8,
     };
 
     switch (field->type) {
-    case FIELD_ONE: return same_form(field->form, a + field->at, b + field->at);
-    case FIELD_MANY: return same_many(field, a, b);
+    case FIELD_ONE:
+        return same_form(field->form, a + field->at, b + field->at);
+    case FIELD_MANY:
+        return same_many(field, a, b);
     case FIELD_TEXT:
     case FIELD_BYTES:
-    case FIELD_HEX: return same_slice(a + field->at, b + field->at);
-    default: return memcmp(a + field->at, b + field->at, sizes[field->type]) == 0;
+    case FIELD_HEX:
+        return same_slice(a + field->at, b + field->at);
+    default:
+        return memcmp(a + field->at, b + field->at, sizes[field->type]) == 0;
     }
 }
 
@@ -202,9 +221,9 @@ static inline bool same_form(const struct form *form, const char *a, const char 
 
 static inline bool same_msg(const struct msg *a, const struct msg *b)
 {
-    return a->kind == b->kind && same_form(form_of((uint64_t)a->kind),
-                                           (const char *)&a->hello,
-                                           (const char *)&b->hello);
+    return a->kind == b->kind &&
+           same_form(form_of((uint64_t)a->kind), (const char *)&a->hello,
+                     (const char *)&b->hello);
 }
 
 #endif

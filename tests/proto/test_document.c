@@ -62,9 +62,9 @@ static void row_text(const struct field *field, char *out, size_t size)
     char bounds[64];
 
     bounds_text(field, bounds, sizeof bounds);
-    snprintf(out, size, "    %2u  %-15s  %-5s  %-8s  %s", field->number,
-             field->name, field_type_name(field->type),
-             field->required ? "required" : "optional", bounds);
+    snprintf(out, size, "    %2u  %-15s  %-5s  %-8s  %s", field->number, field->name,
+             field_type_name(field->type), field->required ? "required" : "optional",
+             bounds);
 }
 
 /* The row is there, and its bounds end where the row's do. */
@@ -250,9 +250,9 @@ static void script_join(struct transcript *script)
     say(script, 'C', (struct msg){.kind = MSG_WHO});
     say(script, 'W', hello(&stale, 1));
     say(script, 'C',
-        (struct msg){.kind = MSG_KILL,
-                     .kill = {99, 1,
-                              slice_of("this attempt is not the job's current one")}});
+        (struct msg){
+            .kind = MSG_KILL,
+            .kill = {99, 1, slice_of("this attempt is not the job's current one")}});
     say(script, 'C',
         (struct msg){.kind = MSG_WELCOME,
                      .welcome = {PROTO_VERSION, EPOCH, 1, 2000, 15000}});
@@ -268,36 +268,40 @@ static void script_train(struct transcript *script)
     static struct msg_state state;
 
     job.spec = slice_of(TRAIN);
-    history = (struct msg_history){2, slice_of("test"), {100, 75, 0, 0, 62.5, 50.25},
-                                   0.125, 1.5};
-    state = (struct msg_state){slice_of("final"), slice_of(script->hash),
-                               sizeof STATE_BYTES - 1, 2, 8, true};
+    history = (struct msg_history){
+        2, slice_of("test"), {100, 75, 0, 0, 62.5, 50.25}, 0.125, 1.5};
+    state = (struct msg_state){
+        slice_of("final"), slice_of(script->hash), sizeof STATE_BYTES - 1, 2, 8, true};
     say(script, 'C', (struct msg){.kind = MSG_ASSIGN, .assign = {&job, 1}});
     say(script, 'D',
-        (struct msg){.kind = MSG_START,
-                     .start = {job, slice_of("/tmp/w/1.1"), {0}, 1}});
+        (struct msg){.kind = MSG_START, .start = {job, slice_of("/tmp/w/1.1"), {0}, 1}});
     say(script, 'T', (struct msg){.kind = MSG_PROGRESS, .progress = {1, 2}});
     say(script, 'W',
-        (struct msg){.kind = MSG_BEAT,
-                     .beat = {2, (struct msg_running *)&running, 1}});
+        (struct msg){.kind = MSG_BEAT, .beat = {2, (struct msg_running *)&running, 1}});
     say(script, 'C', (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, EPOCH}});
     say(script, 'W',
         (struct msg){.kind = MSG_PUT,
                      .put = {slice_of(script->hash), sizeof STATE_BYTES - 1, 0,
                              slice_of(STATE_BYTES)}});
     say(script, 'C',
-        (struct msg){.kind = MSG_PUT_OK,
-                     .put_ok = {slice_of(script->hash), sizeof STATE_BYTES - 1, true,
-                                {0}}});
+        (struct msg){
+            .kind = MSG_PUT_OK,
+            .put_ok = {slice_of(script->hash), sizeof STATE_BYTES - 1, true, {0}}});
     say(script, 'W',
         (struct msg){.kind = MSG_RESULT,
-                     .result = {.job = 1, .attempt = 1, .outcome = OUTCOME_DONE,
-                                .seconds = 1.5, .cpu_seconds = 1.25,
-                                .rss_bytes = 1 << 20, .epochs = 2, .steps = 8,
-                                .history = &history, .history_count = 1,
-                                .states = &state, .state_count = 1}});
-    say(script, 'C',
-        (struct msg){.kind = MSG_ACK, .ack = {1, 1, VERDICT_ACCEPTED, {0}}});
+                     .result = {.job = 1,
+                                .attempt = 1,
+                                .outcome = OUTCOME_DONE,
+                                .seconds = 1.5,
+                                .cpu_seconds = 1.25,
+                                .rss_bytes = 1 << 20,
+                                .epochs = 2,
+                                .steps = 8,
+                                .history = &history,
+                                .history_count = 1,
+                                .states = &state,
+                                .state_count = 1}});
+    say(script, 'C', (struct msg){.kind = MSG_ACK, .ack = {1, 1, VERDICT_ACCEPTED, {0}}});
 }
 
 static void script_probe(struct transcript *script)
@@ -307,13 +311,21 @@ static void script_probe(struct transcript *script)
     static struct msg_point point;
     static struct msg_distance distance;
 
-    input = (struct msg_input){slice_of("b"), slice_of("final"), slice_of(TRAIN),
-                               slice_of(script->hash), true, {0}};
+    input = (struct msg_input){slice_of("b"),
+                               slice_of("final"),
+                               slice_of(TRAIN),
+                               slice_of(script->hash),
+                               true,
+                               {0}};
     job.spec = slice_of(PROBE);
     job.inputs = &input;
     job.input_count = 1;
-    point = (struct msg_point){slice_of("all"), slice_of("none"), slice_of("test"), 0,
-                               0.0, {100, 10, 0, 0, 230.5, 531.5}};
+    point = (struct msg_point){slice_of("all"),
+                               slice_of("none"),
+                               slice_of("test"),
+                               0,
+                               0.0,
+                               {100, 10, 0, 0, 230.5, 531.5}};
     distance = (struct msg_distance){slice_of("all"), 3.25, 0.5};
     say(script, 'C', (struct msg){.kind = MSG_ASSIGN, .assign = {&job, 1}});
     say(script, 'W',
@@ -321,18 +333,23 @@ static void script_probe(struct transcript *script)
                      .get = {slice_of(script->hash), 0, PROTO_CHUNK_MAX}});
     say(script, 'C',
         (struct msg){.kind = MSG_CHUNK,
-                     .chunk = {slice_of(script->hash), sizeof STATE_BYTES - 1, 0,
-                               slice_of(STATE_BYTES), {0}}});
+                     .chunk = {slice_of(script->hash),
+                               sizeof STATE_BYTES - 1,
+                               0,
+                               slice_of(STATE_BYTES),
+                               {0}}});
     say(script, 'W',
         (struct msg){.kind = MSG_RESULT,
-                     .result = {.job = 2, .attempt = 1, .outcome = OUTCOME_DONE,
-                                .points = &point, .point_count = 1,
-                                .distances = &distance, .distance_count = 1}});
-    say(script, 'C',
-        (struct msg){.kind = MSG_ACK, .ack = {2, 1, VERDICT_ACCEPTED, {0}}});
+                     .result = {.job = 2,
+                                .attempt = 1,
+                                .outcome = OUTCOME_DONE,
+                                .points = &point,
+                                .point_count = 1,
+                                .distances = &distance,
+                                .distance_count = 1}});
+    say(script, 'C', (struct msg){.kind = MSG_ACK, .ack = {2, 1, VERDICT_ACCEPTED, {0}}});
     say(script, 'C', (struct msg){.kind = MSG_DRAIN});
-    say(script, 'W',
-        (struct msg){.kind = MSG_BYE, .bye = {slice_of("drained")}});
+    say(script, 'W', (struct msg){.kind = MSG_BYE, .bye = {slice_of("drained")}});
 }
 
 static struct transcript *transcript_make(void)
@@ -357,7 +374,8 @@ static void turn_text(const struct turn *turn, struct buf *out)
         fail_msg("%s", err.text);
     buf_printf(out, "    %c: %s", turn->who, msg_kind_name(turn->msg.kind));
     for (size_t i = 0; i < bytes.size; i++)
-        buf_printf(out, "%s%02x", i % 24 ? " " : "\n       ", (unsigned char)bytes.data[i]);
+        buf_printf(out, "%s%02x", i % 24 ? " " : "\n       ",
+                   (unsigned char)bytes.data[i]);
     buf_puts(out, "\n");
     buf_free(&bytes);
 }
@@ -385,7 +403,8 @@ static void test_transcript_is_what_the_codec_says(void **state)
             fail_msg("PROTOCOL.md lacks, at its place,\n%s", turn.data);
         at += turn.size;
     }
-    for (const char *line = strstr(body, "\n    "); line; line = strstr(line + 1, "\n    "))
+    for (const char *line = strstr(body, "\n    "); line;
+         line = strstr(line + 1, "\n    "))
         shown += line[6] == ':';
     if (!getenv("PROTOCOL_PRINT"))
         assert_int_equal(shown, script->count);

@@ -165,14 +165,30 @@ static void pack_any(msgpack_packer *to, uint64_t *seed, int depth)
     size_t count = (size_t)(draw >> 40) % 20;
 
     switch ((draw >> 33) % (depth > 0 ? 10 : 8)) {
-    case 0: msgpack_pack_nil(to); break;
-    case 1: msgpack_pack_true(to); break;
-    case 2: msgpack_pack_uint64(to, draw >> (draw & 63)); break;
-    case 3: msgpack_pack_int64(to, -(int64_t)(draw >> 1 >> (draw & 62))); break;
-    case 4: msgpack_pack_double(to, (double)draw); break;
-    case 5: msgpack_pack_str_with_body(to, bytes, count * 15); break;
-    case 6: msgpack_pack_bin_with_body(to, bytes, count * 15); break;
-    case 7: msgpack_pack_ext_with_body(to, bytes, count, 1); break;
+    case 0:
+        msgpack_pack_nil(to);
+        break;
+    case 1:
+        msgpack_pack_true(to);
+        break;
+    case 2:
+        msgpack_pack_uint64(to, draw >> (draw & 63));
+        break;
+    case 3:
+        msgpack_pack_int64(to, -(int64_t)(draw >> 1 >> (draw & 62)));
+        break;
+    case 4:
+        msgpack_pack_double(to, (double)draw);
+        break;
+    case 5:
+        msgpack_pack_str_with_body(to, bytes, count * 15);
+        break;
+    case 6:
+        msgpack_pack_bin_with_body(to, bytes, count * 15);
+        break;
+    case 7:
+        msgpack_pack_ext_with_body(to, bytes, count, 1);
+        break;
     case 8:
         msgpack_pack_array(to, count);
         for (size_t i = 0; i < count; i++)
@@ -214,12 +230,9 @@ static void test_the_unused_byte(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_PACK(test_integers),
-        WITH_PACK(test_scalars),
-        WITH_PACK(test_strings),
-        WITH_PACK(test_containers),
-        WITH_PACK(test_anything),
-        cmocka_unit_test(test_the_unused_byte),
+        WITH_PACK(test_integers), WITH_PACK(test_scalars),
+        WITH_PACK(test_strings),  WITH_PACK(test_containers),
+        WITH_PACK(test_anything), cmocka_unit_test(test_the_unused_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,4 @@
-/* Messages over real sockets: ROUTER and DEALERs, and peers that speak ZMTP by
- * hand, badly, or not at all. Every wait has a deadline. */
+/* Messages over real sockets: one ROUTER and its DEALERs. */
 
 #include "proto/wire.h"
 
@@ -7,10 +6,7 @@
 #include "common/error.h"
 #include "proto/limits.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,13 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { DEADLINE_MS = 10000 };
+#include "tests/proto/talk.h"
 
 struct place {
     char dir[64];
@@ -51,70 +46,6 @@ static int place_remove(void **state)
     assert_int_equal(rmdir(place->dir), 0);
     free(place);
     return 0;
-}
-
-static struct wire *listen_at(const char *endpoint, char real[WIRE_ENDPOINT_MAX])
-{
-    struct error err = {0};
-    struct wire *wire = wire_listen(endpoint, real, &err);
-
-    if (!wire)
-        fail_msg("%s", err.text);
-    return wire;
-}
-
-static struct wire *connect_to(const char *endpoint)
-{
-    struct error err = {0};
-    struct wire *wire = wire_connect(endpoint, &err);
-
-    if (!wire)
-        fail_msg("%s", err.text);
-    return wire;
-}
-
-/* Wait for whatever comes next: a message (1) or something malformed (-1). */
-static int next_any(struct wire *wire, struct wire_peer *from, struct msg *ret,
-                    struct error *err)
-{
-    int64_t deadline = clock_mono_ms() + DEADLINE_MS;
-    struct wire_poll item = {.wire = wire};
-
-    for (;;) {
-        int rc = wire_recv(wire, from, ret, err);
-        if (rc != 0)
-            return rc;
-        int64_t left = deadline - clock_mono_ms();
-        if (left <= 0 || wire_poll(&item, 1, left, err) < 0)
-            fail_msg("nothing arrived");
-    }
-}
-
-static void next_ping(struct wire *wire, struct wire_peer *from, uint32_t version)
-{
-    struct error err = {0};
-    struct msg msg;
-
-    if (next_any(wire, from, &msg, &err) != 1)
-        fail_msg("%s", err.text);
-    assert_int_equal(msg.kind, MSG_PING);
-    assert_int_equal(msg.ping.version, version);
-    msg_free(&msg);
-}
-
-/* Send PING version, waiting while the DEALER has no connection yet. */
-static void send_ping(struct wire *wire, const struct wire_peer *to, uint32_t version)
-{
-    struct msg msg = {.kind = MSG_PING, .ping = {version}};
-    int64_t deadline = clock_mono_ms() + DEADLINE_MS;
-    struct wire_poll item = {.wire = wire};
-    struct error err = {0};
-
-    while (wire_send(wire, to, &msg, &err)) {
-        if (err.code != ERR_BUSY || clock_mono_ms() > deadline)
-            fail_msg("%s", err.text);
-        wire_poll(&item, 1, 5, &err);
-    }
 }
 
 static void exchange(const char *endpoint)
@@ -167,8 +98,10 @@ static void test_large_messages_keep_their_order(void **state)
     for (uint64_t i = 0; i < 40; i++) {
         memset(data, (int)i, PROTO_CHUNK_MAX);
         msg = (struct msg){.kind = MSG_PUT,
-                           .put = {.hash = slice_of(hash), .size = PROTO_ARTIFACT_MAX,
-                                   .offset = i, .data = {data, PROTO_CHUNK_MAX}}};
+                           .put = {.hash = slice_of(hash),
+                                   .size = PROTO_ARTIFACT_MAX,
+                                   .offset = i,
+                                   .data = {data, PROTO_CHUNK_MAX}}};
         assert_int_equal(wire_send(dealer, NULL, &msg, &err), 0);
     }
     for (uint64_t i = 0; i < 40; i++) {
@@ -258,195 +191,6 @@ static void test_stale_socket_is_replaced_a_file_is_not(void **state)
     assert_null(wire_listen(place->ipc, real, &err));
     assert_int_equal(err.code, ERR_INVALID);
     assert_int_equal(access(place->ipc + 6, F_OK), 0);
-}
-
-/* ---- peers that speak by hand ---------------------------------------------- */
-
-static int raw_connect(const char *endpoint)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    struct timeval patience = {.tv_sec = DEADLINE_MS / 1000};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    address.sin_port = htons((uint16_t)atoi(strrchr(endpoint, ':') + 1));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static void raw_send(int fd, const void *bytes, size_t size)
-{
-    assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
-}
-
-/* ZMTP 3.0 with the NULL mechanism (rfc.zeromq.org/spec/23): greetings, then
- * READY both ways. Only then may messages follow: what comes with the READY can
- * lie in libzmq's buffer until more arrives. */
-static void raw_greet(int fd, const char *ready, size_t size)
-{
-    char greeting[64] = {0}, theirs[255];
-
-    greeting[0] = (char)0xff;
-    greeting[9] = 0x7f;
-    greeting[10] = 3;
-    memcpy(greeting + 12, "NULL", 4);
-    raw_send(fd, greeting, sizeof greeting);
-    assert_int_equal(recv(fd, theirs, sizeof greeting, MSG_WAITALL), 64);
-    raw_send(fd, ready, size);
-    assert_int_equal(recv(fd, theirs, 2, MSG_WAITALL), 2);
-    size_t left = (unsigned char)theirs[1];
-    assert_int_equal(recv(fd, theirs, left, MSG_WAITALL), left);
-}
-
-/* A connection that has greeted as a DEALER without a routing id. */
-static int raw_dealer(const char *endpoint)
-{
-    static const char ready[] = "\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06"
-                                "DEALER";
-    int fd = raw_connect(endpoint);
-
-    raw_greet(fd, ready, sizeof ready - 1);
-    return fd;
-}
-
-static void raw_frame(int fd, bool more, const void *bytes, size_t size)
-{
-    char head[2] = {(char)more, (char)size};
-
-    assert_true(size < 256);
-    raw_send(fd, head, sizeof head);
-    raw_send(fd, bytes, size);
-}
-
-/* The other side has hung up: reading meets the end within the deadline. */
-static void raw_expect_end(int fd)
-{
-    char bytes[256];
-    ssize_t count;
-
-    do
-        count = recv(fd, bytes, sizeof bytes, 0);
-    while (count > 0);
-    assert_true(count == 0 || errno == ECONNRESET);
-}
-
-static void expect_malformed(struct wire *router, const char *part)
-{
-    struct wire_peer from;
-    struct error err = {0};
-    struct msg msg;
-
-    assert_int_equal(next_any(router, &from, &msg, &err), -1);
-    assert_int_equal(err.code, ERR_INVALID);
-    assert_int_equal(from.size, 5);
-    if (!strstr(err.text, part))
-        fail_msg("'%s' lacks '%s'", err.text, part);
-}
-
-static void test_malformed_messages_are_reported(void **state)
-{
-    static const char ping[] = "\x92\x22\x81\x01\x07";
-    char real[WIRE_ENDPOINT_MAX];
-    struct wire *router = listen_at("tcp://127.0.0.1:*", real);
-    int fd = raw_dealer(real);
-
-    (void)state;
-    raw_frame(fd, false, "hello", 5);
-    raw_frame(fd, false, "", 0);
-    raw_frame(fd, false, "\xdd\xff\xff\xff\xff", 5);
-    raw_frame(fd, false, ping, 4);
-    raw_frame(fd, true, ping, 5);
-    raw_frame(fd, true, "x", 1);
-    raw_frame(fd, false, "y", 1);
-    raw_frame(fd, false, ping, 5);
-    expect_malformed(router, "not a message: expected an array");
-    expect_malformed(router, "not a message: the message ends too early");
-    expect_malformed(router, "not a message: the message ends too early");
-    expect_malformed(router, "PING: ");
-    expect_malformed(router, "a message of 3 frames, expected one");
-    next_ping(router, NULL, 7);
-    close(fd);
-    wire_free(&router);
-}
-
-static void test_long_routing_id_is_refused(void **state)
-{
-    static const char ready[] = "\x04\x41\x05READY\x0bSocket-Type\0\0\0\x06"
-                                "DEALER\x08Identity\0\0\0\x18"
-                                "abcdefghijklmnopqrstuvwx";
-    char real[WIRE_ENDPOINT_MAX];
-    struct wire *router = listen_at("tcp://127.0.0.1:*", real);
-    int fd = raw_connect(real);
-    struct error err = {0};
-    struct wire_peer from;
-    struct msg msg;
-
-    (void)state;
-    raw_greet(fd, ready, sizeof ready - 1);
-    raw_frame(fd, false, "x", 1);
-    assert_int_equal(next_any(router, &from, &msg, &err), -1);
-    assert_non_null(strstr(err.text, "routing id of 24 bytes"));
-    assert_int_equal(from.size, 0);
-    close(fd);
-    wire_free(&router);
-}
-
-static void test_junk_connections_disturb_nobody(void **state)
-{
-    char real[WIRE_ENDPOINT_MAX], junk[4096];
-    struct wire *router = listen_at("tcp://127.0.0.1:*", real);
-    struct wire *dealer = connect_to(real);
-    int silent[20], fd;
-
-    (void)state;
-    send_ping(dealer, NULL, 1);
-    next_ping(router, NULL, 1);
-    for (int i = 0; i < 20; i++) { /* half a greeting, or nothing at all */
-        silent[i] = raw_connect(real);
-        raw_send(silent[i], "\xff\0\0\0\0\0\0\0\0\x7f\x03", (size_t)(i % 12));
-    }
-    for (unsigned i = 0; i < 10; i++) {
-        memset(junk, (int)(i * 37 + 1), sizeof junk);
-        fd = raw_connect(real);
-        send(fd, junk, sizeof junk, MSG_NOSIGNAL);
-        close(fd);
-    }
-    fd = raw_connect(real);
-    raw_send(fd, "GET / HTTP/1.1\r\nHost: coord\r\nAccept: */*\r\nUser-Agent: "
-                 "curl/8\r\nPadding: 0123456789\r\n\r\n", 82);
-    /* Some junk passes for messages of ZMTP 1: reported, then forgotten. */
-    for (uint32_t i = 2; i < 50; i++) {
-        struct msg msg = {0};
-        send_ping(dealer, NULL, i);
-        while (next_any(router, NULL, &msg, NULL) != 1)
-            ;
-        assert_int_equal(msg.ping.version, i);
-        msg_free(&msg);
-    }
-    close(fd);
-    for (int i = 0; i < 20; i++)
-        close(silent[i]);
-    wire_free(&dealer);
-    wire_free(&router);
-}
-
-static void test_oversized_frame_ends_the_connection(void **state)
-{
-    char real[WIRE_ENDPOINT_MAX];
-    struct wire *router = listen_at("tcp://127.0.0.1:*", real);
-    struct wire *dealer = connect_to(real);
-    int fd = raw_dealer(real);
-
-    (void)state;
-    raw_send(fd, "\x02\0\0\0\0\x40\0\0\0abc", 12); /* 1 GiB announced */
-    raw_expect_end(fd);
-    close(fd);
-    send_ping(dealer, NULL, 1);
-    next_ping(router, NULL, 1);
-    wire_free(&dealer);
-    wire_free(&router);
 }
 
 /* ---- loss ------------------------------------------------------------------ */
@@ -678,10 +422,6 @@ int main(void)
         cmocka_unit_test(test_bad_endpoints),
         IN_PLACE(test_endpoint_in_use),
         IN_PLACE(test_stale_socket_is_replaced_a_file_is_not),
-        cmocka_unit_test(test_malformed_messages_are_reported),
-        cmocka_unit_test(test_long_routing_id_is_refused),
-        cmocka_unit_test(test_junk_connections_disturb_nobody),
-        cmocka_unit_test(test_oversized_frame_ends_the_connection),
         IN_PLACE(test_lost_peer_is_reported),
         IN_PLACE(test_reconnects_after_restart),
         IN_PLACE(test_unconnected_dealer_is_busy),
