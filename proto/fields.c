@@ -13,23 +13,19 @@ enum { MAY = 0, MUST = 1 };
 #define MEMBER(s, m) (((struct s *)0)->m)
 
 /* The wire type follows from the member's type, so the two cannot differ. */
+/* clang-format off */
 #define PLAIN_TYPE(s, m)                                                                 \
-    _Generic(MEMBER(s, m), bool                                                          \
-             : FIELD_BOOL, uint32_t                                                      \
-             : FIELD_U32, uint64_t                                                       \
-             : FIELD_U64, int64_t                                                        \
-             : FIELD_I64, double                                                         \
-             : FIELD_REAL)
+    _Generic(MEMBER(s, m), bool: FIELD_BOOL, uint32_t: FIELD_U32, uint64_t: FIELD_U64,   \
+             int64_t: FIELD_I64, double: FIELD_REAL)
+/* clang-format on */
 #define PLAIN(no, need, s, m, lo, hi)                                                    \
     {                                                                                    \
         no, PLAIN_TYPE(s, m), need, lo, hi, offsetof(struct s, m), 0, NULL, #m           \
     }
+#define SLICE_TYPE(s, m, type) _Generic(MEMBER(s, m), struct slice : (type))
 #define SLICE_OF(no, type, need, s, m, lo, hi)                                           \
     {                                                                                    \
-        no,                                                                              \
-            _Generic(MEMBER(s, m), struct slice                                          \
-                     : type),                                                            \
-            need, lo, hi, offsetof(struct s, m), 0, NULL, #m                             \
+        no, SLICE_TYPE(s, m, type), need, lo, hi, offsetof(struct s, m), 0, NULL, #m     \
     }
 
 #define NUM(no, need, s, m, lo, hi)   PLAIN(no, need, s, m, lo, hi)
