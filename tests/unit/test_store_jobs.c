@@ -309,6 +309,29 @@ static void test_failure_skips_dependants(void **state)
     kit_close(&kit);
 }
 
+/* What needs a skipped job is skipped too, down to the end of the chain. */
+static void test_skips_go_down_the_chain(void **state)
+{
+    struct plan *plan = kit_plan("s", ONE_LR, 2, "final");
+    struct msg_result result = failure(1, 1, "data");
+    struct kit kit;
+    char text[256];
+
+    (void)state;
+    plan->jobs[3].needs[0] = (struct plan_need){.job = 2, .role = "a", .state = "final"};
+    kit_open(&kit);
+    kit_submit(&kit, plan, "r1");
+    kit_begin(&kit);
+    kit_start(&kit, 1);
+    assert_int_equal(kit_judge(&kit, &result, text), VERDICT_ACCEPTED);
+    assert_int_equal(kit_state(&kit, 3), JOB_SKIPPED);
+    assert_int_equal(kit_state(&kit, 4), JOB_SKIPPED);
+    assert_string_equal(kit_text(kit.store, "SELECT message FROM failures WHERE job = 4"),
+                        "needs 'final' of job 3, which was skipped");
+    kit_plan_free(plan);
+    kit_close(&kit);
+}
+
 /* By the policy: an oom is tried once more, then fails; exit fails at once. */
 static void test_retries(void **state)
 {
@@ -476,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_missing_artifact),
         cmocka_unit_test(test_superseded),
         cmocka_unit_test(test_failure_skips_dependants),
+        cmocka_unit_test(test_skips_go_down_the_chain),
         cmocka_unit_test(test_retries),
         cmocka_unit_test(test_state_that_never_came),
         cmocka_unit_test(test_bad_rows_are_refused_alone),
