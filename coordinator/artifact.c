@@ -99,8 +99,7 @@ static int read_held(struct partial *partial, struct error *err)
     return 0;
 }
 
-static struct partial *partial_find(struct artifact_store *store,
-                                    const char *hash)
+static struct partial *partial_find(struct artifact_store *store, const char *hash)
 {
     struct partial *oldest = &store->partials[0];
 
@@ -116,9 +115,8 @@ static struct partial *partial_find(struct artifact_store *store,
 }
 
 /* The open upload of hash, begun or taken up again. */
-static struct partial *partial_get(struct artifact_store *store,
-                                   const char *hash, uint64_t size,
-                                   struct error *err)
+static struct partial *partial_get(struct artifact_store *store, const char *hash,
+                                   uint64_t size, struct error *err)
 {
     struct partial *partial = partial_find(store, hash);
     char path[PATH_MAX];
@@ -191,8 +189,8 @@ static int finish(struct artifact_store *store, struct partial *partial,
     snprintf(folder, sizeof folder, "%s/%.2s", store->dir, partial->hash);
     hash_end(&partial->hashing, is);
     if (strcmp(is, partial->hash) != 0) {
-        err_set(err, ERR_INVALID, "artifact %s arrived with the hash %s",
-                partial->hash, is);
+        err_set(err, ERR_INVALID, "artifact %s arrived with the hash %s", partial->hash,
+                is);
         unlink(from);
         *ret_held = 0;
         goto done;
@@ -227,8 +225,7 @@ struct artifact_store *artifact_open(const char *dir, struct error *err)
     }
     for (size_t i = 0; i < PARTIAL_MAX; i++)
         store->partials[i].fd = -1;
-    if ((size_t)snprintf(store->dir, sizeof store->dir, "%s", dir) >=
-        sizeof store->dir) {
+    if ((size_t)snprintf(store->dir, sizeof store->dir, "%s", dir) >= sizeof store->dir) {
         err_set(err, ERR_INVALID, "the path %s is too long", dir);
         goto fail;
     }
@@ -254,8 +251,7 @@ void artifact_close(struct artifact_store **store)
     *store = NULL;
 }
 
-bool artifact_has(struct artifact_store *store, const char *hash,
-                  uint64_t *ret_size)
+bool artifact_has(struct artifact_store *store, const char *hash, uint64_t *ret_size)
 {
     char path[PATH_MAX];
     struct stat st;
@@ -277,11 +273,10 @@ int artifact_put(struct artifact_store *store, const char *hash, uint64_t size,
     assert(hash_is_hex(hash, strlen(hash)));
     if (artifact_has(store, hash, &whole)) {
         *ret_held = whole;
-        return whole == size
-                   ? 0
-                   : err_set(err, ERR_INVALID,
-                             "artifact %s has %" PRIu64 " bytes, not %" PRIu64, hash,
-                             whole, size);
+        return whole == size ? 0
+                             : err_set(err, ERR_INVALID,
+                                       "artifact %s has %" PRIu64 " bytes, not %" PRIu64,
+                                       hash, whole, size);
     }
     *ret_held = 0;
     struct partial *partial = partial_get(store, hash, size, err);
@@ -291,24 +286,23 @@ int artifact_put(struct artifact_store *store, const char *hash, uint64_t size,
     *ret_held = partial->held;
     if (size != partial->size)
         return err_set(err, ERR_INVALID,
-                       "artifact %s was begun with %" PRIu64 " bytes, not %" PRIu64,
-                       hash, partial->size, size);
+                       "artifact %s was begun with %" PRIu64 " bytes, not %" PRIu64, hash,
+                       partial->size, size);
     if (offset > partial->held)
         return err_set(err, ERR_INVALID,
                        "artifact %s is held up to %" PRIu64 ", not %" PRIu64, hash,
                        partial->held, offset);
     if (offset > size || data.size > size - offset)
-        return err_set(err, ERR_INVALID, "artifact %s has only %" PRIu64 " bytes",
-                       hash, size);
+        return err_set(err, ERR_INVALID, "artifact %s has only %" PRIu64 " bytes", hash,
+                       size);
     if (offset == partial->held && append(partial, data, err) != 0)
         return -1;
     *ret_held = partial->held;
     return partial->held >= size ? finish(store, partial, ret_held, err) : 0;
 }
 
-int artifact_read(struct artifact_store *store, const char *hash,
-                  uint64_t offset, uint32_t count, struct buf *out,
-                  uint64_t *ret_size, struct error *err)
+int artifact_read(struct artifact_store *store, const char *hash, uint64_t offset,
+                  uint32_t count, struct buf *out, uint64_t *ret_size, struct error *err)
 {
     char path[PATH_MAX];
     struct stat st;

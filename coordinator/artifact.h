@@ -26,8 +26,7 @@ struct artifact_store *artifact_open(const char *dir, struct error *err);
 void artifact_close(struct artifact_store **store);
 
 /* Whether the whole artifact is there; *ret_size (may be NULL) in bytes. */
-bool artifact_has(struct artifact_store *store, const char *hash,
-                  uint64_t *ret_size);
+bool artifact_has(struct artifact_store *store, const char *hash, uint64_t *ret_size);
 
 /* Take one piece. Returns 0 with *ret_held, the bytes held now: the offset of
  * the next piece wanted, `size` when the artifact is whole. A piece of bytes
@@ -43,9 +42,8 @@ int artifact_put(struct artifact_store *store, const char *hash, uint64_t size,
 
 /* Append up to count bytes from offset on to out. ERR_NOT_FOUND when there is
  * no such artifact, ERR_INVALID for an offset beyond its end, ERR_IO. */
-int artifact_read(struct artifact_store *store, const char *hash,
-                  uint64_t offset, uint32_t count, struct buf *out,
-                  uint64_t *ret_size, struct error *err);
+int artifact_read(struct artifact_store *store, const char *hash, uint64_t offset,
+                  uint32_t count, struct buf *out, uint64_t *ret_size, struct error *err);
 
 /* DIR/ab/HASH into out; returns out. */
 char *artifact_path(const char *dir, const char *hash, char *out, size_t size);

@@ -12,16 +12,11 @@
 
 /* What an error means to a script. */
 static const enum exit_code CODES[] = {
-    [ERR_NONE] = EXIT_JOB_FAILED,
-    [ERR_INVALID] = EXIT_USAGE,
-    [ERR_NO_MEMORY] = EXIT_JOB_FAILED,
-    [ERR_IO] = EXIT_JOB_FAILED,
-    [ERR_DATA] = EXIT_JOB_FAILED,
-    [ERR_NOT_FOUND] = EXIT_USAGE,
-    [ERR_BUSY] = EXIT_JOB_FAILED,
-    [ERR_REFUSED] = EXIT_REFUSED,
-    [ERR_TIMEOUT] = EXIT_TIMEOUT,
-    [ERR_UNSUPPORTED] = EXIT_USAGE,
+    [ERR_NONE] = EXIT_JOB_FAILED,      [ERR_INVALID] = EXIT_USAGE,
+    [ERR_NO_MEMORY] = EXIT_JOB_FAILED, [ERR_IO] = EXIT_JOB_FAILED,
+    [ERR_DATA] = EXIT_JOB_FAILED,      [ERR_NOT_FOUND] = EXIT_USAGE,
+    [ERR_BUSY] = EXIT_JOB_FAILED,      [ERR_REFUSED] = EXIT_REFUSED,
+    [ERR_TIMEOUT] = EXIT_TIMEOUT,      [ERR_UNSUPPORTED] = EXIT_USAGE,
 };
 
 char *cli_path(const struct cli *cli, const char *name, char *out, size_t size)

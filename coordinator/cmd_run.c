@@ -62,8 +62,7 @@ static int check_grid(struct run *run, struct error *err)
 {
     if (file_read(run->file, PROTO_GRID_MAX, &run->grid, err) != 0)
         return -1;
-    struct plan *plan =
-        plan_from_grid(run->grid.data, run->grid.size, run->file, err);
+    struct plan *plan = plan_from_grid(run->grid.data, run->grid.size, run->file, err);
     if (!plan)
         return -1;
     plan_free(&plan);
@@ -96,8 +95,7 @@ static int place_socket(struct run *run, struct error *err)
     int size = snprintf(run->socket, sizeof run->socket, "%s/run.sock", real);
     if ((size_t)size >= sizeof address.sun_path) {
         snprintf(run->socket_dir, sizeof run->socket_dir, "%s/coord-XXXXXX",
-                 runtime && runtime[0] == '/' && strlen(runtime) < 64 ? runtime
-                                                                      : "/tmp");
+                 runtime && runtime[0] == '/' && strlen(runtime) < 64 ? runtime : "/tmp");
         if (!mkdtemp(run->socket_dir)) {
             err_errno(err, ERR_IO, "cannot create %s", run->socket_dir);
             run->socket_dir[0] = '\0';
@@ -144,8 +142,7 @@ static void find_program(const char *name, char out[PATH_MAX])
 
 static int start_serve(struct run *run, struct error *err)
 {
-    char self[] = "/proc/self/exe", verb[] = "serve", dir[] = "--dir",
-         bind[] = "--bind";
+    char self[] = "/proc/self/exe", verb[] = "serve", dir[] = "--dir", bind[] = "--bind";
     char *argv[] = {self, verb, dir, run->cli->dir, bind, run->endpoint, NULL};
 
     run->serve = (struct process){
@@ -161,8 +158,9 @@ static int start_worker(struct run *run, struct error *err)
     char program[PATH_MAX], slots[24], cache[PATH_MAX], data[PATH_MAX];
     char to[] = "--connect", slots_option[] = "--slots", cache_option[] = "--cache",
          data_option[] = "--data";
-    char *argv[] = {program, to, run->endpoint, slots_option, slots, cache_option,
-                    cache, run->data ? data_option : NULL, data, NULL};
+    char *argv[] = {program, to,           run->endpoint, slots_option,
+                    slots,   cache_option, cache,         run->data ? data_option : NULL,
+                    data,    NULL};
 
     find_program("coord-worker", program);
     snprintf(slots, sizeof slots, "%lld", (long long)run->workers);
@@ -183,8 +181,7 @@ static bool should_stop(void *user)
 
     while (read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
         run->interrupted = true;
-    return run->interrupted || process_ended(&run->serve) ||
-           process_ended(&run->worker);
+    return run->interrupted || process_ended(&run->serve) || process_ended(&run->worker);
 }
 
 static void stop(struct process *process)
@@ -324,7 +321,8 @@ int cmd_run(struct cli *cli, int argc, char **argv)
             return cli_usage(cli, "unknown option");
         if (option == 'd')
             run.data = optarg;
-        else if (cli_integer("--workers", optarg, 1, WORKERS_MAX, &run.workers, &err) != 0)
+        else if (cli_integer("--workers", optarg, 1, WORKERS_MAX, &run.workers, &err) !=
+                 0)
             return cli_fail(cli, &err);
     }
     if (argc - optind != 1)

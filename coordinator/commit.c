@@ -40,8 +40,8 @@ void commit_free(struct commit **commit)
     *commit = NULL;
 }
 
-int commit_hold(struct commit *commit, const struct wire_peer *to,
-                const struct msg *msg, struct error *err)
+int commit_hold(struct commit *commit, const struct wire_peer *to, const struct msg *msg,
+                struct error *err)
 {
     if (commit->count == commit->room) {
         size_t room = commit->room ? 2 * commit->room : 64;
@@ -58,14 +58,13 @@ int commit_hold(struct commit *commit, const struct wire_peer *to,
     return 0;
 }
 
-int commit_send(struct commit *commit, const struct wire_peer *to,
-                const struct msg *msg, struct error *err)
+int commit_send(struct commit *commit, const struct wire_peer *to, const struct msg *msg,
+                struct error *err)
 {
     buf_clear(&commit->scratch);
     if (msg_encode(msg, &commit->scratch, err) != 0)
         return -1;
-    commit->sink.send(commit->sink.user, to, commit->scratch.data,
-                      commit->scratch.size);
+    commit->sink.send(commit->sink.user, to, commit->scratch.data, commit->scratch.size);
     return 0;
 }
 
@@ -79,8 +78,8 @@ int commit_flush(struct commit *commit, struct error *err)
     }
     for (size_t i = 0; i < commit->count; i++) {
         const struct reply *reply = &commit->replies[i];
-        commit->sink.send(commit->sink.user, &reply->to,
-                          commit->bytes.data + begin, reply->end - begin);
+        commit->sink.send(commit->sink.user, &reply->to, commit->bytes.data + begin,
+                          reply->end - begin);
         begin = reply->end;
     }
     commit_drop(commit);

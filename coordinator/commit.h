@@ -19,8 +19,7 @@ struct commit_sink {
     int (*commit)(void *user, struct error *err);
     /* One encoded message for a peer. What a failure to send means is the
      * callback's business: a reply is never proof of anything anyway. */
-    void (*send)(void *user, const struct wire_peer *to, const void *bytes,
-                 size_t size);
+    void (*send)(void *user, const struct wire_peer *to, const void *bytes, size_t size);
     void *user;
 };
 
@@ -29,12 +28,12 @@ void commit_free(struct commit **commit);
 
 /* Keep a reply until commit_flush. The message is copied (as its encoding).
  * ERR_INVALID when it breaks a bound, ERR_NO_MEMORY. */
-int commit_hold(struct commit *commit, const struct wire_peer *to,
-                const struct msg *msg, struct error *err);
+int commit_hold(struct commit *commit, const struct wire_peer *to, const struct msg *msg,
+                struct error *err);
 
 /* Send a reply that promises nothing about the database, at once. */
-int commit_send(struct commit *commit, const struct wire_peer *to,
-                const struct msg *msg, struct error *err);
+int commit_send(struct commit *commit, const struct wire_peer *to, const struct msg *msg,
+                struct error *err);
 
 /* COMMIT, then send what was held, in order. -1 when the COMMIT failed: the
  * replies are dropped and the caller rolls back. */

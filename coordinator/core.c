@@ -17,7 +17,7 @@ enum {
      * message. */
     ASSIGN_MAX = 8,
 };
-_Static_assert((size_t)ASSIGN_MAX * (PROTO_INPUTS_MAX + 1) * PROTO_SPEC_MAX <
+_Static_assert((size_t)ASSIGN_MAX *(PROTO_INPUTS_MAX + 1) * PROTO_SPEC_MAX <
                    PROTO_MESSAGE_MAX,
                "an ASSIGN fits a message");
 
@@ -50,8 +50,7 @@ static bool load_ready(void *user, const struct store_ready *ready)
 {
     struct loading *loading = user;
 
-    loading->failed =
-        dispatch_add(loading->core->dispatch, ready, loading->err) != 0;
+    loading->failed = dispatch_add(loading->core->dispatch, ready, loading->err) != 0;
     return !loading->failed;
 }
 
@@ -63,14 +62,29 @@ static bool load_running(void *user, const struct store_running *running)
     struct core *core = loading->core;
     struct lease lease = {.job = running->job,
                           .attempt = running->attempt,
+                          .priority = running->priority,
                           .deadline_ms = core_deadline(core)};
-    struct worker *worker = roster_add(core->roster, running->uuid,
-                                       running->worker, core->now_ms, loading->err);
+    struct worker *worker = roster_add(core->roster, running->uuid, running->worker,
+                                       core->now_ms, loading->err);
 
-    loading->failed =
-        !worker || lease_grant(&worker->leases, lease, loading->err) != 0;
+    loading->failed = !worker || lease_grant(&worker->leases, lease, loading->err) != 0;
     loading->running += !loading->failed;
     return !loading->failed;
+}
+
+/* A worker that was connected is waited for too, so that the database does not
+ * say so for ever. */
+static bool load_worker(void *user, const struct store_worker *known)
+{
+    struct loading *loading = user;
+    struct core *core = loading->core;
+    struct worker *worker =
+        roster_add(core->roster, known->uuid, known->worker, core->now_ms, loading->err);
+
+    loading->failed = !worker;
+    if (worker)
+        snprintf(worker->host, sizeof worker->host, "%s", known->host);
+    return worker != NULL;
 }
 
 int core_load_queue(struct core *core, struct error *err)
@@ -99,7 +113,9 @@ static int load(struct core *core, struct error *err)
     forget(core);
     if (core_load_queue(core, err) != 0)
         return -1;
-    if (store_each_running(core->setup.store, load_running, &loading, err) != 0 ||
+    if (store_each_worker(core->setup.store, load_worker, &loading, err) != 0 ||
+        loading.failed ||
+        store_each_running(core->setup.store, load_running, &loading, err) != 0 ||
         loading.failed)
         return -1;
     core->loaded = true;
@@ -147,8 +163,8 @@ static void sink_send(void *user, const struct wire_peer *to, const void *bytes,
     core->setup.send(core->setup.user, to, bytes, size);
 }
 
-struct core *core_new(const struct core_setup *setup, int64_t now_ms,
-                      int64_t wall_ms, struct error *err)
+struct core *core_new(const struct core_setup *setup, int64_t now_ms, int64_t wall_ms,
+                      struct error *err)
 {
     struct core *core = calloc(1, sizeof *core);
 
@@ -161,8 +177,7 @@ struct core *core_new(const struct core_setup *setup, int64_t now_ms,
     core->wall_ms = wall_ms;
     core->roster = roster_new(err);
     core->dispatch = dispatch_new(err);
-    core->commit =
-        commit_new((struct commit_sink){sink_commit, sink_send, core}, err);
+    core->commit = commit_new((struct commit_sink){sink_commit, sink_send, core}, err);
     if (!core->roster || !core->dispatch || !core->commit || load(core, err) != 0)
         core_free(&core);
     return core;
@@ -210,25 +225,24 @@ int core_lose(struct core *core, const struct lease *lease, enum job_cause cause
     enum job_state became;
 
     if (store_begin(core->setup.store, err) != 0 ||
-        store_attempt_lost(core->setup.store, lease->job, lease->attempt, cause,
-                           message, core->wall_ms, &became, err) != 0)
+        store_attempt_lost(core->setup.store, lease->job, lease->attempt, cause, message,
+                           core->wall_ms, &became, err) != 0)
         return -1;
-    core_note(core, LOG_WARN, "job %" PRId64 " attempt %" PRIu32 " is %s: %s",
-              lease->job, lease->attempt, job_state_name(became), message);
+    core_note(core, LOG_WARN, "job %" PRId64 " attempt %" PRIu32 " is %s: %s", lease->job,
+              lease->attempt, job_state_name(became), message);
     return became == JOB_READY ? dispatch_add(core->dispatch, &ready, err) : 0;
 }
 
-static int expire_worker(struct core *core, struct worker *worker,
-                         struct error *err)
+static int expire_worker(struct core *core, struct worker *worker, struct error *err)
 {
     bool silent = worker->seen_ms + core->setup.lease_ms <= core->now_ms;
     struct lease lease;
     char text[256];
 
     if (silent)
-        snprintf(text, sizeof text, "no sign of life from worker %" PRId64
-                 " on %s for %.1f s", worker->row, worker->host,
-                 (double)(core->now_ms - worker->seen_ms) / 1000);
+        snprintf(text, sizeof text,
+                 "no sign of life from worker %" PRId64 " on %s for %.1f s", worker->row,
+                 worker->host, (double)(core->now_ms - worker->seen_ms) / 1000);
     else
         snprintf(text, sizeof text, "worker %" PRId64 " on %s does not have it",
                  worker->row, worker->host);
@@ -240,8 +254,8 @@ static int expire_worker(struct core *core, struct worker *worker,
     core_note(core, LOG_WARN, "worker %" PRId64 " on %s is lost: %s", worker->row,
               worker->host, text);
     if (store_begin(core->setup.store, err) != 0 ||
-        store_worker_state(core->setup.store, worker->row, "lost", core->wall_ms,
-                           err) != 0)
+        store_worker_state(core->setup.store, worker->row, "lost", core->wall_ms, err) !=
+            0)
         return -1;
     roster_remove(core->roster, worker);
     return 0;
@@ -273,8 +287,7 @@ struct starting {
 };
 
 static enum dispatch_start start(void *user, struct worker *worker,
-                                 const struct store_ready *ready,
-                                 struct error *err)
+                                 const struct store_ready *ready, struct error *err)
 {
     struct starting *starting = user;
     struct core *core = starting->core;
@@ -284,8 +297,8 @@ static enum dispatch_start start(void *user, struct worker *worker,
     *item = (struct assignment){.worker = worker};
     if (store_begin(core->setup.store, err) != 0)
         return DISPATCH_FAILED;
-    if (store_start(core->setup.store, ready->job, worker->row, core->wall_ms,
-                    &item->job, &item->arena, &why) != 0) {
+    if (store_start(core->setup.store, ready->job, worker->row, core->wall_ms, &item->job,
+                    &item->arena, &why) != 0) {
         buf_free(&item->arena);
         if (why.code == ERR_NOT_FOUND)
             return DISPATCH_STALE;
@@ -326,8 +339,7 @@ static int hand_out(struct core *core, struct error *err)
 
     if (core->stalled || core->stopping)
         return 0;
-    if (dispatch_run(core->dispatch, core->roster, START_MAX, start, &starting,
-                     err) < 0)
+    if (dispatch_run(core->dispatch, core->roster, START_MAX, start, &starting, err) < 0)
         goto done;
     for (int i = 0; i < starting.count; i++)
         if (starting.items[i].worker && assign(&starting, i, err) != 0)
@@ -358,8 +370,7 @@ void core_gone(struct core *core, const struct wire_peer *peer)
         roster_disconnect(worker);
 }
 
-void core_malformed(struct core *core, const struct wire_peer *from,
-                    const char *text)
+void core_malformed(struct core *core, const struct wire_peer *from, const char *text)
 {
     size_t place = (size_t)(core->malformed++ % CORE_BAD_PEERS);
 

@@ -35,11 +35,10 @@ struct error;
 struct core_setup {
     struct store *store; /* open for writing */
     struct artifact_store *artifacts;
-    uint64_t epoch;      /* names this process; not 0 */
+    uint64_t epoch; /* names this process; not 0 */
     uint32_t lease_ms, beat_ms;
     /* One encoded message for a peer; may call core_gone. */
-    void (*send)(void *user, const struct wire_peer *to, const void *bytes,
-                 size_t size);
+    void (*send)(void *user, const struct wire_peer *to, const void *bytes, size_t size);
     /* What the person who runs the coordinator should know. */
     void (*note)(void *user, enum log_level level, const char *text);
     void *user;
@@ -54,20 +53,20 @@ struct core {
     struct roster *roster;
     struct dispatch *dispatch;
     struct commit *commit;
-    int64_t now_ms;      /* monotonic */
+    int64_t now_ms; /* monotonic */
     int64_t wall_ms;
-    int64_t drained_ms;  /* when no message was waiting, last */
-    bool loaded;         /* memory agrees with the database */
-    bool stalled;        /* the last COMMIT failed: hand out nothing */
-    bool stopping;       /* hand out nothing any more */
-    uint64_t malformed;  /* messages dropped */
+    int64_t drained_ms; /* when no message was waiting, last */
+    bool loaded;        /* memory agrees with the database */
+    bool stalled;       /* the last COMMIT failed: hand out nothing */
+    bool stopping;      /* hand out nothing any more */
+    uint64_t malformed; /* messages dropped */
     struct wire_peer bad_peers[CORE_BAD_PEERS];
 };
 
 /* Reads jobs from the database: those that run are held for one lease for the
  * workers that say they have them. NULL with err. */
-struct core *core_new(const struct core_setup *setup, int64_t now_ms,
-                      int64_t wall_ms, struct error *err);
+struct core *core_new(const struct core_setup *setup, int64_t now_ms, int64_t wall_ms,
+                      struct error *err);
 void core_free(struct core **core);
 
 /* A turn begins. If the last one was long ago, it was the coordinator that was
@@ -82,8 +81,7 @@ void core_settle(struct core *core, bool drained);
 void core_gone(struct core *core, const struct wire_peer *peer);
 
 /* Something that was not a message, or not one for a coordinator, arrived. */
-void core_malformed(struct core *core, const struct wire_peer *from,
-                    const char *text);
+void core_malformed(struct core *core, const struct wire_peer *from, const char *text);
 
 /* --- for handle.c ----------------------------------------------------------- */
 

@@ -13,8 +13,7 @@ struct dispatch {
 
 static bool before(const struct store_ready *a, const struct store_ready *b)
 {
-    return a->priority != b->priority ? a->priority > b->priority
-                                      : a->job < b->job;
+    return a->priority != b->priority ? a->priority > b->priority : a->job < b->job;
 }
 
 static void swap(struct store_ready *a, struct store_ready *b)
@@ -79,8 +78,7 @@ int dispatch_add(struct dispatch *dispatch, const struct store_ready *ready,
         size_t room = dispatch->room ? 2 * dispatch->room : 256;
         struct store_ready *heap = realloc(dispatch->heap, room * sizeof *heap);
         if (!heap)
-            return err_set(err, ERR_NO_MEMORY,
-                           "no memory for a queue of %zu jobs", room);
+            return err_set(err, ERR_NO_MEMORY, "no memory for a queue of %zu jobs", room);
         dispatch->heap = heap;
         dispatch->room = room;
     }

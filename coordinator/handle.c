@@ -28,9 +28,8 @@ static int answer(struct core *core, const struct call *call, struct msg reply,
     return commit_send(core->commit, call->from, &reply, err);
 }
 
-static int answer_error(struct core *core, const struct call *call,
-                        struct slice request, const struct error *why,
-                        struct error *err)
+static int answer_error(struct core *core, const struct call *call, struct slice request,
+                        const struct error *why, struct error *err)
 {
     struct msg reply = {.kind = MSG_ERROR,
                         .error = {.code = (uint32_t)why->code,
@@ -41,22 +40,21 @@ static int answer_error(struct core *core, const struct call *call,
 
 static struct msg pong(const struct core *core)
 {
-    return (struct msg){
-        .kind = MSG_PONG,
-        .pong = {.version = PROTO_VERSION, .epoch = core->setup.epoch}};
+    return (struct msg){.kind = MSG_PONG,
+                        .pong = {.version = PROTO_VERSION, .epoch = core->setup.epoch}};
 }
 
 /* Whether the peer speaks our version; if not, it is told so. */
-static bool version_fits(struct core *core, const struct call *call,
-                         uint32_t version, struct slice request)
+static bool version_fits(struct core *core, const struct call *call, uint32_t version,
+                         struct slice request)
 {
     struct error why;
 
     if (version == PROTO_VERSION)
         return true;
     err_set(&why, ERR_REFUSED,
-            "this coordinator speaks protocol version %d, not %" PRIu32,
-            PROTO_VERSION, version);
+            "this coordinator speaks protocol version %d, not %" PRIu32, PROTO_VERSION,
+            version);
     core_note(core, LOG_WARN, "refused a %s: %s", msg_kind_name(call->msg->kind),
               why.text);
     (void)answer_error(core, call, request, &why, NULL);
@@ -74,8 +72,7 @@ static void text_of_hash(struct slice hash, char ret[HASH_TEXT])
  * the others in doubt, and what it holds without a lease it is to stop. Returns
  * how many are in doubt, -1 on failure. */
 static int take_list(struct core *core, const struct call *call,
-                     const struct msg_running *running, uint32_t count,
-                     struct error *err)
+                     const struct msg_running *running, uint32_t count, struct error *err)
 {
     struct lease_list *leases = &call->worker->leases;
 
@@ -103,23 +100,30 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
     if (!version_fits(core, call, hello->version, (struct slice){0}))
         return 0;
     text_of_hash(hello->worker, uuid);
+    bool is_new = !roster_by_uuid(core->roster, uuid);
+    if (is_new && roster_count(core->roster) == ROSTER_MAX) {
+        struct error full;
+        err_set(&full, ERR_BUSY, "%d workers are connected, and no more can be",
+                ROSTER_MAX);
+        return answer_error(core, call, (struct slice){0}, &full, err);
+    }
     if (store_begin(core->setup.store, err) != 0 ||
         store_worker_seen(core->setup.store, hello, core->wall_ms, &row, err) != 0)
         return -1;
-    bool is_new = !roster_by_uuid(core->roster, uuid);
     known.worker = roster_add(core->roster, uuid, row, core->now_ms, err);
     if (!known.worker)
         return -1;
     roster_connect(core->roster, known.worker, call->from);
-    snprintf(known.worker->host, sizeof known.worker->host, "%.*s",
-             (int)hello->host.size, hello->host.data);
+    snprintf(known.worker->host, sizeof known.worker->host, "%.*s", (int)hello->host.size,
+             hello->host.data);
     known.worker->credit = 0; /* the first BEAT says */
     known.worker->seen_ms = core->now_ms;
     if (take_list(core, &known, hello->running, hello->running_count, err) < 0)
         return -1;
-    core_note(core, LOG_INFO, "worker %" PRId64 " %s: %s, %" PRIu32
-              " slots, %" PRIu32 " attempts in hand", row,
-              is_new ? "joined" : "came back", known.worker->host, hello->slots,
+    core_note(core, LOG_INFO,
+              "worker %" PRId64 " %s: %s, %" PRIu32 " slots, %" PRIu32
+              " attempts in hand",
+              row, is_new ? "joined" : "came back", known.worker->host, hello->slots,
               hello->running_count);
     struct msg welcome = {.kind = MSG_WELCOME,
                           .welcome = {.version = PROTO_VERSION,
@@ -136,8 +140,7 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
 static int on_beat(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_beat *beat = &call->msg->beat;
-    int doubted =
-        take_list(core, call, beat->running, beat->running_count, err);
+    int doubted = take_list(core, call, beat->running, beat->running_count, err);
 
     if (doubted < 0)
         return -1;
@@ -211,8 +214,8 @@ static int on_bye(struct core *core, const struct call *call, struct error *err)
         if (core_lose(core, &lease, CAUSE_PREEMPTED, text, err) != 0)
             return -1;
     if (store_begin(core->setup.store, err) != 0 ||
-        store_worker_state(core->setup.store, worker->row, "left", core->wall_ms,
-                           err) != 0)
+        store_worker_state(core->setup.store, worker->row, "left", core->wall_ms, err) !=
+            0)
         return -1;
     roster_remove(core->roster, worker);
     return 0;
@@ -228,8 +231,8 @@ static int on_put(struct core *core, const struct call *call, struct error *err)
     uint64_t held;
 
     text_of_hash(put->hash, hash);
-    int rc = artifact_put(core->setup.artifacts, hash, put->size, put->offset,
-                          put->data, &held, &why);
+    int rc = artifact_put(core->setup.artifacts, hash, put->size, put->offset, put->data,
+                          &held, &why);
     struct msg reply = {.kind = MSG_PUT_OK,
                         .put_ok = {.hash = put->hash,
                                    .offset = held,
@@ -241,8 +244,7 @@ static int on_put(struct core *core, const struct call *call, struct error *err)
         return answer(core, call, reply, err);
     if (!store_artifact_has(core->setup.store, hash) &&
         (store_begin(core->setup.store, err) != 0 ||
-         store_artifact_add(core->setup.store, hash, put->size, core->wall_ms,
-                            err) != 0))
+         store_artifact_add(core->setup.store, hash, put->size, core->wall_ms, err) != 0))
         return -1;
     return hold(core, call, reply, err);
 }
@@ -289,8 +291,8 @@ static int on_submit(struct core *core, const struct call *call, struct error *e
         store_submit(core->setup.store, plan, request, core->wall_ms, &did, err) != 0 ||
         core_load_queue(core, err) != 0)
         goto done;
-    core_note(core, LOG_INFO, "sweep %s: %" PRIu64 " jobs, %" PRIu64 " new",
-              plan->name, did.jobs, did.added);
+    core_note(core, LOG_INFO, "sweep %s: %" PRIu64 " jobs, %" PRIu64 " new", plan->name,
+              did.jobs, did.added);
     struct msg reply = {.kind = MSG_SUBMITTED,
                         .submitted = {.request = submit->request,
                                       .sweep = did.sweep,
@@ -317,8 +319,8 @@ static int on_ping(struct core *core, const struct call *call, struct error *err
 static int on_error(struct core *core, const struct call *call, struct error *err)
 {
     (void)err;
-    core_note(core, LOG_WARN, "a peer reports: %.*s",
-              (int)call->msg->error.text.size, call->msg->error.text.data);
+    core_note(core, LOG_WARN, "a peer reports: %.*s", (int)call->msg->error.text.size,
+              call->msg->error.text.data);
     return 0;
 }
 
@@ -328,8 +330,7 @@ static const struct handler {
     int (*run)(struct core *core, const struct call *call, struct error *err);
     bool for_workers; /* others are asked who they are */
     /* After recovery from run's failure: tell the peer, if that helps. */
-    void (*failed)(struct core *core, const struct call *call,
-                   const struct error *why);
+    void (*failed)(struct core *core, const struct call *call, const struct error *why);
 } HANDLERS[] = {
     [MSG_HELLO] = {on_hello, false, NULL},
     [MSG_BEAT] = {on_beat, true, NULL},

@@ -88,8 +88,7 @@ void lease_extend(struct lease_list *list, int64_t gap_ms)
         list->items[i].deadline_ms += gap_ms;
 }
 
-bool lease_take_expired(struct lease_list *list, int64_t now_ms,
-                        struct lease *ret)
+bool lease_take_expired(struct lease_list *list, int64_t now_ms, struct lease *ret)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (list->items[i].deadline_ms <= now_ms) {

@@ -24,9 +24,9 @@ struct error;
 struct lease {
     int64_t job;
     uint32_t attempt;
-    int32_t priority;    /* of the job, for its way back into the queue */
+    int32_t priority; /* of the job, for its way back into the queue */
     int64_t deadline_ms;
-    bool doubted;        /* the worker's last list did not have it */
+    bool doubted; /* the worker's last list did not have it */
 };
 
 /* Unordered. A worker has PROTO_RUNNING_MAX (1024) at most and a few dozen in
@@ -61,8 +61,7 @@ void lease_extend(struct lease_list *list, int64_t gap_ms);
 
 /* Take out one lease whose deadline is at or before now_ms. Returns false,
  * leaving *ret alone, when none has expired. Call until false. */
-bool lease_take_expired(struct lease_list *list, int64_t now_ms,
-                        struct lease *ret);
+bool lease_take_expired(struct lease_list *list, int64_t now_ms, struct lease *ret);
 
 /* Take out any lease; false when there is none. */
 bool lease_take(struct lease_list *list, struct lease *ret);

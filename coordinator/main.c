@@ -17,13 +17,11 @@ static const struct cli_verb VERBS[] = {
      "hand a grid to the coordinator, or only say what it comes to", cmd_submit},
     {"status", "[SWEEP] [--watch]", "how far the sweeps are, and what went wrong",
      cmd_status},
-    {"jobs", "[SWEEP] [--state STATE] [--kind KIND] [--limit N]", "list jobs",
-     cmd_jobs},
+    {"jobs", "[SWEEP] [--state STATE] [--kind KIND] [--limit N]", "list jobs", cmd_jobs},
     {"logs", "JOB", "what a job's attempts printed, and how they ended", cmd_logs},
     {"sql", "STATEMENT", "query the database, read-only", cmd_sql},
     {"report", "[SWEEP]", "runs, path metrics and curves of a sweep", cmd_report},
-    {"artifact", "list | get JOB STATE -o FILE", "stored states of runs",
-     cmd_artifact},
+    {"artifact", "list | get JOB STATE -o FILE", "stored states of runs", cmd_artifact},
     {"options", "[PREFIX]", "everything that a grid can say about a run", cmd_options},
     {"worker", "list", "the worker daemons", cmd_worker},
 };
@@ -79,8 +77,7 @@ struct globals {
 
 /* Take the options of every verb out of argv, wherever they stand; returns the
  * new count. "--" ends them. */
-static int take_globals(int argc, char **argv, struct cli *cli,
-                        struct globals *globals)
+static int take_globals(int argc, char **argv, struct cli *cli, struct globals *globals)
 {
     int kept = 1;
 
@@ -112,8 +109,8 @@ static int set_dir(struct cli *cli, const char *named)
 {
     /* Names below the directory need room in buffers of its size. */
     const int length_max = (int)sizeof cli->dir - 128;
-    int length = named ? snprintf(cli->dir, sizeof cli->dir, "%s", named)
-                       : default_dir(cli);
+    int length =
+        named ? snprintf(cli->dir, sizeof cli->dir, "%s", named) : default_dir(cli);
 
     cli->dir_named = named != NULL;
     if (length > 0 && length <= length_max)

@@ -26,11 +26,11 @@ struct roster;
 
 struct worker {
     char uuid[HASH_TEXT];
-    char host[64];          /* for messages to people; cut if longer */
-    int64_t row;            /* in table `worker` */
-    struct wire_peer peer;  /* size 0: not connected */
-    uint32_t credit;        /* jobs it would take now */
-    int64_t seen_ms;        /* monotonic */
+    char host[64];         /* for messages to people; cut if longer */
+    int64_t row;           /* in table `worker` */
+    struct wire_peer peer; /* size 0: not connected */
+    uint32_t credit;       /* jobs it would take now */
+    int64_t seen_ms;       /* monotonic */
     struct lease_list leases;
 };
 

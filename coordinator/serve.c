@@ -70,8 +70,7 @@ static void note(void *user, enum log_level level, const char *text)
 
 /* ---- opening --------------------------------------------------------------- */
 
-static char *path_of(const struct serve *serve, const char *name,
-                     char out[PATH_MAX])
+static char *path_of(const struct serve *serve, const char *name, char out[PATH_MAX])
 {
     snprintf(out, PATH_MAX, "%s/%s", serve->setup->dir, name);
     return out;
@@ -114,8 +113,7 @@ static int open_core(struct serve *serve, struct error *err)
                                .user = serve};
 
     while (setup.epoch == 0)
-        if (getrandom(&setup.epoch, sizeof setup.epoch, 0) !=
-            (ssize_t)sizeof setup.epoch)
+        if (getrandom(&setup.epoch, sizeof setup.epoch, 0) != (ssize_t)sizeof setup.epoch)
             return err_errno(err, ERR_IO, "no random numbers");
     serve->core = core_new(&setup, clock_mono_ms(), clock_wall_ms(), err);
     return serve->core ? 0 : -1;

@@ -79,6 +79,7 @@ struct store_running {
     uint32_t attempt;
     int64_t worker;       /* row in table worker */
     char uuid[HASH_TEXT]; /* that worker's name */
+    int32_t priority;     /* of the job */
 };
 
 int store_each_running(struct store *store,
@@ -124,6 +125,17 @@ int store_job_state(struct store *store, int64_t job, enum job_state *ret_state,
 /* A worker said hello: a new row, or the same one again (same uuid). */
 int store_worker_seen(struct store *store, const struct msg_hello *hello, int64_t now_ms,
                       int64_t *ret_worker, struct error *err);
+
+/* A worker that was connected when it was last written about. */
+struct store_worker {
+    int64_t worker;
+    char uuid[HASH_TEXT];
+    char host[64]; /* cut if longer */
+};
+
+int store_each_worker(struct store *store,
+                      bool (*visit)(void *user, const struct store_worker *), void *user,
+                      struct error *err);
 
 /* state: "connected", "lost", "left". */
 int store_worker_state(struct store *store, int64_t worker, const char *state,

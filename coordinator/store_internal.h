@@ -77,6 +77,7 @@ enum stmt {
     STMT_SWEEP_RUNS,
     /* workers and artifacts */
     STMT_WORKER_ADD,
+    STMT_WORKERS,
     STMT_WORKER_SET,
     STMT_ARTIFACT_ADD,
     STMT_ARTIFACT,

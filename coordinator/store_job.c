@@ -255,6 +255,7 @@ int store_each_running(struct store *store,
             .job = stmt_int(store, STMT_RUNNING, 0),
             .attempt = (uint32_t)stmt_int(store, STMT_RUNNING, 1),
             .worker = stmt_int(store, STMT_RUNNING, 2),
+            .priority = (int32_t)stmt_int(store, STMT_RUNNING, 4),
         };
 
         snprintf(running.uuid, sizeof running.uuid, "%s",

@@ -28,8 +28,9 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [STMT_READY] = "SELECT id, priority FROM job WHERE state = 'ready' AND id > ?1"
                    " ORDER BY priority DESC, id",
-    [STMT_RUNNING] = "SELECT t.job, t.attempt, t.worker, w.uuid FROM attempt t"
-                     " JOIN worker w ON w.id = t.worker WHERE t.state = 'running'"
+    [STMT_RUNNING] = "SELECT t.job, t.attempt, t.worker, w.uuid, j.priority"
+                     " FROM attempt t JOIN worker w ON w.id = t.worker"
+                     " JOIN job j ON j.id = t.job WHERE t.state = 'running'"
                      " ORDER BY t.job",
     [STMT_DEPENDANTS] = "SELECT DISTINCT d.job FROM dep d JOIN job j ON j.id = d.job"
                         " WHERE d.needs = ?1 AND j.state = 'waiting' ORDER BY d.job",
@@ -111,6 +112,8 @@ static const char *const SQL[STMT_COUNT_ALL] = {
         " ON CONFLICT (uuid) DO UPDATE SET host = ?2, pid = ?3, slots = ?4,"
         " threads = ?5, cores = ?6, provenance = ?7, state = 'connected',"
         " seen_ms = ?8 RETURNING id",
+    [STMT_WORKERS] = "SELECT id, uuid, host FROM worker WHERE state = 'connected'"
+                     " ORDER BY id",
     [STMT_WORKER_SET] = "UPDATE worker SET state = ?2, seen_ms = ?3 WHERE id = ?1",
     [STMT_ARTIFACT_ADD] = "INSERT INTO artifact VALUES (?1, ?2, ?3)"
                           " ON CONFLICT DO NOTHING",

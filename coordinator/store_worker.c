@@ -4,6 +4,8 @@
 
 #include "common/error.h"
 
+#include <stdio.h>
+
 int store_worker_seen(struct store *store, const struct msg_hello *hello, int64_t now_ms,
                       int64_t *ret_worker, struct error *err)
 {
@@ -19,6 +21,28 @@ int store_worker_seen(struct store *store, const struct msg_hello *hello, int64_
     *ret_worker = stmt_int(store, STMT_WORKER_ADD, 0);
     stmt_end(store, STMT_WORKER_ADD);
     return 0;
+}
+
+int store_each_worker(struct store *store,
+                      bool (*visit)(void *user, const struct store_worker *), void *user,
+                      struct error *err)
+{
+    int got = stmt_row(store, STMT_WORKERS, NULL, 0, err);
+
+    while (got > 0) {
+        struct store_worker worker = {.worker = stmt_int(store, STMT_WORKERS, 0)};
+        struct slice host = stmt_text(store, STMT_WORKERS, 2);
+
+        snprintf(worker.uuid, sizeof worker.uuid, "%s",
+                 stmt_text(store, STMT_WORKERS, 1).data);
+        snprintf(worker.host, sizeof worker.host, "%.*s", (int)host.size, host.data);
+        if (!visit(user, &worker)) {
+            stmt_end(store, STMT_WORKERS);
+            return 0;
+        }
+        got = stmt_next(store, STMT_WORKERS, err);
+    }
+    return got;
 }
 
 int store_worker_state(struct store *store, int64_t worker, const char *state,

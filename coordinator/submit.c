@@ -67,17 +67,15 @@ static int take_submitted(const struct exchange *x, const struct msg *msg,
 
     if (!slice_is(submitted->request, x->name))
         return 0;
-    *ret = (struct submit_answer){.sweep = submitted->sweep,
-                                  .jobs = submitted->jobs,
-                                  .added = submitted->added};
+    *ret = (struct submit_answer){
+        .sweep = submitted->sweep, .jobs = submitted->jobs, .added = submitted->added};
     snprintf(ret->name, sizeof ret->name, "%.*s", (int)submitted->name.size,
              submitted->name.data);
     return 1;
 }
 
 /* A code that is ours to give stays ours. */
-static int take_error(const struct exchange *x, const struct msg *msg,
-                      struct error *err)
+static int take_error(const struct exchange *x, const struct msg *msg, struct error *err)
 {
     const struct msg_error *error = &msg->error;
     enum err_code code = (enum err_code)error->code;

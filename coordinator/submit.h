@@ -12,8 +12,8 @@
 struct error;
 
 enum {
-    SUBMIT_NAME_MAX = 128,     /* bytes of a sweep's name, NUL included */
-    SUBMIT_UNHEARD_MS = 5000,  /* nobody answered at all: nobody is there */
+    SUBMIT_NAME_MAX = 128,      /* bytes of a sweep's name, NUL included */
+    SUBMIT_UNHEARD_MS = 5000,   /* nobody answered at all: nobody is there */
     SUBMIT_PATIENCE_MS = 60000, /* for somebody who answered once: a million
                                    jobs take a while to write */
 };

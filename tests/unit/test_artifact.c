@@ -26,8 +26,7 @@ struct room {
     struct artifact_store *store;
 };
 
-static int remove_one(const char *path, const struct stat *st, int type,
-                      struct FTW *ftw)
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st, (void)type, (void)ftw;
     return remove(path);
@@ -65,8 +64,8 @@ static struct slice piece(const struct room *room, uint64_t offset)
 
 static int put(struct room *room, uint64_t offset, uint64_t *held)
 {
-    return artifact_put(room->store, room->hash, SIZE, offset,
-                        piece(room, offset), held, NULL);
+    return artifact_put(room->store, room->hash, SIZE, offset, piece(room, offset), held,
+                        NULL);
 }
 
 static void put_rest(struct room *room, uint64_t held)
@@ -84,8 +83,8 @@ static void assert_whole(struct room *room)
     assert_true(artifact_has(room->store, room->hash, &size));
     assert_int_equal(size, SIZE);
     while (out.size < SIZE)
-        assert_int_equal(artifact_read(room->store, room->hash, out.size, 7777,
-                                       &out, &size, NULL), 0);
+        assert_int_equal(
+            artifact_read(room->store, room->hash, out.size, 7777, &out, &size, NULL), 0);
     assert_memory_equal(out.data, room->bytes, SIZE);
     buf_free(&out);
 }
@@ -129,7 +128,8 @@ static void a_gap_is_refused(void **state)
 
     put(room, 0, &held);
     assert_int_equal(artifact_put(room->store, room->hash, SIZE, 2 * PIECE,
-                                  piece(room, 2 * PIECE), &held, &err), -1);
+                                  piece(room, 2 * PIECE), &held, &err),
+                     -1);
     assert_int_equal(err.code, ERR_INVALID);
     assert_int_equal(held, PIECE);
     put_rest(room, held);
@@ -162,7 +162,8 @@ static void a_wrong_hash_is_thrown_away(void **state)
     put(room, PIECE, &held);
     put(room, 2 * PIECE, &held);
     assert_int_equal(artifact_put(room->store, room->hash, SIZE, 3 * PIECE,
-                                  piece(room, 3 * PIECE), &held, &err), -1);
+                                  piece(room, 3 * PIECE), &held, &err),
+                     -1);
     assert_int_equal(err.code, ERR_INVALID);
     assert_non_null(strstr(err.text, room->hash));
     assert_int_equal(held, 0);
@@ -180,7 +181,8 @@ static void sizes_must_agree(void **state)
 
     put(room, 0, &held);
     assert_int_equal(artifact_put(room->store, room->hash, SIZE + 1, PIECE,
-                                  piece(room, PIECE), &held, &err), -1);
+                                  piece(room, PIECE), &held, &err),
+                     -1);
     assert_int_equal(err.code, ERR_INVALID);
     assert_int_equal(artifact_put(room->store, room->hash, SIZE, PIECE,
                                   (struct slice){room->bytes, SIZE}, &held, &err),
@@ -197,13 +199,13 @@ static void an_empty_artifact_is_one_piece(void **state)
     uint64_t held = 9, size = 9;
 
     hash_bytes("", 0, room->hash);
-    assert_int_equal(artifact_put(room->store, room->hash, 0, 0,
-                                  (struct slice){"", 0}, &held, NULL), 0);
+    assert_int_equal(
+        artifact_put(room->store, room->hash, 0, 0, (struct slice){"", 0}, &held, NULL),
+        0);
     assert_int_equal(held, 0);
     assert_true(artifact_has(room->store, room->hash, &size));
     assert_int_equal(size, 0);
-    assert_int_equal(artifact_read(room->store, room->hash, 0, 10, &out, &size,
-                                   NULL), 0);
+    assert_int_equal(artifact_read(room->store, room->hash, 0, 10, &out, &size, NULL), 0);
     assert_int_equal(out.size, 0);
     buf_free(&out);
 }
@@ -215,15 +217,15 @@ static void reading_what_is_not_there(void **state)
     struct error err;
     uint64_t size;
 
-    assert_int_equal(artifact_read(room->store, room->hash, 0, 10, &out, &size,
-                                   &err), -1);
+    assert_int_equal(artifact_read(room->store, room->hash, 0, 10, &out, &size, &err),
+                     -1);
     assert_int_equal(err.code, ERR_NOT_FOUND);
     put_rest(room, 0);
-    assert_int_equal(artifact_read(room->store, room->hash, SIZE + 1, 10, &out,
-                                   &size, &err), -1);
+    assert_int_equal(
+        artifact_read(room->store, room->hash, SIZE + 1, 10, &out, &size, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
-    assert_int_equal(artifact_read(room->store, room->hash, SIZE, 10, &out, &size,
-                                   &err), 0);
+    assert_int_equal(artifact_read(room->store, room->hash, SIZE, 10, &out, &size, &err),
+                     0);
     assert_int_equal(out.size, 0);
     buf_free(&out);
 }
@@ -242,8 +244,8 @@ static void a_full_disk_loses_nothing_that_was_held(void **state)
     limit = was;
     limit.rlim_cur = PIECE + 1000;
     setrlimit(RLIMIT_FSIZE, &limit);
-    int rc = artifact_put(room->store, room->hash, SIZE, PIECE,
-                          piece(room, PIECE), &held, &err);
+    int rc = artifact_put(room->store, room->hash, SIZE, PIECE, piece(room, PIECE), &held,
+                          &err);
     setrlimit(RLIMIT_FSIZE, &was);
     assert_int_equal(rc, -1);
     assert_int_equal(err.code, ERR_IO);
@@ -263,12 +265,13 @@ static void more_uploads_than_places_take_turns(void **state)
         hash_bytes(room->bytes + i, 1000, hashes[i]);
     for (int i = 0; i < UPLOADS; i++)
         assert_int_equal(artifact_put(room->store, hashes[i], 1000, 0,
-                                      (struct slice){room->bytes + i, 600}, &held,
-                                      NULL), 0);
+                                      (struct slice){room->bytes + i, 600}, &held, NULL),
+                         0);
     for (int i = 0; i < UPLOADS; i++) {
         assert_int_equal(artifact_put(room->store, hashes[i], 1000, 600,
-                                      (struct slice){room->bytes + i + 600, 400},
-                                      &held, NULL), 0);
+                                      (struct slice){room->bytes + i + 600, 400}, &held,
+                                      NULL),
+                         0);
         assert_int_equal(held, 1000);
         assert_true(artifact_has(room->store, hashes[i], NULL));
     }

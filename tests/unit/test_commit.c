@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 struct world {
-    bool full;            /* the disk */
+    bool full; /* the disk */
     int commits;
     int64_t acked[8];
     uint8_t to[8];
@@ -44,8 +44,7 @@ static void do_send(void *user, const struct wire_peer *to, const void *bytes,
 
 static struct msg ack(int64_t job)
 {
-    return (struct msg){.kind = MSG_ACK,
-                        .ack = {.job = job, .attempt = 1, .verdict = 1}};
+    return (struct msg){.kind = MSG_ACK, .ack = {.job = job, .attempt = 1, .verdict = 1}};
 }
 
 static struct wire_peer peer(uint8_t n)

@@ -18,8 +18,7 @@ struct record {
 };
 
 static enum dispatch_start start(void *user, struct worker *worker,
-                                 const struct store_ready *ready,
-                                 struct error *err)
+                                 const struct store_ready *ready, struct error *err)
 {
     struct record *record = user;
 

@@ -53,9 +53,8 @@ static void a_sign_of_life_renews_what_is_not_in_doubt(void **state)
 static void being_listed_ends_the_doubt(void **state)
 {
     struct lease_list list = {0};
-    struct msg_running running[] = {{.job = 7, .attempt = 1},
-                                    {.job = 7, .attempt = 1},
-                                    {.job = 9, .attempt = 1}};
+    struct msg_running running[] = {
+        {.job = 7, .attempt = 1}, {.job = 7, .attempt = 1}, {.job = 9, .attempt = 1}};
     (void)state;
 
     lease_grant(&list, lease_until(7, 1000), NULL);
