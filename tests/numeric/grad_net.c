@@ -100,7 +100,20 @@ static void odd_networks(void **state)
     assert_true(kit.at.H == 1 && kit.at.W == 1);
     check_net(&kit.arch, 3, 3);
 
+    /* padding as wide as the kernel: by im2col, between layers in lanes */
+    netkit_start(&kit, (struct shape){2, 6, 6});
+    netkit_conv(&kit, 3, 3, 1, 1);
+    netkit_relu(&kit);
+    netkit_conv(&kit, 4, 2, 1, 2);
+    netkit_relu(&kit);
+    netkit_pool(&kit, 3, 2, 0);
+    netkit_conv(&kit, 3, 3, 1, 1);
+    netkit_flatten(&kit);
+    netkit_dense(&kit, 3);
+    check_net(&kit.arch, 11, 12);
+
     netkit_start(&kit, (struct shape){3, 6, 6});
+    netkit_conv(&kit, 4, 1, 1, 1);
     netkit_pool(&kit, 2, 2, 0);
     netkit_flatten(&kit);
     netkit_relu(&kit);

@@ -1,4 +1,6 @@
+#include "worker/nn/lanes.h"
 #include "worker/nn/pool.h"
+#include "worker/nn/pool_lanes.h"
 
 #include "tests/numeric/numkit.h"
 
@@ -92,6 +94,53 @@ static void check_pool(struct size s, const real *in)
     free(want);
 }
 
+/* Lane i of plane p in lanes holds plane (p + i) % P: all lanes differ. */
+static real *to_lanes(const real *planes, size_t P, size_t plane)
+{
+    const size_t L = (size_t)lanes_round(1);
+    real *x = num_alloc(P * plane * L, sizeof *x);
+
+    for (size_t p = 0; p < P; p++)
+        for (size_t k = 0; k < plane; k++)
+            for (size_t i = 0; i < L; i++)
+                x[(p * plane + k) * L + i] = planes[(p + i) % P * plane + k];
+    return x;
+}
+
+static void check_same(const real *got, const real *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        assert_true(same(got[i], want[i]));
+}
+
+/* Both layouts do the same, to the last bit. */
+static void check_lanes(struct size s, const real *in)
+{
+    const struct pool v = pool_of(s);
+    const size_t P = (size_t)s.P, L = (size_t)lanes_round(1);
+    const size_t in_plane = (size_t)(v.H * v.W), out_plane = (size_t)(v.OH * v.OW);
+    real *out = num_filled(P * out_plane, 0), *din = num_filled(P * in_plane, 0);
+    real *dout = num_random(P * out_plane, 8);
+    uint8_t *which = num_alloc(P * out_plane, 1);
+
+    pool_forward(&v, out, which, in, P);
+    pool_backward(&v, din, dout, which, P);
+
+    real *in_l = to_lanes(in, P, in_plane), *dout_l = to_lanes(dout, P, out_plane);
+    real *want_out = to_lanes(out, P, out_plane), *want_din = to_lanes(din, P, in_plane);
+    real *out_l = num_filled(P * out_plane * L, -7);
+    real *din_l = num_filled(P * in_plane * L, NAN);
+    pool_lanes_forward(&v, out_l, in_l, P);
+    pool_lanes_backward(&v, din_l, dout_l, in_l, P);
+    check_same(out_l, want_out, P * out_plane * L);
+    check_same(din_l, want_din, P * in_plane * L);
+
+    real *all[] = {out, din, dout, in_l, dout_l, want_out, want_din, out_l, din_l};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        free(all[i]);
+    free(which);
+}
+
 static size_t input_count(struct size s)
 {
     return (size_t)(s.P * s.H * s.W);
@@ -103,6 +152,7 @@ static void matches_naive(void **state)
     for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
         real *in = num_random(input_count(SIZES[i]), (uint32_t)i);
         check_pool(SIZES[i], in);
+        check_lanes(SIZES[i], in);
         free(in);
     }
 }
@@ -117,6 +167,7 @@ static void first_of_equals_wins(void **state)
         for (size_t k = 0; k < n; k++)
             in[k] = (real)floor((double)in[k] * 1.5);
         check_pool(SIZES[i], in);
+        check_lanes(SIZES[i], in);
         free(in);
     }
 }
@@ -133,9 +184,11 @@ static void nonfinite_numbers_flow(void **state)
             if (in[k] > (real)0.4)
                 in[k] = bad[k % 3];
         check_pool(SIZES[i], in);
+        check_lanes(SIZES[i], in);
         for (size_t k = 0; k < n; k++)
             in[k] = -INFINITY;
         check_pool(SIZES[i], in);
+        check_lanes(SIZES[i], in);
         free(in);
     }
 }

@@ -114,7 +114,7 @@ static void gather_tap(const struct conv *v, real *to, const real *image, int kh
         const int h = oh * v->stride + kh - v->pad;
         const int w = w0 * v->stride + kw - v->pad;
         const size_t run = (size_t)(w1 - w0);
-        const real *from = image + h * v->W + w;
+        const real *from = image + (ptrdiff_t)h * v->W + w;
         real *row = to + (size_t)oh * OW;
 
         zero_run(row, (size_t)w0);
@@ -142,7 +142,7 @@ static void scatter_tap(const struct conv *v, real *image, const real *from, int
         const int w = w0 * v->stride + kw - v->pad;
         const size_t run = (size_t)(w1 - w0);
         const real *row = from + (size_t)oh * OW + w0;
-        real *to = image + h * v->W + w;
+        real *to = image + (ptrdiff_t)h * v->W + w;
 
         if (step == 1)
             add_run(to, row, run);

@@ -1,5 +1,6 @@
 #include "worker/nn/net.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -23,6 +24,7 @@ static double log_sum_exp(const real *logits, int K)
     double max = (double)logits[0];
     double sum = 0;
 
+    assert(K > 0);
     for (int k = 1; k < K; k++)
         if ((double)logits[k] > max)
             max = (double)logits[k];

@@ -1,9 +1,11 @@
 #include "worker/nn/net.h"
 
 #include "common/error.h"
-#include "worker/nn/blas.h"
+#include "worker/nn/conv_lanes.h"
 #include "worker/nn/dense.h"
+#include "worker/nn/lanes.h"
 #include "worker/nn/plan.h"
+#include "worker/nn/pool_lanes.h"
 #include "worker/nn/relu.h"
 #include "worker/nn/swap.h"
 
@@ -89,57 +91,104 @@ static void conv_back(const struct job *job)
                   job->dout, job->in, weight_of(job), job->B, scratch_of(job));
 }
 
-static size_t pool_planes(const struct job *job)
+static void conv_lanes_run(const struct job *job)
 {
-    const struct pool *pool = &job->step->pool;
-    return (size_t)job->B * job->step->in_size / ((size_t)pool->H * (size_t)pool->W);
+    conv_lanes_forward(&job->step->conv, job->out, job->in, weight_of(job), bias_of(job),
+                       job->B, scratch_of(job));
+}
+
+static void conv_lanes_back(const struct job *job)
+{
+    conv_lanes_backward(&job->step->conv, job->din, grad_weight_of(job),
+                        grad_bias_of(job), job->dout, job->in, weight_of(job), job->B,
+                        scratch_of(job));
+}
+
+static size_t plane_count(const struct job *job)
+{
+    return (size_t)job->B * (size_t)job->step->in_shape.C;
 }
 
 static void pool_run(const struct job *job)
 {
-    pool_forward(&job->step->pool, job->out, which_of(job), job->in, pool_planes(job));
+    pool_forward(&job->step->pool, job->out, which_of(job), job->in, plane_count(job));
 }
 
 static void pool_back(const struct job *job)
 {
-    pool_backward(&job->step->pool, job->din, job->dout, which_of(job), pool_planes(job));
+    pool_backward(&job->step->pool, job->din, job->dout, which_of(job), plane_count(job));
+}
+
+/* Planes of VEC_LANES images. */
+static size_t lane_planes(const struct job *job)
+{
+    const int groups = lanes_round(job->B) / lanes_round(1);
+    return (size_t)groups * (size_t)job->step->in_shape.C;
+}
+
+static void pool_lanes_run(const struct job *job)
+{
+    pool_lanes_forward(&job->step->pool, job->out, job->in, lane_planes(job));
+}
+
+static void pool_lanes_back(const struct job *job)
+{
+    pool_lanes_backward(&job->step->pool, job->din, job->dout, job->in, lane_planes(job));
+}
+
+static size_t relu_count(const struct job *job)
+{
+    int B = job->step->from == LAYOUT_LANES ? lanes_round(job->B) : job->B;
+    return (size_t)B * job->step->in_size;
 }
 
 static void relu_run(const struct job *job)
 {
-    relu_forward(job->out, job->in, (size_t)job->B * job->step->in_size);
+    relu_forward(job->out, job->in, relu_count(job));
 }
 
 static void relu_back(const struct job *job)
 {
-    relu_backward(job->din, job->dout, job->out, (size_t)job->B * job->step->in_size);
+    relu_backward(job->din, job->dout, job->out, relu_count(job));
 }
 
-static void swap_run(const struct job *job)
+static void change_layout(const struct job *job, real *to, const real *from,
+                          enum layout layout_to, enum layout layout_from)
 {
-    const struct step *step = job->step;
-    const size_t B = (size_t)job->B;
+    const struct shape s = job->step->in_shape;
+    const size_t B = (size_t)job->B, C = (size_t)s.C, n = (size_t)s.H * (size_t)s.W;
 
-    swap_outer(job->out, job->in, step->image_first ? B : step->C,
-               step->image_first ? step->C : B, step->run);
+    if (layout_to == LAYOUT_LANES)
+        lanes_pack(to, from, job->B, C * n);
+    else if (layout_from == LAYOUT_LANES)
+        lanes_unpack(to, from, job->B, C * n);
+    else if (layout_to == LAYOUT_PLANES)
+        swap_outer(to, from, B, C, n);
+    else
+        swap_outer(to, from, C, B, n);
 }
 
-static void swap_back(const struct job *job)
+static void layout_run(const struct job *job)
 {
-    const struct step *step = job->step;
-    const size_t B = (size_t)job->B;
+    change_layout(job, job->out, job->in, job->step->to, job->step->from);
+}
 
-    swap_outer(job->din, job->dout, step->image_first ? step->C : B,
-               step->image_first ? B : step->C, step->run);
+static void layout_back(const struct job *job)
+{
+    change_layout(job, job->din, job->dout, job->step->from, job->step->to);
 }
 
 static const struct {
     void (*run)(const struct job *);
     void (*back)(const struct job *);
 } STEPS[] = {
-    [STEP_DENSE] = {dense_run, dense_back}, [STEP_CONV] = {conv_run, conv_back},
-    [STEP_POOL] = {pool_run, pool_back},    [STEP_RELU] = {relu_run, relu_back},
-    [STEP_SWAP] = {swap_run, swap_back},
+    [STEP_DENSE] = {dense_run, dense_back},
+    [STEP_RELU] = {relu_run, relu_back},
+    [STEP_CONV] = {conv_run, conv_back},
+    [STEP_POOL] = {pool_run, pool_back},
+    [STEP_CONV_LANES] = {conv_lanes_run, conv_lanes_back},
+    [STEP_POOL_LANES] = {pool_lanes_run, pool_lanes_back},
+    [STEP_LAYOUT] = {layout_run, layout_back},
 };
 
 struct net *net_new(const struct arch *arch, int batch_max, bool training,

@@ -10,9 +10,11 @@
  *   B batch, C,H,W example shape, K classes; row-major, last index fastest
  *   x (B,C,H,W)   labels (B)   logits (B,K)   theta, grad (P)
  *
- * One thread. Same input, same bits; what an example's logits are does not
- * depend on which other examples are in the batch only if the batch size is the
- * same, so evaluations use a fixed batch (worker/eval.h).
+ * One thread. Same input, same bits. What an example's logits are never depends
+ * on which other examples are in the batch. Convolution, pooling and activation
+ * in lanes (lanes.h) do not depend on the size of the batch either; the products
+ * of dense layers do, in the last bits, since BLAS cuts a matrix by its size. So
+ * evaluations use a fixed batch (worker/eval.h).
  */
 
 #include "common/arch.h"

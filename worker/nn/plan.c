@@ -1,6 +1,8 @@
 #include "worker/nn/plan.h"
 
 #include "common/error.h"
+#include "worker/nn/conv_lanes.h"
+#include "worker/nn/lanes.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -9,10 +11,13 @@
 /* Places are multiples of this many reals: 64 bytes or more, a cache line. */
 enum { ALIGN = 16 };
 
-/* Where the layout stands between two steps. */
+/* Far above any use; keeps sums of sizes far from INT_MAX. */
+enum { BATCH_MAX = 1 << 24 };
+
+/* What the next step will find. */
 struct cursor {
     struct plan *plan;
-    bool image_first; /* (B,C,H,W), else (C,B,H,W) */
+    enum layout layout;
     struct shape shape;
 };
 
@@ -27,24 +32,31 @@ static struct step *add_step(struct cursor *at, enum step_kind kind, struct shap
     struct step *step = &plan->steps[plan->count++];
 
     step->kind = kind;
+    step->from = step->to = at->layout;
+    step->in_shape = at->shape;
     step->in_size = shape_count(at->shape);
     step->out_size = shape_count(out);
     at->shape = out;
     return step;
 }
 
-/* Bring the activations into one of the two layouts. */
-static void want_layout(struct cursor *at, bool image_first)
+/* With one channel, images and planes are the same bytes. */
+static void change_layout(struct cursor *at, enum layout to)
 {
-    if (at->image_first == image_first)
+    if (to == LAYOUT_LANES || at->layout == LAYOUT_LANES || at->shape.C > 1)
+        add_step(at, STEP_LAYOUT, at->shape)->to = to;
+    at->layout = to;
+}
+
+/* Bring the activations into a layout, through images if need be. */
+static void want_layout(struct cursor *at, enum layout layout)
+{
+    if (at->layout == layout)
         return;
-    if (at->shape.C > 1) {
-        struct step *step = add_step(at, STEP_SWAP, at->shape);
-        step->image_first = at->image_first;
-        step->C = (size_t)at->shape.C;
-        step->run = (size_t)at->shape.H * (size_t)at->shape.W;
-    }
-    at->image_first = image_first;
+    if (at->layout != LAYOUT_IMAGES)
+        change_layout(at, LAYOUT_IMAGES);
+    if (layout != LAYOUT_IMAGES)
+        change_layout(at, layout);
 }
 
 static void set_params(struct step *step, const struct arch *arch,
@@ -59,17 +71,14 @@ static void set_params(struct step *step, const struct arch *arch,
 static void plan_dense(struct cursor *at, const struct arch *arch,
                        const struct layer *layer)
 {
-    want_layout(at, true);
+    want_layout(at, LAYOUT_IMAGES);
     set_params(add_step(at, STEP_DENSE, layer->out), arch, layer);
 }
 
 static void plan_conv(struct cursor *at, const struct arch *arch,
                       const struct layer *layer)
 {
-    want_layout(at, false);
-    struct step *step = add_step(at, STEP_CONV, layer->out);
-    set_params(step, arch, layer);
-    step->conv = (struct conv){
+    const struct conv conv = {
         .C = layer->in.C,
         .H = layer->in.H,
         .W = layer->in.W,
@@ -80,15 +89,25 @@ static void plan_conv(struct cursor *at, const struct arch *arch,
         .stride = layer->stride,
         .pad = layer->pad,
     };
+    const bool lanes = conv_lanes_suits(&conv);
+
+    want_layout(at, lanes ? LAYOUT_LANES : LAYOUT_PLANES);
+    struct step *step = add_step(at, lanes ? STEP_CONV_LANES : STEP_CONV, layer->out);
+    set_params(step, arch, layer);
+    step->conv = conv;
 }
 
+/* Lanes, unless the activations lie in planes already. */
 static void plan_pool(struct cursor *at, const struct arch *arch,
                       const struct layer *layer)
 {
+    const bool lanes = at->layout != LAYOUT_PLANES;
     (void)arch;
+
     assert(layer->kernel <= POOL_KERNEL_MAX);
-    want_layout(at, false);
-    struct step *step = add_step(at, STEP_POOL, layer->out);
+    if (lanes)
+        want_layout(at, LAYOUT_LANES);
+    struct step *step = add_step(at, lanes ? STEP_POOL_LANES : STEP_POOL, layer->out);
     step->pool = (struct pool){
         .H = layer->in.H,
         .W = layer->in.W,
@@ -109,12 +128,22 @@ static void plan_relu(struct cursor *at, const struct arch *arch,
     add_step(at, STEP_RELU, layer->out)->in_place = !first;
 }
 
-/* An example flattened in C,H,W order is its own bytes. */
+/* A ReLU before max pooling is done after it, on fewer numbers. The results are
+ * the same to the last bit: the largest of max(0, x) is max(0, largest x), also
+ * for NaN; and the gradient goes to the first largest, or, if that is not
+ * positive, nowhere. */
+static bool is_relu_before_pool(const struct arch *arch, int i)
+{
+    return i + 1 < arch->layer_count && arch->layers[i].kind == LAYER_RELU &&
+           arch->layers[i + 1].kind == LAYER_MAXPOOL;
+}
+
+/* An example is its own bytes, flattened. */
 static void plan_flatten(struct cursor *at, const struct arch *arch,
                          const struct layer *layer)
 {
     (void)arch;
-    want_layout(at, true);
+    want_layout(at, LAYOUT_IMAGES);
     at->shape = layer->out;
 }
 
@@ -142,7 +171,7 @@ static size_t take(size_t *total, size_t count, size_t each)
  * serve in turn. */
 static void place_outputs(struct plan *plan, size_t widest)
 {
-    const size_t B = (size_t)plan->batch_max;
+    const size_t B = (size_t)lanes_round(plan->batch_max);
     size_t turn[2] = {0, 0};
     int next = 0;
 
@@ -162,15 +191,23 @@ static void place_outputs(struct plan *plan, size_t widest)
     }
 }
 
+static size_t scratch_of(const struct step *step, int batch_max)
+{
+    if (step->kind == STEP_CONV)
+        return conv_scratch(&step->conv, batch_max);
+    if (step->kind == STEP_CONV_LANES)
+        return conv_lanes_scratch(&step->conv);
+    return 0;
+}
+
 static void place_all(struct plan *plan)
 {
-    const size_t B = (size_t)plan->batch_max;
+    const size_t B = (size_t)lanes_round(plan->batch_max);
     size_t widest = 0, scratch = 0;
 
     for (int i = 0; i < plan->count; i++) {
         const struct step *step = &plan->steps[i];
-        size_t need =
-            step->kind == STEP_CONV ? conv_scratch(&step->conv, plan->batch_max) : 0;
+        const size_t need = scratch_of(step, plan->batch_max);
         widest = step->out_size > widest ? step->out_size : widest;
         scratch = need > scratch ? need : scratch;
     }
@@ -181,14 +218,13 @@ static void place_all(struct plan *plan)
             plan->dout[i] = take(&plan->real_count, widest, B);
 }
 
-/* BLAS counts in int: the widest matrix is one channel, or one vector, of the
- * whole batch. */
+/* BLAS and the kernels count in int: the whole batch's activations must. */
 static int check_sizes(const struct plan *plan, struct error *err)
 {
     for (int i = 0; i < plan->count; i++) {
         const struct step *step = &plan->steps[i];
         size_t size = step->in_size > step->out_size ? step->in_size : step->out_size;
-        if (size > INT_MAX / (size_t)plan->batch_max)
+        if (size > INT_MAX / (size_t)lanes_round(plan->batch_max))
             return err_set(err, ERR_INVALID,
                            "a batch of %d examples is too large for a layer of %zu "
                            "numbers an example",
@@ -200,26 +236,34 @@ static int check_sizes(const struct plan *plan, struct error *err)
 int plan_init(struct plan *plan, const struct arch *arch, int batch_max, bool training,
               struct error *err)
 {
-    struct cursor at = {plan, true, arch->input};
+    struct cursor at = {plan, LAYOUT_IMAGES, arch->input};
 
     *plan = (struct plan){.batch_max = batch_max, .training = training};
-    if (batch_max < 1)
-        return err_set(err, ERR_INVALID, "a batch must hold at least 1 example, got %d",
-                       batch_max);
+    if (batch_max < 1 || batch_max > BATCH_MAX)
+        return err_set(err, ERR_INVALID, "a batch must hold 1 to %d examples, got %d",
+                       BATCH_MAX, batch_max);
 
-    /* A layer adds at most its own step and a swap; the end another swap. */
-    plan->steps = calloc(2 * (size_t)arch->layer_count + 1, sizeof *plan->steps);
+    /* A layer adds its own step and at most two changes of layout; so the end. */
+    plan->steps = calloc(3 * (size_t)arch->layer_count + 2, sizeof *plan->steps);
     if (!plan->steps)
         return err_set(err, ERR_NO_MEMORY, "no memory for a plan of %d layers",
                        arch->layer_count);
-    for (int i = 0; i < arch->layer_count; i++)
-        PLAN_LAYER[arch->layers[i].kind](&at, arch, &arch->layers[i]);
-    want_layout(&at, true);
+    for (int i = 0; i < arch->layer_count; i++) {
+        const struct layer *layer = &arch->layers[i];
+        if (is_relu_before_pool(arch, i)) {
+            plan_pool(&at, arch, layer + 1);
+            plan_relu(&at, arch, layer + 1);
+            i++;
+        } else {
+            PLAN_LAYER[layer->kind](&at, arch, layer);
+        }
+    }
+    want_layout(&at, LAYOUT_IMAGES);
     assert(shape_count(at.shape) == (size_t)arch->classes);
 
     for (plan->first_param = 0; plan->first_param < plan->count; plan->first_param++) {
         enum step_kind kind = plan->steps[plan->first_param].kind;
-        if (kind == STEP_DENSE || kind == STEP_CONV)
+        if (kind == STEP_DENSE || kind == STEP_CONV || kind == STEP_CONV_LANES)
             break;
     }
     place_all(plan);

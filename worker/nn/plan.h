@@ -5,11 +5,11 @@
  * and in which memory. Inside net.c and plan.c only; whoever wants to run a
  * network includes net.h.
  *
- * Dense layers want an example's numbers together, (B,C,H,W); convolutions and
- * pooling want a channel's, (C,B,H,W). The plan starts with the former (that is
- * how examples come), changes with a STEP_SWAP where it must, and ends with the
- * former. With one channel, or after flattening the example itself, the two are
- * the same bytes and nothing is done.
+ * Three layouts. Examples come, and dense layers want them, as LAYOUT_IMAGES
+ * (B,F), F = C,H,W in that order. Direct convolutions, and pooling with them, want
+ * LAYOUT_LANES (lanes.h); convolutions by im2col want LAYOUT_PLANES (C,B,H,W)
+ * (conv.h). The plan puts in a step that changes the layout where it must, and
+ * ends with LAYOUT_IMAGES.
  */
 
 #include "common/arch.h"
@@ -23,16 +23,26 @@
 
 struct error;
 
-enum step_kind { STEP_DENSE, STEP_CONV, STEP_POOL, STEP_RELU, STEP_SWAP };
+enum layout { LAYOUT_IMAGES, LAYOUT_PLANES, LAYOUT_LANES };
+
+enum step_kind {
+    STEP_DENSE,
+    STEP_RELU,
+    STEP_CONV,
+    STEP_POOL,
+    STEP_CONV_LANES,
+    STEP_POOL_LANES,
+    STEP_LAYOUT, /* from step.from to step.to, one of which is LAYOUT_IMAGES */
+};
 
 /* Step i reads the output of step i-1, step 0 the example. A real's place in
  * the plan's memory is an offset from its start. */
 struct step {
     enum step_kind kind;
+    enum layout from, to; /* of input and output */
+    struct shape in_shape;
     size_t in_size, out_size; /* reals an example */
     bool in_place;            /* out is step i-1's out */
-    bool image_first;         /* STEP_SWAP: from (B,C,..), else from (C,B,..) */
-    size_t C, run;            /* STEP_SWAP: channels, reals a channel */
     size_t weight, bias;      /* offsets into theta */
     bool has_bias;
     struct conv conv;

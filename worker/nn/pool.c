@@ -39,8 +39,8 @@ static real window_max(const struct pool *v, const real *in, int oh, int ow,
 static void row_max_2x2(real *out, uint8_t *which, const real *row0, const real *row1,
                         int OW)
 {
-    for (int i = 0; i < OW; i++) {
-        real x[4] = {row0[2 * i], row0[2 * i + 1], row1[2 * i], row1[2 * i + 1]};
+    for (int i = 0; i < OW; i++, row0 += 2, row1 += 2) {
+        real x[4] = {row0[0], row0[1], row1[0], row1[1]};
         real best = x[0];
         int at = 0;
         for (int k = 1; k < 4; k++) {

@@ -9,12 +9,21 @@
 
 #include "worker/nn/real.h"
 
+#ifdef __FMA__
+#include <immintrin.h>
+#else
+#include <math.h>
+#endif
+
 enum { VEC_LANES = 32 / sizeof(real) };
 
 typedef real vec __attribute__((vector_size(32)));
 typedef real vec_unaligned
     __attribute__((vector_size(32), aligned(sizeof(real)), may_alias));
 typedef __typeof__((vec){0} <= (vec){0}) vec_mask;
+
+/* For a kernel whose constant parameters unroll its loops. */
+#define VEC_UNROLLED inline __attribute__((always_inline))
 
 static inline vec vec_load(const real *at)
 {
@@ -24,6 +33,17 @@ static inline vec vec_load(const real *at)
 static inline void vec_store(real *at, vec value)
 {
     *(vec_unaligned *)at = value;
+}
+
+/* The value, kept in a register. When registers run short, gcc rather reads a
+ * loaded value again from memory wherever it is used, and the loads then cost more
+ * than the arithmetic. */
+static inline vec vec_hold(vec value)
+{
+#ifdef __x86_64__
+    __asm__("" : "+x"(value));
+#endif
+    return value;
 }
 
 static inline vec vec_all(real value)
@@ -37,9 +57,44 @@ static inline vec vec_keep(vec_mask mask, vec value)
     return (vec)(mask & (vec_mask)value);
 }
 
+static inline vec_mask vec_is_nan(vec value)
+{
+    return value != value; /* NOLINT(misc-redundant-expression) */
+}
+
 static inline vec vec_select(vec_mask mask, vec yes, vec no)
 {
     return (vec)((mask & (vec_mask)yes) | (~mask & (vec_mask)no));
+}
+
+/* a * b + c, rounded once: the one place where the engine asks for a fused
+ * operation, so it is fused in every build. */
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+#if defined __FMA__ && defined NN_DOUBLE
+    return (vec)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined __FMA__
+    return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    for (int i = 0; i < VEC_LANES; i++) {
+#ifdef NN_DOUBLE
+        c[i] = fma(a[i], b[i], c[i]);
+#else
+        c[i] = fmaf(a[i], b[i], c[i]);
+#endif
+    }
+    return c;
+#endif
+}
+
+/* The sum over the lanes, in a fixed order. */
+static inline real vec_sum(vec value)
+{
+    real sum = 0;
+
+    for (int i = 0; i < VEC_LANES; i++)
+        sum += value[i];
+    return sum;
 }
 
 #endif
