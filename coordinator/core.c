@@ -251,8 +251,7 @@ static int expire_worker(struct core *core, struct worker *worker, struct error 
             return -1;
     if (!silent || worker->leases.count > 0)
         return 0;
-    core_note(core, LOG_WARN, "worker %" PRId64 " on %s is lost: %s", worker->row,
-              worker->host, text);
+    core_note(core, LOG_WARN, "lost a worker: %s", text);
     if (store_begin(core->setup.store, err) != 0 ||
         store_worker_state(core->setup.store, worker->row, "lost", core->wall_ms, err) !=
             0)
