@@ -114,9 +114,8 @@ static void reconnect(struct daemon *d)
 {
     struct error err;
 
-    if (d->session.epoch != 0)
-        log_line(LOG_WARN, "worker",
-                 "no word from the coordinator: connecting to %s again",
+    if (d->wire)
+        log_line(LOG_WARN, "worker", "no word from the coordinator: trying %s again",
                  d->setup->endpoint);
     wire_free(&d->wire);
     d->wire = wire_connect(d->setup->endpoint, &err);
@@ -229,20 +228,23 @@ static void on_chunk(struct daemon *d, const struct msg *msg)
     fetch_chunk(d->fetch, &msg->chunk, d->now_ms);
 }
 
-/* A result in the outbox may be committed already, its ACK on the way: a beat
- * that crossed it names the attempt once too often. */
+/* The attempt is not the job's any more, or its job was cancelled. For a result
+ * that was committed the ACK comes first, and then nothing is here to stop. */
 static void on_kill(struct daemon *d, const struct msg *msg)
 {
-    const struct msg_kill *kill_it = &msg->kill;
-    bool was_here = hand_kill(d->hand, kill_it->job, kill_it->attempt, d->now_ms);
+    const struct msg_kill *order = &msg->kill;
+    const char *what = NULL;
 
-    if (was_here)
-        log_line(LOG_WARN, "worker",
-                 "job=%" PRId64 " attempt=%" PRIu32 ": stopping: %.*s", kill_it->job,
-                 kill_it->attempt, (int)kill_it->text.size,
-                 kill_it->text.size ? kill_it->text.data : "");
-    if (outbox_forget(d->outbox, kill_it->job, kill_it->attempt) || was_here)
-        session_beat_soon(&d->session, d->now_ms);
+    if (hand_kill(d->hand, order->job, order->attempt, d->now_ms))
+        what = "stopping";
+    else if (outbox_forget(d->outbox, order->job, order->attempt))
+        what = "the result is dropped";
+    if (!what)
+        return;
+    log_line(LOG_WARN, "worker", "job=%" PRId64 " attempt=%" PRIu32 ": %s: %.*s",
+             order->job, order->attempt, what, (int)order->text.size,
+             order->text.size ? order->text.data : "");
+    session_beat_soon(&d->session, d->now_ms);
 }
 
 static void on_drain(struct daemon *d, const struct msg *msg)
