@@ -40,7 +40,7 @@ static inline void vec_store(real *at, vec value)
  * than the arithmetic. */
 static inline vec vec_hold(vec value)
 {
-#ifdef __x86_64__
+#ifdef __AVX__
     __asm__("" : "+x"(value));
 #endif
     return value;
