@@ -3,9 +3,12 @@
 #include "tests/numeric/gradkit.h"
 #include "worker/nn/blas.h"
 #include "worker/nn/conv.h"
+#include "worker/nn/conv_lanes.h"
 #include "worker/nn/dense.h"
+#include "worker/nn/lanes.h"
 #include "worker/nn/net.h"
 #include "worker/nn/pool.h"
+#include "worker/nn/pool_lanes.h"
 #include "worker/nn/relu.h"
 
 /* ---- dense ------------------------------------------------------------------ */
@@ -62,6 +65,7 @@ static void dense_gradients(void **state)
 /* ---- conv ------------------------------------------------------------------- */
 
 struct conv_case {
+    bool lanes; /* with whole groups of images, so that every number counts */
     struct conv v;
     int B;
     size_t out_n;
@@ -72,18 +76,24 @@ static double conv_loss(void *user)
 {
     struct conv_case *d = user;
 
-    conv_forward(&d->v, d->out, d->in, d->W, d->b, d->B, d->scratch);
+    if (d->lanes)
+        conv_lanes_forward(&d->v, d->out, d->in, d->W, d->b, d->B, d->scratch);
+    else
+        conv_forward(&d->v, d->out, d->in, d->W, d->b, d->B, d->scratch);
     return grad_dot(d->r, d->out, d->out_n);
 }
 
-static void check_conv(int B, struct conv v)
+static void check_conv_layout(int B, struct conv v, bool lanes)
 {
+    if (lanes)
+        B = lanes_round(B);
     v.OH = (v.H + 2 * v.pad - v.kernel) / v.stride + 1;
     v.OW = (v.W + 2 * v.pad - v.kernel) / v.stride + 1;
     const size_t in_n = (size_t)(B * v.C * v.H * v.W);
     const size_t W_n = (size_t)(v.O * v.C * v.kernel * v.kernel);
     const size_t O = (size_t)v.O, out_n = (size_t)(B * v.O * v.OH * v.OW);
-    struct conv_case d = {v,
+    struct conv_case d = {lanes,
+                          v,
                           B,
                           out_n,
                           num_random(in_n, 1),
@@ -91,10 +101,13 @@ static void check_conv(int B, struct conv v)
                           num_random(O, 3),
                           num_filled(out_n, 0),
                           num_random(out_n, 4),
-                          num_filled(conv_scratch(&v, B) + 1, 0)};
+                          num_filled(conv_scratch(&v, B) + conv_lanes_scratch(&v), 0)};
     real *din = num_filled(in_n, NAN), *dW = num_filled(W_n, 0), *db = num_filled(O, 0);
 
-    conv_backward(&v, din, dW, db, d.r, d.in, d.W, B, d.scratch);
+    if (lanes)
+        conv_lanes_backward(&v, din, dW, db, d.r, d.in, d.W, B, d.scratch);
+    else
+        conv_backward(&v, din, dW, db, d.r, d.in, d.W, B, d.scratch);
     grad_check("in", d.in, din, in_n, conv_loss, &d);
     grad_check("W", d.W, dW, W_n, conv_loss, &d);
     grad_check("b", d.b, db, O, conv_loss, &d);
@@ -107,6 +120,12 @@ static void check_conv(int B, struct conv v)
     free(din);
     free(dW);
     free(db);
+}
+
+static void check_conv(int B, struct conv v)
+{
+    check_conv_layout(B, v, false);
+    check_conv_layout(B, v, true);
 }
 
 static void conv_gradients(void **state)
@@ -148,6 +167,15 @@ static double pool_loss(void *user)
     struct plane_case *d = user;
 
     pool_forward(&d->pool, d->out, d->which, d->in, d->planes);
+    return grad_dot(d->r, d->out, d->out_n);
+}
+
+static double pool_lanes_loss(void *user)
+{
+    struct plane_case *d = user;
+    const size_t L = (size_t)lanes_round(1);
+
+    pool_lanes_forward(&d->pool, d->out, d->in, d->planes / L);
     return grad_dot(d->r, d->out, d->out_n);
 }
 
@@ -200,11 +228,13 @@ static void pool_gradients(void **state)
     (void)state;
 
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        struct plane_case d = plane_new(3, shapes[i]);
+        struct plane_case d = plane_new(2 * (size_t)lanes_round(1), shapes[i]);
         real *din = num_filled(d.in_n, NAN);
         pool_loss(&d);
         pool_backward(&d.pool, din, d.r, d.which, d.planes);
         grad_check("in", d.in, din, d.in_n, pool_loss, &d);
+        pool_lanes_backward(&d.pool, din, d.r, d.in, d.planes / (size_t)lanes_round(1));
+        grad_check("in, lanes", d.in, din, d.in_n, pool_lanes_loss, &d);
         free(din);
         plane_free(&d);
     }
