@@ -15,7 +15,7 @@ seeds = 1
 data = { name = "fashion-mnist" }
 model = { name = "lenet5" }
 optimizer = { lr = 0.05, momentum = 0.9, weight_decay = 5e-4, batch = 128 }
-train = { epochs = 5, schedule = { name = "step", at = [4], factor = 0.1 } }
+train = { epochs = 5, schedule = { name = "step", at = [3], factor = 0.1 } }
 
 [[intervention]]
 name = "mlp"
