@@ -1,6 +1,9 @@
 # What the flow tests share: real coordinators and workers in a directory of the
 # test's own, on free ports, ended by their ids. Waits have deadlines.
 
+COORD_SOURCE=${COORD_SOURCE:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
+COORD_BIN=${COORD_BIN:-$COORD_SOURCE/build/release/bin}
+
 coord() { "$COORD_BIN/coord" "$@"; }
 
 # Sanitizers make everything slower; deadlines are generous, since they only
@@ -12,6 +15,7 @@ setup() {
     export COORD_DIR=$DIR/state
     mkdir "$COORD_DIR"
     PIDS=()
+    [ -x "$COORD_BIN/coord" ] || { echo "build first: $COORD_BIN/coord"; return 1; }
 }
 
 teardown() {
