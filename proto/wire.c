@@ -1,6 +1,7 @@
 #include "proto/wire.h"
 
 #include "common/error.h"
+#include "common/hash.h"
 #include "proto/limits.h"
 
 #include <czmq.h>
@@ -264,14 +265,15 @@ struct wire *wire_connect(const char *endpoint, struct error *err)
  * path is ours to remove while we still answer on it. */
 static void stop_listening(struct wire *wire)
 {
-    char name[64];
+    char name[64], unique[HASH_TEXT];
     zsock_t *monitor = zsock_new(ZMQ_PAIR);
 
     if (strncmp(wire->bound, "ipc:///", 7) == 0)
         unlink(wire->bound + 6);
     if (!monitor)
         return;
-    snprintf(name, sizeof name, "inproc://wire-%p", (void *)wire);
+    hash_random(unique); /* a name lives on while its socket lingers */
+    snprintf(name, sizeof name, "inproc://%s", unique);
     void *handle = zsock_resolve(monitor);
     if (zmq_socket_monitor(wire->handle, name, ZMQ_EVENT_CLOSED) == 0 &&
         zmq_connect(handle, name) == 0 && zmq_unbind(wire->handle, wire->bound) == 0) {

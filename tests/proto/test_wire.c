@@ -259,6 +259,25 @@ static void test_reconnects_after_restart(void **state)
     reconnects("tcp://127.0.0.1:*");
 }
 
+/* Nobody listens any more once wire_free has returned: the next coordinator of
+ * the same process, or another one, may begin at once. */
+static void test_endpoint_is_free_at_once(void **state)
+{
+    struct place *place = *state;
+    char ipc[WIRE_ENDPOINT_MAX], tcp[WIRE_ENDPOINT_MAX];
+    struct wire *router = listen_at("tcp://127.0.0.1:*", tcp), *dealer;
+
+    wire_free(&router);
+    for (uint32_t i = 1; i < 50; i++) {
+        router = listen_at(i % 2 ? tcp : place->ipc, ipc);
+        dealer = connect_to(ipc);
+        send_ping(dealer, NULL, i);
+        next_ping(router, NULL, i);
+        wire_free(&router); /* a connection is still open */
+        wire_free(&dealer);
+    }
+}
+
 static void test_unconnected_dealer_is_busy(void **state)
 {
     struct place *place = *state;
@@ -424,6 +443,7 @@ int main(void)
         IN_PLACE(test_stale_socket_is_replaced_a_file_is_not),
         IN_PLACE(test_lost_peer_is_reported),
         IN_PLACE(test_reconnects_after_restart),
+        IN_PLACE(test_endpoint_is_free_at_once),
         IN_PLACE(test_unconnected_dealer_is_busy),
         cmocka_unit_test(test_last_words_arrive),
         IN_PLACE(test_broken_bound_sends_nothing),
