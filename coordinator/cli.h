@@ -35,13 +35,13 @@ struct cli {
     bool terminal;      /* stderr is a terminal: progress bars may move */
     bool dir_named;     /* by --dir: hints must repeat it */
     const char *verb;
-    const char *args;   /* of the verb, for its usage line */
+    const char *args; /* of the verb, for its usage line */
 };
 
 struct cli_verb {
     const char *name;
-    const char *args;   /* "GRID [--workers N]" */
-    const char *help;   /* one line */
+    const char *args;                                   /* "GRID [--workers N]" */
+    const char *help;                                   /* one line */
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the verb;
                            returns an exit code */
 };
@@ -87,8 +87,7 @@ int cli_sweep(struct store *store, const char *text, int64_t *ret_id,
 
 /* The job that an argument means: its id, or at least 4 digits of its key.
  * ERR_NOT_FOUND; ERR_INVALID when several keys begin so. */
-int cli_job(struct store *store, const char *text, int64_t *ret_id,
-            struct error *err);
+int cli_job(struct store *store, const char *text, int64_t *ret_id, struct error *err);
 
 /* One statement's first value as an integer. ERR_NOT_FOUND when it has no row. */
 int cli_int(struct store *store, const char *sql, const char *arg, int64_t *ret,

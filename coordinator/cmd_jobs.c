@@ -68,8 +68,9 @@ int cmd_jobs(struct cli *cli, int argc, char **argv)
         }
     }
     if (state && !job_state_parse(state, &known))
-        return cli_usage(cli, "no state '%s': expected waiting, ready, running, done, "
-                              "failed, cancelled or skipped",
+        return cli_usage(cli,
+                         "no state '%s': expected waiting, ready, running, done, "
+                         "failed, cancelled or skipped",
                          state);
     if (argc - optind > 1)
         return cli_usage(cli, "expected at most one sweep");

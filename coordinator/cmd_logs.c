@@ -14,13 +14,13 @@ static int print_log(struct store *store, int64_t job, const char *attempt,
     size_t size;
 
     snprintf(id, sizeof id, "%lld", (long long)job);
-    struct query *query = query_open(
-        store,
-        "SELECT log, attempt, state, cause, message FROM attempt"
-        " WHERE job = CAST(?1 AS INTEGER)"
-        " AND (?2 IS NULL OR attempt = CAST(?2 AS INTEGER))"
-        " ORDER BY attempt DESC LIMIT 1",
-        args, 2, err);
+    struct query *query =
+        query_open(store,
+                   "SELECT log, attempt, state, cause, message FROM attempt"
+                   " WHERE job = CAST(?1 AS INTEGER)"
+                   " AND (?2 IS NULL OR attempt = CAST(?2 AS INTEGER))"
+                   " ORDER BY attempt DESC LIMIT 1",
+                   args, 2, err);
     if (!query)
         return -1;
     int got = query_next(query, err);

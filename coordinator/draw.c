@@ -63,7 +63,9 @@ static void canvas_curve(struct canvas *canvas, const double *alphas,
             continue;
         }
         double level = (value - low) * scale;
-        level = level < 0 ? 0 : level > (double)(height - 1) ? (double)(height - 1) : level;
+        level = level < 0                      ? 0
+                : level > (double)(height - 1) ? (double)(height - 1)
+                                               : level;
         size_t y = height - 1 - (size_t)lround(level);
         canvas_dot(canvas, x, y);
         if (before == height)
@@ -76,9 +78,8 @@ static void canvas_curve(struct canvas *canvas, const double *alphas,
     }
 }
 
-void curve_draw(struct buf *out, const double *alphas, const double *values,
-                size_t count, double low, double high, size_t columns, size_t rows,
-                const char *indent)
+void curve_draw(struct buf *out, const double *alphas, const double *values, size_t count,
+                double low, double high, size_t columns, size_t rows, const char *indent)
 {
     struct canvas canvas = {.columns = columns, .rows = rows};
 
@@ -131,8 +132,8 @@ void curve_spark(struct buf *out, const double *values, size_t count)
         if (!isfinite(values[i]))
             buf_puts(out, "x");
         else
-            put_eighths(out, 1 + (high > low ? lround(7 * (values[i] - low) / (high - low))
-                                             : 0));
+            put_eighths(
+                out, 1 + (high > low ? lround(7 * (values[i] - low) / (high - low)) : 0));
     }
 }
 

@@ -13,11 +13,10 @@
  * `high`. A point that is not finite is an "x" on the top line. Each line ends
  * in a newline and starts with `indent`, and the first and last carry the
  * bounds. count >= 1. */
-void curve_draw(struct buf *out, const double *alphas, const double *values,
-                size_t count, double low, double high, size_t columns, size_t rows,
-                const char *indent);
+void curve_draw(struct buf *out, const double *alphas, const double *values, size_t count,
+                double low, double high, size_t columns, size_t rows, const char *indent);
 
-/* The same in one line of block characters: ▁▂▃▄▅▆▇█, "x" where not finite. */
+/* The same in one line of block characters, low ▁ to high █, "x" where not finite. */
 void curve_spark(struct buf *out, const double *values, size_t count);
 
 /* "[#####.....] 5/10" as a bar of `columns` cells, with partial blocks. share in

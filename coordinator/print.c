@@ -252,9 +252,8 @@ static void put_row(struct buf *out, const struct table *table, size_t row,
                     const size_t *widths, bool right)
 {
     for (size_t i = 0; i < table->columns; i++) { /* row 0 is the header */
-        struct slice text = row == 0
-                                ? slice_of(table->names[i])
-                                : table_cell(table, (row - 1) * table->columns + i);
+        struct slice text = row == 0 ? slice_of(table->names[i])
+                                     : table_cell(table, (row - 1) * table->columns + i);
         if (i > 0)
             buf_puts(out, "  ");
         put_cell(out, text, widths[i], table->numeric[i] && right,
@@ -262,8 +261,7 @@ static void put_row(struct buf *out, const struct table *table, size_t row,
     }
 }
 
-void table_write(const struct table *table, size_t width_max, bool bold,
-                 struct buf *out)
+void table_write(const struct table *table, size_t width_max, bool bold, struct buf *out)
 {
     size_t rows = table_rows(table);
     size_t *widths = calloc(table->columns + 1, sizeof *widths);

@@ -39,8 +39,7 @@ void table_free(struct table **table);
 void table_add(struct table *table, const struct cell *cells);
 size_t table_rows(const struct table *table);
 /* bold: the header in bold (a terminal). */
-void table_write(const struct table *table, size_t width_max, bool bold,
-                 struct buf *out);
+void table_write(const struct table *table, size_t width_max, bool bold, struct buf *out);
 
 /* How many terminal columns a UTF-8 text takes, one per code point. */
 size_t text_columns(const char *text, size_t size);

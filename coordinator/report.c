@@ -83,9 +83,8 @@ static void put_curve(struct buf *out, const struct curve *curve, char *heading,
     if (strcmp(curve->grp, "all") == 0) {
         buf_printf(out, "%s%s%s%s\n", curve->label, has_bn ? " (bn " : "",
                    has_bn ? curve->bn : "", has_bn ? ")" : "");
-        curve_draw(out, curve->alphas, curve->values, curve->count,
-                   isnan(low) ? 0 : low, isnan(high) ? 1 : high, PLOT_COLUMNS, PLOT_ROWS,
-                   "  ");
+        curve_draw(out, curve->alphas, curve->values, curve->count, isnan(low) ? 0 : low,
+                   isnan(high) ? 1 : high, PLOT_COLUMNS, PLOT_ROWS, "  ");
         return;
     }
     if (strcmp(heading, curve->label) != 0) {

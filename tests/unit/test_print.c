@@ -11,7 +11,10 @@
 
 #include <cmocka.h>
 
-#define TEXT(s) {.type = CELL_TEXT, .text = (s), .text_size = sizeof(s) - 1}
+#define TEXT(s)                                                                          \
+    {                                                                                    \
+        .type = CELL_TEXT, .text = (s), .text_size = sizeof(s) - 1                       \
+    }
 
 static const char *const NAMES[] = {"name", "n", "loss"};
 
@@ -19,7 +22,8 @@ static void csv_quotes_what_needs_it(void **state)
 {
     (void)state;
     struct buf out = {0};
-    struct cell row[] = {TEXT("a,\"b\""), {.type = CELL_INT, .integer = -7},
+    struct cell row[] = {TEXT("a,\"b\""),
+                         {.type = CELL_INT, .integer = -7},
                          {.type = CELL_REAL, .real = 0.1}};
     struct cell odd[] = {TEXT(""), {.type = CELL_NONE}, {.type = CELL_REAL, .real = NAN}};
 
@@ -33,11 +37,12 @@ static void json_rows_are_objects(void **state)
 {
     (void)state;
     struct buf out = {0};
-    struct cell row[] = {TEXT("tab\there"), {.type = CELL_NONE},
-                         {.type = CELL_REAL, .real = 2.5}};
+    struct cell row[] = {
+        TEXT("tab\there"), {.type = CELL_NONE}, {.type = CELL_REAL, .real = 2.5}};
 
     json_row(&out, NAMES, row, 3);
-    assert_string_equal(out.data, "{\"name\": \"tab\\there\", \"n\": null, \"loss\": 2.5}");
+    assert_string_equal(out.data,
+                        "{\"name\": \"tab\\there\", \"n\": null, \"loss\": 2.5}");
     buf_free(&out);
 }
 
@@ -45,10 +50,11 @@ static void tables_align(void **state)
 {
     (void)state;
     struct table *table = table_new(NAMES, 3);
-    struct cell one[] = {TEXT("π"), {.type = CELL_INT, .integer = 5},
+    struct cell one[] = {TEXT("π"),
+                         {.type = CELL_INT, .integer = 5},
                          {.type = CELL_REAL, .real = 0.123456}};
-    struct cell two[] = {TEXT("a long name"), {.type = CELL_INT, .integer = 12345},
-                         {.type = CELL_NONE}};
+    struct cell two[] = {
+        TEXT("a long name"), {.type = CELL_INT, .integer = 12345}, {.type = CELL_NONE}};
     struct buf out = {0};
 
     table_add(table, one);
