@@ -119,7 +119,7 @@ static int load(struct core *core, struct error *err)
         loading.failed)
         return -1;
     core->loaded = true;
-    if (loading.running > 0)
+    if (loading.running > 0 && !core->stalled)
         core_note(core, LOG_INFO, "waiting for the workers of %zu running jobs",
                   loading.running);
     return 0;
