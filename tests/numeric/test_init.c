@@ -1,7 +1,9 @@
+#include "common/rng.h"
 #include "tests/numeric/netkit.h"
 #include "tests/numeric/numkit.h"
 #include "tests/numeric/speckit.h"
 #include "worker/nn/init.h"
+#include "worker/nn/orthogonal.h"
 
 #include <string.h>
 
@@ -174,6 +176,173 @@ static void tensors_are_drawn_alone(void **state)
     free(b);
 }
 
+/* ---- orthogonal ----------------------------------------------------------------- */
+
+/* The rows of a wide matrix (or the columns of a tall one) have length `scale` and
+ * are at right angles. */
+static void check_orthogonal(const real *w, size_t rows, size_t cols, double scale)
+{
+    size_t n = rows < cols ? rows : cols, m = rows < cols ? cols : rows;
+    size_t across = rows < cols ? cols : 1, along = rows < cols ? 1 : cols;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++) {
+            double sum = 0;
+            for (size_t k = 0; k < m; k++)
+                sum +=
+                    (double)w[i * across + k * along] * (double)w[j * across + k * along];
+            assert_true(fabs(sum / (scale * scale) - (i == j)) < 1e-6);
+        }
+}
+
+static void orthogonal_is_orthogonal(void **state)
+{
+    struct spec one = scheme("orthogonal", NULL);
+    struct spec two = speckit("seed.init", "7", "init.scheme", "\"orthogonal\"",
+                              "init.scale", "2.0", NULL);
+    struct netkit kit;
+    (void)state;
+
+    test_net(&kit);
+    real *a = drawn(&kit, &one), *b = drawn(&kit, &two);
+    check_orthogonal(a + kit.tensors[CONV_W].offset, 20, 75, 1);
+    check_orthogonal(a + kit.tensors[FC_W].offset, 200, 500, 1);
+    check_orthogonal(b + kit.tensors[FC_W].offset, 200, 500, 2);
+    check_zero(&kit.tensors[CONV_B], a);
+    check_zero(&kit.tensors[FC_B], a);
+    spec_free(&one);
+    spec_free(&two);
+    free(a);
+    free(b);
+}
+
+/* Gram and Schmidt, twice for accuracy: the same Q, since the one with a positive
+ * diagonal of R is unique. */
+static void gram_schmidt(double *a, size_t n, size_t m)
+{
+    for (size_t k = 0; k < n; k++) {
+        for (size_t j = 0; j < 2 * k; j++) {
+            double sum = 0;
+            for (size_t i = 0; i < m; i++)
+                sum += a[k * m + i] * a[j % k * m + i];
+            for (size_t i = 0; i < m; i++)
+                a[k * m + i] -= sum * a[j % k * m + i];
+        }
+        double square = 0;
+        for (size_t i = 0; i < m; i++)
+            square += a[k * m + i] * a[k * m + i];
+        for (size_t i = 0; i < m; i++)
+            a[k * m + i] /= sqrt(square);
+    }
+}
+
+static void orthogonal_is_gram_schmidts(void **state)
+{
+    static const size_t SIZES[][2] = {{1, 1}, {1, 7}, {2, 2}, {3, 8}, {30, 30}, {17, 64}};
+    double a[30 * 64], twin[30 * 64], work[60];
+    struct rng rng = rng_at(1, RNG_INIT, 0, 0);
+    (void)state;
+
+    for (size_t s = 0; s < sizeof SIZES / sizeof SIZES[0]; s++) {
+        size_t n = SIZES[s][0], m = SIZES[s][1];
+        for (size_t i = 0; i < n * m; i++)
+            a[i] = twin[i] = rng_normal(&rng);
+        orthogonal_columns(a, n, m, work);
+        gram_schmidt(twin, n, m);
+        for (size_t i = 0; i < n * m; i++)
+            assert_true(fabs(a[i] - twin[i]) < 1e-11);
+    }
+}
+
+/* The 3x2 matrix ((1,2),(3,4),(5,7)) by hand; this is torch.linalg.qr's Q times
+ * sign(diag R). */
+static void orthogonal_of_known_matrices(void **state)
+{
+    double a[] = {1, 3, 5, 2, 4, 7}, work[4], zero[4] = {0};
+    /* a2 - q1 (q1.a2), q1.a2 = 49/sqrt(35): (2 - 1.4, 4 - 4.2, 7 - 7) */
+    const double wanted[] = {1 / sqrt(35),  3 / sqrt(35),   5 / sqrt(35),
+                             .6 / sqrt(.4), -.2 / sqrt(.4), 0};
+    (void)state;
+
+    orthogonal_columns(a, 2, 3, work);
+    for (int i = 0; i < 6; i++)
+        assert_true(fabs(a[i] - wanted[i]) < 1e-14);
+    orthogonal_columns(zero, 2, 2, work); /* of rank 0: still orthonormal */
+    assert_true(zero[0] == 1 && zero[1] == 0 && zero[2] == 0 && zero[3] == 1);
+}
+
+/* A tall tensor's vectors are its columns, but it is drawn row by row, as
+ * PyTorch's is. */
+static void tall_tensors_are_drawn_by_rows(void **state)
+{
+    struct spec spec = scheme("orthogonal", NULL);
+    double twin[3 * 50];
+    struct netkit kit;
+    (void)state;
+
+    netkit_mlp(&kit, (struct shape){3, 1, 1}, (const int[]){50, 0});
+    real *theta = drawn(&kit, &spec);
+    struct rng rng = rng_at(7, RNG_INIT, 0, 0);
+    for (size_t o = 0; o < 50; o++)
+        for (size_t i = 0; i < 3; i++)
+            twin[i * 50 + o] = rng_normal(&rng);
+    gram_schmidt(twin, 3, 50);
+    check_orthogonal(theta, 50, 3, 1);
+    for (size_t o = 0; o < 50; o++)
+        for (size_t i = 0; i < 3; i++)
+            assert_true(fabs((double)theta[o * 3 + i] - twin[i * 50 + o]) < 1e-7);
+    spec_free(&spec);
+    free(theta);
+}
+
+/* ---- sparse --------------------------------------------------------------------- */
+
+/* Every column has ceil(sparsity rows) zeros; the rest are normal. */
+static void check_sparse(const struct tensor *tensor, const real *theta, size_t zeros,
+                         double std)
+{
+    const real *w = theta + tensor->offset;
+    size_t rows = (size_t)tensor->dim[0], cols = tensor->count / rows;
+    double n = (double)((rows - zeros) * cols), square = 0;
+
+    for (size_t j = 0; j < cols; j++) {
+        size_t found = 0;
+        for (size_t i = 0; i < rows; i++) {
+            found += w[i * cols + j] == 0;
+            square += (double)w[i * cols + j] * (double)w[i * cols + j];
+        }
+        assert_int_equal(found, zeros);
+    }
+    assert_true(fabs(sqrt(square / n) / std - 1) < 5 / sqrt(2 * n));
+}
+
+static void sparse_has_its_zeros(void **state)
+{
+    struct spec some = scheme("sparse", NULL);
+    struct spec most =
+        speckit("seed.init", "7", "init.scheme", "\"sparse\"", "init.sparsity", "0.93",
+                "init.std", "0.5", "init.scale", "2.0", NULL);
+    struct netkit kit;
+    size_t row_zeros = 0;
+    (void)state;
+
+    test_net(&kit);
+    real *a = drawn(&kit, &some), *b = drawn(&kit, &most);
+    check_sparse(&kit.tensors[CONV_W], a, 2, .01);
+    check_sparse(&kit.tensors[FC_W], a, 20, .01);
+    check_sparse(&kit.tensors[CONV_W], b, 19, 1); /* ceil(18.6) */
+    check_sparse(&kit.tensors[FC_W], b, 186, 1);
+    check_zero(&kit.tensors[FC_B], a);
+    /* the rows are not the same in every column: 500 columns, share 0.1 */
+    for (size_t j = 0; j < 500; j++)
+        row_zeros += a[kit.tensors[FC_W].offset + j] == 0;
+    assert_in_range(row_zeros, 17, 83); /* 50 +- 5 sigma */
+    spec_free(&some);
+    spec_free(&most);
+    free(a);
+    free(b);
+}
+
 /* Results are identified by their spec: the same seed must give these bits on
  * every machine and in every later version. */
 static void values_are_pinned(void **state)
@@ -185,6 +354,8 @@ static void values_are_pinned(void **state)
         {"default", {-0x1.074fa4p-5f, 0x1.191546p-6f, 0x1.33c43p-5f}},
         {"kaiming_normal", {-0x1.97f2bcp-7f, 0x1.494cd2p-6f, 0x1.98d608p-7f}},
         {"xavier_uniform", {-0x1.108d8ap-4f, 0x1.22f2dap-5f, 0x1.3e9186p-4f}},
+        {"orthogonal", {-0x1.1af048p-7f, 0x1.c8c834p-7f, 0x1.1b8decp-7f}},
+        {"sparse", {-0x1.020254p-9f, 0x1.a0890ap-9f, 0x1.029214p-9f}},
     };
     struct netkit kit;
     (void)state;
@@ -210,6 +381,11 @@ int main(void)
         cmocka_unit_test(scale_is_a_factor),
         cmocka_unit_test(draws_are_independent),
         cmocka_unit_test(tensors_are_drawn_alone),
+        cmocka_unit_test(orthogonal_is_orthogonal),
+        cmocka_unit_test(orthogonal_is_gram_schmidts),
+        cmocka_unit_test(orthogonal_of_known_matrices),
+        cmocka_unit_test(tall_tensors_are_drawn_by_rows),
+        cmocka_unit_test(sparse_has_its_zeros),
         cmocka_unit_test(values_are_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

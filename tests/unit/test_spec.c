@@ -370,6 +370,11 @@ static void test_run_rules(void **state)
     assert_rule(JOB_TRAIN, "init.mode", "\"fan_out\"",
                 "option 'init.mode': applies only where init.scheme is kaiming_normal or"
                 " kaiming_uniform");
+    assert_rule(JOB_TRAIN, "init.scheme", "\"orthogonal\"", NULL);
+    assert_rule(JOB_TRAIN, "init.sparsity", "0.5",
+                "option 'init.sparsity': applies only where init.scheme is sparse");
+    assert_rule(JOB_TRAIN, "init.std", "0.02",
+                "option 'init.std': applies only where init.scheme is sparse");
     assert_rule(JOB_TRAIN, "train.schedule.at", "[3]",
                 "option 'train.schedule.at': applies only where train.schedule.name is"
                 " step");

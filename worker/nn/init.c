@@ -3,8 +3,10 @@
 #include "common/error.h"
 #include "common/rng.h"
 #include "common/spec.h"
+#include "worker/nn/orthogonal.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* How one tensor is drawn: width is the bound of a uniform distribution on
@@ -62,16 +64,102 @@ static struct draw draw_xavier_uniform(struct fans fans, double fan)
     return (struct draw){false, sqrt(6 / (fans.in + fans.out))};
 }
 
+static void fill(real *to, size_t n, struct draw draw, struct rng rng)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (real)(draw.normal ? draw.width * rng_normal(&rng)
+                                   : draw.width * (2 * rng_uniform(&rng) - 1));
+}
+
+/* What a tensor's filling needs to know. */
+struct order {
+    const struct spec *spec;
+    struct fans fans;
+    double fan;   /* as init.mode says */
+    double scale; /* factor on everything */
+    struct rng rng;
+};
+
+/* ---- schemes that see the whole tensor ---------------------------------------- */
+
+static int no_memory(const struct tensor *weight, struct error *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "no memory to draw %s", weight->name);
+}
+
+/* orthogonal_(gain=1): the tensor as a matrix (O, the rest); its shorter side
+ * counts the vectors. Weights are drawn row by row, whichever side that is. */
+static int make_orthogonal(const struct order *order, const struct tensor *weight,
+                           real *to, struct error *err)
+{
+    size_t rows = (size_t)weight->dim[0], cols = weight->count / rows;
+    size_t n = rows < cols ? rows : cols, m = rows < cols ? cols : rows;
+    double *a = malloc(weight->count * sizeof *a);
+    double *work = malloc(2 * n * sizeof *work);
+    struct rng rng = order->rng;
+    int rc = -1;
+
+    if (!a || !work) {
+        no_memory(weight, err);
+        goto done;
+    }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            a[rows < cols ? i * m + j : j * m + i] = rng_normal(&rng);
+    orthogonal_columns(a, n, m, work);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            to[i * cols + j] =
+                (real)(order->scale * a[rows < cols ? i * m + j : j * m + i]);
+    rc = 0;
+
+done:
+    free(a);
+    free(work);
+    return rc;
+}
+
+/* sparse_(sparsity, std), Martens 2010: normal draws; then in every column of the
+ * matrix (O, the rest) the same number of zeros, at rows of its own. */
+static int make_sparse(const struct order *order, const struct tensor *weight, real *to,
+                       struct error *err)
+{
+    size_t rows = (size_t)weight->dim[0], cols = weight->count / rows;
+    double sparsity = spec_real(order->spec, "init.sparsity");
+    double std = spec_real(order->spec, "init.std") * order->scale;
+    size_t zeros = (size_t)ceil(sparsity * (double)rows);
+    uint32_t *places = malloc(rows * sizeof *places);
+    struct rng rng = order->rng;
+
+    if (!places)
+        return no_memory(weight, err);
+    for (size_t i = 0; i < weight->count; i++)
+        to[i] = (real)(std * rng_normal(&rng));
+    for (size_t j = 0; j < cols; j++) {
+        rng_permutation(&rng, places, (uint32_t)rows);
+        for (size_t z = 0; z < zeros; z++)
+            to[places[z] * cols + j] = 0;
+    }
+    free(places);
+    return 0;
+}
+
+/* ---- all ---------------------------------------------------------------------- */
+
 static const struct scheme {
     const char *name;
-    struct draw (*draw)(struct fans fans, double fan); /* fan: as init.mode says */
-    bool biases;                                       /* drawn too, else zero */
+    struct draw (*draw)(struct fans fans, double fan); /* each number alone; or */
+    int (*make)(const struct order *order, const struct tensor *weight, real *to,
+                struct error *err);
+    bool biases; /* drawn too, else zero */
 } SCHEMES[] = {
-    {"default", draw_default, true},
-    {"kaiming_normal", draw_kaiming_normal, false},
-    {"kaiming_uniform", draw_kaiming_uniform, false},
-    {"xavier_normal", draw_xavier_normal, false},
-    {"xavier_uniform", draw_xavier_uniform, false},
+    {"default", .draw = draw_default, .biases = true},
+    {"kaiming_normal", .draw = draw_kaiming_normal},
+    {"kaiming_uniform", .draw = draw_kaiming_uniform},
+    {"xavier_normal", .draw = draw_xavier_normal},
+    {"xavier_uniform", .draw = draw_xavier_uniform},
+    {"orthogonal", .make = make_orthogonal},
+    {"sparse", .make = make_sparse},
 };
 
 static const struct scheme *scheme_find(const char *name)
@@ -80,13 +168,6 @@ static const struct scheme *scheme_find(const char *name)
         if (strcmp(SCHEMES[i].name, name) == 0)
             return &SCHEMES[i];
     return NULL;
-}
-
-static void fill(real *to, size_t n, struct draw draw, struct rng rng)
-{
-    for (size_t i = 0; i < n; i++)
-        to[i] = (real)(draw.normal ? draw.width * rng_normal(&rng)
-                                   : draw.width * (2 * rng_uniform(&rng) - 1));
 }
 
 int init_params(const struct spec *spec, const struct arch *arch, real *theta,
@@ -107,7 +188,14 @@ int init_params(const struct spec *spec, const struct arch *arch, real *theta,
             continue;
         const struct tensor *weight = &arch->tensors[layer->weight];
         const struct fans fans = fans_of(weight);
-        struct draw draw = scheme->draw(fans, fan_out ? fans.out : fans.in);
+        const struct order order = {spec, fans, fan_out ? fans.out : fans.in, scale,
+                                    rng_at(seed, RNG_INIT, 0, (uint32_t)layer->weight)};
+        if (scheme->make) {
+            if (scheme->make(&order, weight, theta + weight->offset, err))
+                return -1;
+            continue;
+        }
+        struct draw draw = scheme->draw(fans, order.fan);
 
         draw.width *= scale;
         fill(theta + weight->offset, weight->count, draw,
