@@ -5,113 +5,128 @@
 /* Within this share of chance counts as being at chance. */
 #define CHANCE_BAND 0.05
 
+/* The points of a curve from alpha 0 to 1. */
+struct path {
+    const double *alphas, *values;
+    size_t count;
+};
+
+static struct path between_states(const double *alphas, const double *values,
+                                  size_t count)
+{
+    size_t first = 0, end;
+
+    while (first < count && alphas[first] < 0)
+        first++;
+    for (end = first; end < count && alphas[end] <= 1; end++)
+        ;
+    return (struct path){alphas + first, values + first, end - first};
+}
+
+/* L at point i: what is not finite lies above every number. */
+static double level(const struct path *path, size_t i)
+{
+    return isfinite(path->values[i]) ? path->values[i] : (double)INFINITY;
+}
+
 static bool at_chance(double value, double chance)
 {
     return fabs(value - chance) <= CHANCE_BAND * chance;
 }
 
-/* The next finite point after i, or count. */
-static size_t next_finite(const double *values, size_t count, size_t i)
+static void take_ends(struct curve_metrics *m, const struct path *path)
 {
-    do
-        i++;
-    while (i < count && !isfinite(values[i]));
-    return i;
-}
+    for (size_t i = 0; i < path->count; i++) {
+        double here = level(path, i);
 
-static size_t first_finite(const double *values, size_t count)
-{
-    size_t i = 0;
-
-    while (i < count && !isfinite(values[i]))
-        i++;
-    return i;
-}
-
-static void take_extremes(struct curve_metrics *m, const double *alphas,
-                          const double *values, size_t count, size_t first)
-{
-    double lowest = values[first];
-
-    m->start = values[first];
-    m->max = -INFINITY;
-    m->bump = 0;
-    for (size_t i = first; i < count; i = next_finite(values, count, i)) {
-        m->end = values[i];
-        if (values[i] > m->max) {
-            m->max = values[i];
-            m->alpha_max = alphas[i];
+        if (path->alphas[i] == 0)
+            m->start = here;
+        if (path->alphas[i] == 1)
+            m->end = here;
+        if (i == 0 || here > m->max) {
+            m->max = here;
+            m->alpha_max = path->alphas[i];
         }
-        lowest = fmin(lowest, values[i]);
-        m->bump = fmax(m->bump, values[i] - lowest);
+        m->nonfinite += isfinite(here) ? 0 : 1;
     }
 }
 
-static double barrier_linear(const struct curve_metrics *m, const double *alphas,
-                             const double *values, size_t count, size_t first)
+static double highest_rise(const struct path *path)
+{
+    double lowest = level(path, 0), rise = 0;
+
+    for (size_t i = 1; i < path->count; i++) {
+        double here = level(path, i);
+
+        if (here > lowest)
+            rise = fmax(rise, here - lowest);
+        else
+            lowest = here;
+    }
+    return rise;
+}
+
+static double barrier_linear(const struct curve_metrics *m, const struct path *path)
 {
     double barrier = 0; /* at both ends */
-    size_t last = first;
 
-    for (size_t i = first; i < count; i = next_finite(values, count, i))
-        last = i;
-    for (size_t i = first; i < count; i = next_finite(values, count, i)) {
-        double t = (alphas[i] - alphas[first]) / (alphas[last] - alphas[first]);
-        double line = (1 - t) * m->start + t * m->end;
+    if (!isfinite(m->start) || !isfinite(m->end))
+        return NAN;
+    for (size_t i = 0; i < path->count; i++) {
+        double t = path->alphas[i];
 
-        barrier = fmax(barrier, values[i] - line);
+        barrier = fmax(barrier, level(path, i) - ((1 - t) * m->start + t * m->end));
     }
     return barrier;
 }
 
 /* A top is a run of equal values with lower ones on both sides; top remembers
  * where the latest rise led, until the curve falls again. */
-static void take_interior(struct curve_metrics *m, const double *alphas,
-                          const double *values, size_t count, size_t first)
+static void take_interior(struct curve_metrics *m, const struct path *path)
 {
-    double lowest = values[first], before = values[first];
-    size_t top = count;
+    double lowest = level(path, 0), before = lowest;
+    size_t top = path->count;
 
     m->interior_bump = 0;
-    m->alpha_star = NAN;
-    for (size_t i = first; i < count; i = next_finite(values, count, i)) {
-        if (values[i] > before) {
+    for (size_t i = 1; i < path->count; i++) {
+        double here = level(path, i);
+
+        if (here > before) {
             top = i;
-        } else if (values[i] < before && top < count) {
-            if (values[top] - lowest > m->interior_bump) {
-                m->interior_bump = values[top] - lowest;
-                m->alpha_star = alphas[top];
+        } else if (here < before && top < path->count) {
+            if (level(path, top) - lowest > m->interior_bump) {
+                m->interior_bump = level(path, top) - lowest;
+                m->alpha_star = path->alphas[top];
             }
-            top = count;
+            top = path->count;
         }
-        lowest = fmin(lowest, values[i]);
-        before = values[i];
+        lowest = fmin(lowest, here);
+        before = here;
     }
 }
 
-static void take_chance(struct curve_metrics *m, const double *alphas,
-                        const double *values, size_t count, size_t first, double chance)
+static void take_chance(struct curve_metrics *m, const struct path *path, double chance)
 {
-    size_t near = 0, finite = 0;
-    bool still = true;
+    bool still = path->alphas[0] == 0;
+    size_t near = 0;
 
-    for (size_t i = first; i < count; i = next_finite(values, count, i)) {
-        bool here = at_chance(values[i], chance);
+    for (size_t i = 0; i < path->count; i++) {
+        bool here = at_chance(level(path, i), chance);
 
-        finite++;
         near += here ? 1 : 0;
         still = still && here;
         if (still)
-            m->plateau = alphas[i];
+            m->plateau = path->alphas[i];
     }
-    m->chance_share = (double)near / (double)finite;
+    m->chance_share = (double)near / (double)path->count;
 }
 
 struct curve_metrics curve_metrics_of(const double *alphas, const double *values,
                                       size_t count, double chance, double tolerance)
 {
+    const struct path path = between_states(alphas, values, count);
     struct curve_metrics m = {
-        .points = count,
+        .points = path.count,
         .start = NAN,
         .end = NAN,
         .max = NAN,
@@ -125,18 +140,16 @@ struct curve_metrics curve_metrics_of(const double *alphas, const double *values
         .plateau = NAN,
         .chance_share = NAN,
     };
-    size_t first = first_finite(values, count);
 
-    for (size_t i = 0; i < count; i++)
-        m.nonfinite += isfinite(values[i]) ? 0 : 1;
-    if (count - m.nonfinite < 2)
+    take_ends(&m, &path);
+    if (path.count < 2 || m.nonfinite == path.count)
         return m;
-    take_extremes(&m, alphas, values, count, first);
+    m.bump = highest_rise(&path);
     m.monotone = m.bump <= tolerance;
-    m.barrier_linear = barrier_linear(&m, alphas, values, count, first);
+    m.barrier_linear = barrier_linear(&m, &path);
     m.barrier_mean = m.max - (m.start + m.end) / 2;
     m.barrier_init = m.max - m.start;
-    take_interior(&m, alphas, values, count, first);
-    take_chance(&m, alphas, values, count, first, chance);
+    take_interior(&m, &path);
+    take_chance(&m, &path, chance);
     return m;
 }

@@ -88,6 +88,18 @@ static int add_point(struct store *store, struct curve *curve, struct error *err
     return 0;
 }
 
+/* Infinite is what a loss that is not finite makes of a metric; the column
+ * nonfinite_points tells that from "does not apply". */
+static struct arg metric(double value)
+{
+    return isfinite(value) ? arg_real(value) : (struct arg){.type = ARG_NULL};
+}
+
+static struct arg flag(bool value, double of)
+{
+    return isnan(of) ? (struct arg){.type = ARG_NULL} : arg_int(value);
+}
+
 static int write_curve(struct store *store, int64_t job, const struct curve *curve,
                        const struct gauge *gauge, struct error *err)
 {
@@ -95,24 +107,21 @@ static int write_curve(struct store *store, int64_t job, const struct curve *cur
                                               gauge->chance_loss, gauge->tolerance);
     struct curve_metrics e = curve_metrics_of(curve->alphas, curve->errors, curve->count,
                                               gauge->chance_error, gauge->tolerance);
-    const struct arg none = {.type = ARG_NULL};
 
     return stmt_run(
         store, STMT_PATH_ADD,
         ARGS(arg_int(job), arg_text(curve->grp), arg_text(curve->bn),
-             arg_text(curve->split), arg_int((int64_t)curve->count),
+             arg_text(curve->split), arg_int((int64_t)m.points),
              arg_int((int64_t)m.nonfinite), arg_real(gauge->tolerance),
-             arg_real(gauge->chance_loss), arg_real(m.start), arg_real(m.end),
-             arg_real(m.max), arg_real(m.alpha_max), arg_real(m.bump),
-             isnan(m.bump) ? none : arg_int(m.monotone), arg_real(m.barrier_linear),
-             arg_real(m.barrier_mean), arg_real(m.barrier_init),
-             arg_real(m.interior_bump), arg_real(m.alpha_star), arg_real(m.plateau),
-             arg_real(gauge->chance_error), arg_real(e.start), arg_real(e.end),
-             arg_real(e.max), arg_real(e.alpha_max), arg_real(e.bump),
-             isnan(e.bump) ? none : arg_int(e.monotone), arg_real(e.barrier_linear),
-             arg_real(e.barrier_mean), arg_real(e.barrier_init),
-             arg_real(e.interior_bump), arg_real(e.alpha_star), arg_real(e.plateau),
-             arg_real(e.chance_share)),
+             arg_real(gauge->chance_loss), metric(m.start), metric(m.end), metric(m.max),
+             metric(m.alpha_max), metric(m.bump), flag(m.monotone, m.bump),
+             metric(m.barrier_linear), metric(m.barrier_mean), metric(m.barrier_init),
+             metric(m.interior_bump), metric(m.alpha_star), metric(m.plateau),
+             arg_real(gauge->chance_error), metric(e.start), metric(e.end), metric(e.max),
+             metric(e.alpha_max), metric(e.bump), flag(e.monotone, e.bump),
+             metric(e.barrier_linear), metric(e.barrier_mean), metric(e.barrier_init),
+             metric(e.interior_bump), metric(e.alpha_star), metric(e.plateau),
+             metric(e.chance_share)),
         err);
 }
 

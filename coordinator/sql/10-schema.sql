@@ -196,23 +196,26 @@ CREATE TABLE distance ( -- between a probe's two states, parameters only
     PRIMARY KEY (job, grp)
 ) STRICT, WITHOUT ROWID;
 
--- Metrics of one curve over its finite points; NULL with fewer than two. loss_*
--- is of the mean loss in nats, err_* of the error, 1 - accuracy.
+-- Metrics of one curve between its two states: points beyond alpha 0 and 1 are
+-- left out. loss_* is of the mean loss in nats, err_* of the error, 1 - accuracy. A
+-- loss that is not finite lies above every number; what it makes infinite is NULL,
+-- and nonfinite_points says so. With fewer than two points, or none that is finite,
+-- there are no metrics but the ends and the largest.
 CREATE TABLE path ( -- metrics of one curve; see the view paths
     job INTEGER NOT NULL REFERENCES job (id), -- the probe
     grp TEXT NOT NULL, -- group of tensors that moves
     bn TEXT NOT NULL, -- as point.bn
     split TEXT NOT NULL, -- as point.split
-    points INTEGER NOT NULL, -- of the curve
-    nonfinite_points INTEGER NOT NULL, -- whose loss is NaN or infinite: left out of loss_*
+    points INTEGER NOT NULL, -- of the curve, alpha 0 to 1
+    nonfinite_points INTEGER NOT NULL, -- of those, whose loss is NaN or infinite
     tolerance REAL NOT NULL, -- largest bump that counts as monotone
     loss_chance REAL NOT NULL, -- of guessing: ln K, nats
-    loss_start REAL, -- at the first finite point, nats
-    loss_end REAL, -- at the last finite point, nats
+    loss_start REAL, -- at alpha 0, nats; NULL: not on the grid, or not finite
+    loss_end REAL, -- at alpha 1, nats; NULL: not on the grid, or not finite
     loss_max REAL, -- the largest, nats
-    loss_alpha_max REAL, -- where it is
+    loss_alpha_max REAL, -- where it is; or the first that is not finite
     loss_bump REAL, -- largest rise, max over i<j of L_j - L_i, nats
-    loss_monotone INTEGER, -- 1: bump <= tolerance
+    loss_monotone INTEGER, -- 1: bump <= tolerance; 0 too where the bump is infinite
     loss_barrier_linear REAL, -- largest height above the straight line, nats
     loss_barrier_mean REAL, -- max - (start + end) / 2, nats
     loss_barrier_init REAL, -- max - start, nats
@@ -220,8 +223,8 @@ CREATE TABLE path ( -- metrics of one curve; see the view paths
     loss_alpha_star REAL, -- where that is; NULL: there is none
     loss_plateau REAL, -- alpha up to which L is within 5 % of chance; NULL: it does not start there
     err_chance REAL NOT NULL, -- of guessing: 1 - 1/K
-    err_start REAL, -- at the first point, fraction
-    err_end REAL, -- at the last point, fraction
+    err_start REAL, -- at alpha 0, fraction; NULL: not on the grid
+    err_end REAL, -- at alpha 1, fraction; NULL: not on the grid
     err_max REAL, -- the largest, fraction
     err_alpha_max REAL, -- where it is
     err_bump REAL, -- largest rise, fraction

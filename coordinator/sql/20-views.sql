@@ -85,7 +85,8 @@ LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
 
 -- Means and standard deviations (n - 1; NULL for one seed) over seeds. The
 -- deviations are taken from the mean, in a second pass: differences of large
--- sums would show a spread where there is none. n_X counts the rows that have X.
+-- sums would show a spread where there is none. n_X counts the rows that have X;
+-- means and deviations are over the rows that have the number.
 CREATE VIEW summary AS -- the paths of a sweep, over seeds
 WITH row AS (
     SELECT p.*, te.accuracy AS test_acc
@@ -110,38 +111,39 @@ SELECT m.sweep AS sweep, m.intervention AS intervention, m.point AS point,
        m.n AS n,
        m.n_test_acc AS n_test_acc, m.test_acc AS test_acc_mean,
        sqrt(sum((r.test_acc - m.test_acc) * (r.test_acc - m.test_acc))
-            / (m.n_test_acc - 1)) AS test_acc_sd,
+            / (count(r.test_acc) - 1)) AS test_acc_sd,
        m.n_bump AS n_bump, m.bump AS bump_mean,
-       sqrt(sum((r.bump - m.bump) * (r.bump - m.bump)) / (m.n_bump - 1))
+       sqrt(sum((r.bump - m.bump) * (r.bump - m.bump))
+            / (count(r.bump) - 1))
            AS bump_sd,
        m.monotone AS monotone_share,
        m.loss_start AS loss_start_mean,
        sqrt(sum((r.loss_start - m.loss_start) * (r.loss_start - m.loss_start))
-            / (m.n_bump - 1)) AS loss_start_sd,
+            / (count(r.loss_start) - 1)) AS loss_start_sd,
        m.loss_end AS loss_end_mean,
        sqrt(sum((r.loss_end - m.loss_end) * (r.loss_end - m.loss_end))
-            / (m.n_bump - 1)) AS loss_end_sd,
+            / (count(r.loss_end) - 1)) AS loss_end_sd,
        m.loss_max AS loss_max_mean,
        sqrt(sum((r.loss_max - m.loss_max) * (r.loss_max - m.loss_max))
-            / (m.n_bump - 1)) AS loss_max_sd,
+            / (count(r.loss_max) - 1)) AS loss_max_sd,
        m.barrier_linear AS barrier_linear_mean,
        sqrt(sum((r.barrier_linear - m.barrier_linear)
                 * (r.barrier_linear - m.barrier_linear))
-            / (m.n_bump - 1)) AS barrier_linear_sd,
+            / (count(r.barrier_linear) - 1)) AS barrier_linear_sd,
        m.barrier_mean AS barrier_mean_mean,
        sqrt(sum((r.barrier_mean - m.barrier_mean)
                 * (r.barrier_mean - m.barrier_mean))
-            / (m.n_bump - 1)) AS barrier_mean_sd,
+            / (count(r.barrier_mean) - 1)) AS barrier_mean_sd,
        m.interior_bump AS interior_bump_mean,
        sqrt(sum((r.interior_bump - m.interior_bump)
                 * (r.interior_bump - m.interior_bump))
-            / (m.n_bump - 1)) AS interior_bump_sd,
+            / (count(r.interior_bump) - 1)) AS interior_bump_sd,
        m.n_dist AS n_dist, m.dist_l2 AS dist_l2_mean,
        sqrt(sum((r.dist_l2 - m.dist_l2) * (r.dist_l2 - m.dist_l2))
-            / (m.n_dist - 1)) AS dist_l2_sd,
+            / (count(r.dist_l2) - 1)) AS dist_l2_sd,
        m.dist_rel AS dist_rel_mean,
        sqrt(sum((r.dist_rel - m.dist_rel) * (r.dist_rel - m.dist_rel))
-            / (m.n_dist - 1)) AS dist_rel_sd
+            / (count(r.dist_rel) - 1)) AS dist_rel_sd
 FROM mean m JOIN row r USING (sweep, intervention, point, probe, grp, bn, split)
 GROUP BY m.sweep, m.intervention, m.point, m.probe, m.grp, m.bn, m.split;
 

@@ -132,49 +132,103 @@ static void test_two_points(void **state)
     assert_near(m.interior_bump, 0);
 }
 
-/* What is not finite is left out, wherever it lies. */
+/* A path that overflows on its way is not monotone, however it looks elsewhere. */
 static void test_nonfinite(void **state)
 {
-    const double values[] = {NAN, 2, INFINITY, 1, 3, 0, -INFINITY};
-    struct curve_metrics m = of(values, COUNT(values));
+    const double inside[] = {4, 3, INFINITY, NAN, 1, 0};
+    const double after[] = {2.3, 2.2, NAN, NAN};
+    const double before[] = {INFINITY, NAN, 3, 1, 2, 0};
+    struct curve_metrics m = of(inside, COUNT(inside));
 
     (void)state;
-    assert_int_equal(m.points, 7);
-    assert_int_equal(m.nonfinite, 3);
-    assert_near(m.start, 2);
+    assert_int_equal(m.points, 6);
+    assert_int_equal(m.nonfinite, 2);
+    assert_near(m.start, 4);
     assert_near(m.end, 0);
-    assert_near(m.max, 3);
-    assert_near(m.bump, 2);
-    assert_near(m.interior_bump, 2);
-    assert_near(m.alpha_star, 4.0 / 6);
-    /* The line runs from alpha 1/6 to 5/6; at 4/6 it has come 3/4 of the way. */
-    assert_near(m.barrier_linear, 3 - 0.5);
+    assert_true(isinf(m.max) && isinf(m.bump) && isinf(m.barrier_linear));
+    assert_true(isinf(m.barrier_mean) && isinf(m.barrier_init));
+    assert_true(isinf(m.interior_bump));
+    assert_false(m.monotone);
+    assert_near(m.alpha_max, 0.4);
+    assert_near(m.alpha_star, 0.4);
+
+    m = of(after, COUNT(after)); /* as of a run that diverged */
+    assert_near(m.start, 2.3);
+    assert_true(isinf(m.end) && isinf(m.bump) && isnan(m.barrier_linear));
+    assert_false(m.monotone);
+    assert_near(m.interior_bump, 0);
+    assert_near(m.plateau, 1.0 / 3);
+    assert_near(m.chance_share, 0.5);
+
+    m = of(before, COUNT(before)); /* an initial state that overflows is no rise */
+    assert_near(m.bump, 1);
+    assert_near(m.interior_bump, 1);
+    assert_near(m.alpha_star, 0.8);
+    assert_true(isinf(m.start) && isnan(m.barrier_linear) && isnan(m.barrier_init));
 }
 
 static void test_too_few(void **state)
 {
-    const double one[] = {2}, none[] = {NAN, INFINITY}, lone[] = {NAN, 2, NAN};
+    const double one[] = {2}, none[] = {NAN, INFINITY};
     struct curve_metrics m = of(one, 1);
 
     (void)state;
-    assert_true(isnan(m.start) && isnan(m.bump) && isnan(m.plateau));
+    assert_near(m.start, 2);
+    assert_near(m.max, 2);
+    assert_true(isnan(m.end) && isnan(m.bump) && isnan(m.plateau));
     assert_false(m.monotone);
     m = of(none, 2);
     assert_int_equal(m.nonfinite, 2);
-    assert_true(isnan(m.max) && isnan(m.interior_bump) && isnan(m.chance_share));
-    m = of(lone, 3);
-    assert_true(isnan(m.end) && isnan(m.barrier_linear));
+    assert_true(isnan(m.bump) && isnan(m.interior_bump) && isnan(m.chance_share));
+    assert_false(m.monotone);
 }
 
-/* Outside [0,1] and uneven: the line follows alpha, not the index. */
+/* The line follows alpha, not the index. */
 static void test_uneven_alphas(void **state)
 {
-    const double alphas[] = {-1, 0, 0.5, 3}, values[] = {4, 4, 3, 0};
+    const double alphas[] = {0, 0.125, 0.5, 1}, values[] = {4, 4, 3, 0};
     struct curve_metrics m = curve_metrics_of(alphas, values, 4, CHANCE, 0.02);
 
     (void)state;
     assert_near(m.barrier_linear, 1);
-    assert_near(m.alpha_max, -1);
+    assert_near(m.alpha_max, 0);
+}
+
+/* What rises beyond the two states is no barrier between them. */
+static void test_beyond_the_states(void **state)
+{
+    const double alphas[] = {-0.5, 0, 0.5, 1, 1.5, 2}, values[] = {9, 2.3, 2, 1, 7, NAN};
+    struct curve_metrics m = curve_metrics_of(alphas, values, 6, CHANCE, 0.02);
+
+    (void)state;
+    assert_int_equal(m.points, 3);
+    assert_int_equal(m.nonfinite, 0);
+    assert_near(m.start, 2.3);
+    assert_near(m.end, 1);
+    assert_near(m.max, 2.3);
+    assert_near(m.bump, 0);
+    assert_true(m.monotone);
+    assert_near(m.barrier_linear, 2 - 1.65);
+    assert_near(m.barrier_init, 0);
+    assert_near(m.plateau, 0);
+    assert_near(m.chance_share, 1.0 / 3);
+}
+
+/* L(0) and L(1) are these and not their neighbours. */
+static void test_without_ends(void **state)
+{
+    const double alphas[] = {0.25, 0.5, 0.75}, values[] = {2.3, 1, 2};
+    struct curve_metrics m = curve_metrics_of(alphas, values, 3, CHANCE, 0.02);
+
+    (void)state;
+    assert_true(isnan(m.start) && isnan(m.end) && isnan(m.plateau));
+    assert_true(isnan(m.barrier_linear) && isnan(m.barrier_mean));
+    assert_true(isnan(m.barrier_init));
+    assert_near(m.max, 2.3);
+    assert_near(m.bump, 1);
+    m = curve_metrics_of(alphas + 3, values, 0, CHANCE, 0.02);
+    assert_int_equal(m.points, 0);
+    assert_true(isnan(m.max) && isnan(m.bump));
 }
 
 int main(void)
@@ -190,6 +244,8 @@ int main(void)
         cmocka_unit_test(test_nonfinite),
         cmocka_unit_test(test_too_few),
         cmocka_unit_test(test_uneven_alphas),
+        cmocka_unit_test(test_beyond_the_states),
+        cmocka_unit_test(test_without_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

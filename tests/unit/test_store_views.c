@@ -224,9 +224,18 @@ static void test_nonfinite_curves(void **state)
                                  " FROM curves"),
                         "-:1.0:0,nan:-:1,inf:-:1,-:0.25:0,-:0.0:0");
     assert_string_equal(kit_text(kit.store,
-                                 "SELECT nonfinite_points || ' ' || bump || ' ' ||"
-                                 " dist_nonfinite || (dist_l2 IS NULL) FROM paths"),
-                        "2 0.0 nan1");
+                                 "SELECT nonfinite_points || ' ' || monotone || ' ' ||"
+                                 " (bump IS NULL) || (loss_max IS NULL) || ' ' ||"
+                                 " alpha_max || ' ' || loss_start || ' ' || loss_end ||"
+                                 " ' ' || dist_nonfinite || (dist_l2 IS NULL)"
+                                 " FROM paths"),
+                        "2 0 11 0.25 1.0 0.0 nan1");
+    /* The mean of what is there: no bump, but the two ends. */
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT n || n_bump || (bump_mean IS NULL) || ' ' ||"
+                                 " monotone_share || ' ' || loss_end_mean"
+                                 " FROM summary"),
+                        "101 0.0 0.0");
     kit_plan_free(plan);
     kit_close(&kit);
 }
