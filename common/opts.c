@@ -43,7 +43,8 @@ static const struct opt TABLE[] = {
     LATER("data.classes", "the classes to keep"),
     { "data.dir", OPT_STRING, .fallback = "\"\"", .needs = IMAGES,
       .help = "folder of the data set's files; empty: the system's" },
-    LATER("data.labels.noise", "share of labels that are flipped"),
+    { "data.labels.noise", OPT_REAL, .fallback = "0.0", .max = 1,
+      .help = "share of training labels that become another class" },
     { "data.labels.random", OPT_REAL, .fallback = "0.0", .max = 1,
       .help = "share of training labels drawn anew at random" },
     { "data.name", OPT_NAME, .fallback = "\"fashion-mnist\"",
@@ -134,7 +135,7 @@ static const struct opt TABLE[] = {
     SEED("seed.augment", "stream of flips and crops"),
     SEED("seed.dropout", "stream of dropped units"),
     SEED("seed.init", "stream of initial weights"),
-    SEED("seed.labels", "stream of random labels"),
+    SEED("seed.labels", "stream of random and noisy labels"),
     SEED("seed.order", "stream of the order of the training data"),
     { "train.epochs", OPT_INT, .fallback = "10", .max = 100000, .unit = "epochs",
       .help = "passes over the training data" },
@@ -155,7 +156,8 @@ static const struct opt TABLE[] = {
       .names = NAMES("constant", "step"), .names_later = NAMES("cosine"),
       .help = "the learning rate over the epochs" },
     LATER("train.schedule.warmup", "epochs of rising learning rate"),
-    LATER("train.until.train_acc", "training accuracy at which to stop"),
+    { "train.until.train_acc", OPT_REAL, .fallback = "0.0", .max = 1,
+      .help = "accuracy on train.eval.train at which to stop; 0: never" },
 };
 /* clang-format on */
 

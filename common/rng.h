@@ -19,7 +19,7 @@ enum rng_stream {
     RNG_INIT = 1,    /* initial weights; index = tensor number */
     RNG_ORDER = 2,   /* permutation of the training set; epoch */
     RNG_AUGMENT = 3, /* flips and crops; epoch, index = example */
-    RNG_LABELS = 4,  /* random labels */
+    RNG_LABELS = 4,  /* epoch 0: random labels, 1: noise; index = example */
     RNG_DROPOUT = 5,
     RNG_SUBSET = 6, /* which examples a subset holds */
     RNG_DATA = 7,   /* synthetic data sets */

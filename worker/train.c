@@ -44,6 +44,8 @@ struct run {
     uint32_t epoch; /* completed */
     uint64_t step;  /* taken */
     bool diverged;
+    double until; /* training accuracy at which to stop; 0: never */
+    bool reached; /* and it was */
     int64_t start_us;
 };
 
@@ -128,6 +130,7 @@ static int evaluate(struct run *run, uint32_t epoch, double lr, struct tally ret
             return -1;
     }
     note_best(run, tally_accuracy(&ret[SPLIT_TEST]));
+    run->reached = run->until > 0 && tally_accuracy(&ret[SPLIT_TRAIN]) >= run->until;
     return 0;
 }
 
@@ -215,6 +218,8 @@ static int finish(struct run *run, struct error *err)
                        "the loss of step %llu, in epoch %u, was not finite",
                        (unsigned long long)run->step + 1, run->epoch + 1);
         sink_log(run->sink, "diverged: %s", text);
+    } else if (run->reached) {
+        sink_log(run->sink, "stopped: the training accuracy reached %g", run->until);
     }
     sink_summary(run->sink, run->epoch, run->step, run->diverged, text);
     return 0;
@@ -276,6 +281,7 @@ static int set_up(struct run *run, struct error *err)
     const struct spec *spec = run->spec;
 
     run->epochs = (int)spec_int(spec, "train.epochs");
+    run->until = spec_real(spec, "train.until.train_acc");
     run->arch = arch_build(spec, err);
     if (!run->arch || spec_key(spec, run->key, err) || read_keep(run, err))
         return -1;
@@ -329,7 +335,7 @@ int train_run(const struct spec *spec, const struct train_env *env, struct sink 
 
     if (set_up(&run, err) || begin(&run, err))
         goto done;
-    while (run.epoch < (uint32_t)run.epochs && !run.diverged)
+    while (run.epoch < (uint32_t)run.epochs && !run.diverged && !run.reached)
         if (train_epoch(&run, err))
             goto done;
     rc = finish(&run, err);

@@ -8,7 +8,10 @@
  * as short as it is; then evaluate train.eval.{train,test} on the fixed subsets
  * (also before the first step: epoch 0). A minibatch loss that is not finite
  * ends the run there: the state and its (non-finite) evaluation are recorded as
- * final, the summary says diverged, and that is a success.
+ * final, the summary says diverged, and that is a success. train.until.train_acc
+ * stops after the first evaluation (the one before the first step included)
+ * whose training accuracy reaches it; final is then that state, and numbered
+ * states that would have come later do not exist.
  *
  * The init state's hash is always reported; it is stored only if train.keep
  * names it. final is always stored.

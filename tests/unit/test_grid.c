@@ -352,12 +352,18 @@ static void test_bad_interventions(void **state)
          "g.toml:3:1: intervention 'i' changes nothing: expected 'set' or 'axes'"},
         {INTERVENTION "set = 3\n",
          "g.toml:6:1: key 'set': expected a table, got an integer"},
+        {INTERVENTION "set = { data.labels.noise = 1.5 }\n",
+         "g.toml:6:21: key 'data.labels.noise': expected a number from 0 to 1, got 1.5"},
+        {INTERVENTION "set = { train.until.train_acc = 99.99 }\n",
+         "g.toml:6:21: key 'train.until.train_acc': expected a number from 0 to 1, got"
+         " 99.99"},
         {INTERVENTION "sets = {}\n",
          "g.toml:6:1: unknown key 'sets' in [[intervention]]: expected one of name, role,"
          " set, axes (did you mean 'set'?)"},
         {INTERVENTION "set = { \"data.label.random\" = 1.0 }\n",
          "g.toml:6:9: unknown key 'data.label.random': expected one of augment, dir,"
-         " labels.random, name, train in 'data' (did you mean 'data.labels.random'?)"},
+         " labels.noise, labels.random, name, train in 'data' (did you mean "
+         "'data.labels.random'?)"},
         {INTERVENTION "set = { optimizer.lr = 1 }\n"
                       "[[intervention]]\nname = \"i\"\nrole = \"init\"\n"
                       "set = { optimizer.lr = 2 }\n",
@@ -457,8 +463,6 @@ static void test_not_yet(void **state)
          "g.toml:4:7: key 'model.name': \"resnet20\" is not supported yet"},
         {SWEEP "[base]\noptimizer.name = \"adam\"\n",
          "g.toml:4:11: key 'optimizer.name': \"adam\" is not supported yet"},
-        {SWEEP "[base]\ntrain.until = { train_acc = 0.9999 }\n",
-         "g.toml:4:17: key 'train.until.train_acc': not supported yet"},
         {SWEEP "[[probe]]\nkind = \"between\"\n",
          "g.toml:4:1: key 'kind': \"between\" is not supported yet"},
         {PROBE "refine = { near = 1.0 }\n",

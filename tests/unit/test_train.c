@@ -248,6 +248,47 @@ static void test_diverges(void **state)
     spec_free(&spec);
 }
 
+/* A target on the training accuracy ends a run at the first evaluation that
+ * reaches it; until then it is the run without the target. */
+static void test_until(void **state)
+{
+    struct fixture *fix = *state;
+    struct spec spec = run_spec();
+    struct outcome whole, part;
+    struct value target;
+
+    whole = run_train(fix, &spec);
+    target = value_real(tally_accuracy(&outcome_history(&whole, 1, "train")->tally));
+    assert_true(tally_accuracy(&outcome_history(&whole, 0, "train")->tally) <
+                target.real);
+    assert_int_equal(spec_set(&spec, "train.until.train_acc", &target, NULL), 0);
+    fixture_set(&spec, "train.keep", "[\"epoch:1\",\"epoch:2\"]");
+    part = run_train(fix, &spec);
+    assert_int_equal(part.result.epochs, 1);
+    assert_int_equal(part.result.steps, 8);
+    assert_int_equal(part.result.history_count, 2 + 3);
+    assert_false(part.result.cause.size);
+    for (uint32_t i = 0; i < part.result.history_count; i++)
+        assert_tally_equal(&part.result.history[i].tally, &whole.result.history[i].tally);
+    assert_int_equal(outcome_state(&part, "final")->epoch, 1);
+    assert_non_null(outcome_state(&part, "epoch:1"));
+    assert_null(outcome_state(&part, "epoch:2"));
+    outcome_free(&part);
+
+    fixture_set(&spec, "train.until.train_acc", "1.0"); /* never reached */
+    part = run_train(fix, &spec);
+    assert_int_equal(part.result.epochs, 3);
+    outcome_free(&part);
+
+    fixture_set(&spec, "train.until.train_acc", "0.001"); /* by chance */
+    part = run_train(fix, &spec);
+    assert_int_equal(part.result.epochs, 0);
+    assert_int_equal(part.result.steps, 0);
+    outcome_free(&part);
+    outcome_free(&whole);
+    spec_free(&spec);
+}
+
 static void test_no_epochs(void **state)
 {
     struct fixture *fix = *state;
@@ -365,6 +406,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_init_is_derived, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_diverges, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_until, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_no_epochs, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_reports, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_errors, fixture_setup, fixture_teardown),

@@ -120,6 +120,9 @@ done:
     return rc;
 }
 
+/* The two ways to spoil labels draw from streams of their own. */
+enum { DRAW_RANDOM, DRAW_NOISE };
+
 static void randomise_labels(const struct spec *spec, int classes, struct part *part)
 {
     double fraction = spec_real(spec, "data.labels.random");
@@ -128,10 +131,28 @@ static void randomise_labels(const struct spec *spec, int classes, struct part *
     if (fraction <= 0)
         return;
     for (int64_t i = 0; i < part->count; i++) {
-        struct rng rng = rng_at(seed, RNG_LABELS, 0, (uint32_t)i);
+        struct rng rng = rng_at(seed, RNG_LABELS, DRAW_RANDOM, (uint32_t)i);
 
         if (rng_uniform(&rng) < fraction)
             part->labels[i] = (uint8_t)rng_below(&rng, (uint32_t)classes);
+    }
+}
+
+static void flip_labels(const struct spec *spec, int classes, struct part *part)
+{
+    double fraction = spec_real(spec, "data.labels.noise");
+    uint64_t seed = (uint64_t)spec_int(spec, "seed.labels");
+
+    if (fraction <= 0)
+        return;
+    for (int64_t i = 0; i < part->count; i++) {
+        struct rng rng = rng_at(seed, RNG_LABELS, DRAW_NOISE, (uint32_t)i);
+        uint32_t other;
+
+        if (rng_uniform(&rng) >= fraction)
+            continue;
+        other = 1 + rng_below(&rng, (uint32_t)classes - 1);
+        part->labels[i] = (uint8_t)((part->labels[i] + other) % (uint32_t)classes);
     }
 }
 
@@ -218,6 +239,7 @@ struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
         goto fail;
     fill_normal(data);
     randomise_labels(spec, data->info->classes, &data->parts[SPLIT_TRAIN]);
+    flip_labels(spec, data->info->classes, &data->parts[SPLIT_TRAIN]);
     return data;
 
 fail:

@@ -2,7 +2,7 @@
 #define COORD_DATASET_H
 
 /* A data set as a run sees it: the training examples that data.train leaves,
- * with the labels that data.labels.random leaves, and the whole test set. All of
+ * with the labels that data.labels leaves, and the whole test set. All of
  * it is in memory: raw bytes for images (normalised when a batch is fetched),
  * floats for synthetic sets.
  *
@@ -12,6 +12,9 @@
  * data.train is. Randomised labels come from (seed.labels, RNG_LABELS, example):
  * one uniform draw below the fraction makes example random, a second draw gives
  * the label (any class, the true one included); so the fractions are nested too.
+ * data.labels.noise then makes a share of the labels, by draws of their own
+ * (RNG_LABELS, epoch 1), another class than they are, each of the others being
+ * as likely; nested likewise.
  */
 
 #include "common/datasets.h"
