@@ -21,7 +21,9 @@ endif
 PACKAGES = libczmq libzmq sqlite3 openblas msgpack tomlplusplus jansson libsodium zlib
 # Headers of libraries are not ours to warn about, hence -isystem.
 PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES)))
-LIBS       := $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
+# Only what a program uses: a library that is merely loaded may start threads, and
+# OpenBLAS's would take the signals that coord waits for.
+LIBS       := -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES)) -lm -lpthread
 
 # x86-64-v3 is AVX2, FMA and BMI2: every x86 server of the last ten years.
 # common/cpucheck.c is built without it and says so where it is missing.
