@@ -4,6 +4,12 @@
 
 load common.bash
 
+# A sixth of the usual work: 4 runs of one epoch, and 8 paths.
+write_small_grid() {
+    write_grid
+    sed -i -e 's/^seeds = .*/seeds = 2/' -e 's/epochs = 3/epochs = 1/' "$DIR/grid.toml"
+}
+
 # start_run: coord run in the background, until something runs; its id is in $RUN.
 start_run() {
     "$COORD_BIN/coord" run "$DIR/grid.toml" --workers 2 >"$DIR/report" 2>"$DIR/run.log" 3>&- &
@@ -38,7 +44,7 @@ nobody_left() {
 }
 
 @test "interrupted: exit 130, nothing stays behind, and the next run goes on" {
-    write_grid
+    write_small_grid
     start_run
     wait_for is 1 "SELECT count(*) >= 2 FROM job WHERE state = 'done'"
     kill -INT "$RUN"
@@ -54,13 +60,13 @@ nobody_left() {
     coord run "$DIR/grid.toml" --workers 2 >"$DIR/report"
     [ -s "$DIR/report" ]
     invariants_hold
-    [ "$(sql "SELECT count(*) FROM job WHERE state = 'done'")" = 24 ]
+    [ "$(sql "SELECT count(*) FROM job WHERE state = 'done'")" = 12 ]
     sql "SELECT job, attempt FROM result" >"$DIR/after"
     [ -z "$(comm -23 <(sort "$DIR/before") <(sort "$DIR/after"))" ]
 }
 
 @test "a worker that dies ends the run with what it said last" {
-    write_grid
+    write_small_grid
     start_run
     kill -KILL "$(child coord-worker)"
     finish_run
@@ -72,7 +78,7 @@ nobody_left() {
 }
 
 @test "a coordinator that dies ends the run with what it said last" {
-    write_grid
+    write_small_grid
     start_run
     kill -KILL "$(child '^serve$')"
     finish_run
@@ -82,7 +88,7 @@ nobody_left() {
 }
 
 @test "a run that is killed takes its processes with it" {
-    write_grid
+    write_small_grid
     start_run
     kill -KILL "$RUN"
     finish_run
@@ -92,7 +98,7 @@ nobody_left() {
 }
 
 @test "a run in a directory that is served is refused, and says what to do" {
-    write_grid
+    write_small_grid
     serve
     run coord run "$DIR/grid.toml"
     [ "$status" -eq 1 ]
@@ -101,14 +107,14 @@ nobody_left() {
 }
 
 @test "a state directory too deep for a socket works all the same" {
-    write_grid
+    write_small_grid
     COORD_DIR=$DIR/$(printf 'deep%.0s' {1..30})/state
     coord run "$DIR/grid.toml" --workers 2 >"$DIR/report"
     invariants_hold
 }
 
 @test "a coordinator that was killed does not answer: exit 3 and a sentence" {
-    write_grid
+    write_small_grid
     serve
     kill -KILL "$SERVE"
     wait "$SERVE" || true
@@ -126,7 +132,7 @@ nobody_left() {
 }
 
 @test "a coordinator that is told to stop leaves with 0, and its database whole" {
-    write_grid
+    write_small_grid
     serve
     worker one
     coord submit "$DIR/grid.toml"
@@ -137,7 +143,7 @@ nobody_left() {
     [ "$(sql 'PRAGMA integrity_check')" = ok ]
     # the worker computes on, and delivers to the next one
     BIND=$ENDPOINT serve
-    wait_for is 24 "SELECT count(*) FROM job WHERE state = 'done'"
+    wait_for is 12 "SELECT count(*) FROM job WHERE state = 'done'"
     [ "$(sql 'SELECT count(*) FROM job WHERE attempt <> 1')" = 0 ]
     invariants_hold
 }
