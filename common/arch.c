@@ -12,7 +12,7 @@
 
 /* ---- models as rows --------------------------------------------------------- */
 
-enum { CLASSES = 0 }; /* as a width: as many as the data set has */
+enum { CLASSES = 0 }; /* as a width: as many as the data has */
 
 struct row {
     enum layer_kind kind;
@@ -208,15 +208,15 @@ static int add_layer(struct arch *arch, const struct row *row, struct error *err
     return rc;
 }
 
-static struct arch *arch_new(const struct dataset_info *info, int layer_count,
+static struct arch *arch_new(struct shape input, int classes, int layer_count,
                              struct error *err)
 {
     struct arch *arch = calloc(1, sizeof *arch);
 
     if (!arch)
         goto fail;
-    arch->input = info->shape;
-    arch->classes = info->classes;
+    arch->input = input;
+    arch->classes = classes;
     arch->layers = calloc((size_t)layer_count, sizeof *arch->layers);
     arch->tensors = calloc(2 * (size_t)layer_count, sizeof *arch->tensors);
     if (!arch->layers || !arch->tensors)
@@ -242,7 +242,7 @@ struct arch *arch_build(const struct spec *spec, struct error *err)
     }
     if (make_rows(spec, &rows, err))
         goto done;
-    arch = arch_new(info, rows.count, err);
+    arch = arch_new(info->shape, spec_classes(spec), rows.count, err);
     for (int i = 0; arch && i < rows.count; i++)
         if (add_layer(arch, &rows.row[i], err)) {
             err_prefix(err, "model \"%s\" on data \"%s\"",

@@ -62,7 +62,7 @@ struct arch {
     size_t param_count;
 };
 
-/* Build the network that a train spec describes (model.*, data.name). The
+/* Build the network that a train spec describes (model.*, data.name, data.classes). The
  * caller frees it. NULL with ERR_INVALID (a size too small for the kernels),
  * ERR_NO_MEMORY. */
 struct arch *arch_build(const struct spec *spec, struct error *err);

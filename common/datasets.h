@@ -7,6 +7,7 @@
 
 #include "common/arch.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum dataset_format { DATASET_IDX, DATASET_CIFAR, DATASET_SPIRAL };
@@ -17,6 +18,8 @@ struct dataset_info {
     struct shape shape; /* of one example */
     int classes;
     int64_t train_count, test_count;
+    const int *class_train, *class_test; /* (classes) examples of each; NULL: all
+                              classes have as many */
     double mean[3], std[3];
     const char *dir;      /* where a system package puts it; NULL: must be named */
     const char *files[8]; /* NULL-terminated; IDX: train images, train labels,
@@ -24,6 +27,9 @@ struct dataset_info {
                               CIFAR: training files, then the test file last */
     int label_bytes;      /* CIFAR: 1, or 2 for CIFAR-100 (coarse, fine) */
 };
+
+/* How many training (or test) examples there are of a class below classes. */
+int64_t dataset_class_count(const struct dataset_info *info, bool test, int class);
 
 /* NULL when unknown. */
 const struct dataset_info *dataset_find(const char *name);

@@ -95,6 +95,10 @@ bool spec_has(const struct spec *spec, const char *name);
 int spec_size(const struct spec *spec, const char *name, int64_t total, int64_t *ret,
               struct error *err);
 
+/* How many classes a train spec's data has, and so its network: those that
+ * data.classes keeps, or all. */
+int spec_classes(const struct spec *spec);
+
 /* What a train spec's sizes come to, by the facts of common/datasets.h. */
 struct spec_sizes {
     int64_t train, test;           /* examples the run has */

@@ -94,20 +94,82 @@ static int resolve(const struct spec *spec, const char *name, int64_t total, int
                    (long long)total);
 }
 
+static const struct dataset_info *info_of(const struct spec *spec)
+{
+    const struct dataset_info *info = dataset_find(spec_string(spec, "data.name"));
+
+    assert(info); /* the option's names are the data sets' */
+    return info;
+}
+
+/* The list data.classes, borrowed; NULL when all are kept. */
+static const struct value *classes_kept(const struct spec *spec)
+{
+    for (size_t i = 0; i < spec->count; i++)
+        if (strcmp(spec->items[i].opt->name, "data.classes") == 0)
+            return &spec->items[i].value;
+    return NULL;
+}
+
+int spec_classes(const struct spec *spec)
+{
+    const struct value *kept = classes_kept(spec);
+
+    return kept ? (int)kept->list.count : info_of(spec)->classes;
+}
+
+/* The examples of a split that data.classes leaves. */
+static int64_t count_kept(const struct spec *spec, bool test)
+{
+    const struct dataset_info *info = info_of(spec);
+    const struct value *kept = classes_kept(spec);
+    int64_t sum = 0;
+
+    if (!kept)
+        return test ? info->test_count : info->train_count;
+    for (size_t i = 0; i < kept->list.count; i++)
+        if (kept->list.items[i].integer < info->classes) /* rule_classes says so */
+            sum += dataset_class_count(info, test, (int)kept->list.items[i].integer);
+    return sum;
+}
+
 static int find_sizes(const struct spec *spec, struct spec_sizes *ret,
                       const char **ret_name, struct error *err)
 {
-    const struct dataset_info *info = dataset_find(spec_string(spec, "data.name"));
     struct spec_sizes sizes;
 
-    assert(info); /* the option's names are the data sets' */
-    sizes.test = info->test_count;
-    if (resolve(spec, "data.train", info->train_count, &sizes.train, ret_name, err) ||
+    sizes.test = count_kept(spec, true);
+    if (resolve(spec, "data.train", count_kept(spec, false), &sizes.train, ret_name,
+                err) ||
         resolve(spec, "train.eval.train", sizes.train, &sizes.eval_train, ret_name,
                 err) ||
         resolve(spec, "train.eval.test", sizes.test, &sizes.eval_test, ret_name, err))
         return -1;
     *ret = sizes;
+    return 0;
+}
+
+/* A choice of all classes would be the same data under another key. */
+static int rule_classes(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    const struct dataset_info *info = info_of(spec);
+    const struct value *kept = classes_kept(spec);
+    size_t count = kept ? kept->list.count : 0;
+    int64_t last;
+
+    if (!kept)
+        return 0;
+    *ret_name = "data.classes";
+    last = kept->list.items[count - 1].integer;
+    if (last >= info->classes)
+        return err_set(err, ERR_INVALID, "%lld is no class of \"%s\", which has 0 to %d",
+                       (long long)last, info->name, info->classes - 1);
+    if (count < 2)
+        return err_set(err, ERR_INVALID, "expected at least 2 classes");
+    if (count == (size_t)info->classes)
+        return err_set(err, ERR_INVALID,
+                       "names all %d classes of \"%s\": leave it out, or give []",
+                       info->classes, info->name);
     return 0;
 }
 
@@ -191,11 +253,11 @@ static int rule_range(const struct spec *spec, const char **ret_name, struct err
 
 /* ---- all -------------------------------------------------------------------- */
 
-enum { RULES_MAX = 8 };
+enum { RULES_MAX = 12 };
 
 static const rule_fn RULES[][RULES_MAX] = {
-    [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov, rule_sizes,
-                   rule_keep},
+    [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov,
+                   rule_classes, rule_sizes, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_range},
     [JOB_DERIVE] = {NULL},

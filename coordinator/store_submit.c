@@ -2,7 +2,6 @@
 
 #include "coordinator/store_internal.h"
 
-#include "common/datasets.h"
 #include "common/error.h"
 
 #include <stdlib.h>
@@ -90,10 +89,7 @@ static int write_varied(struct submit *s, struct error *err)
 
 static struct arg classes_of(const struct spec *spec)
 {
-    const struct dataset_info *info =
-        spec->kind == JOB_TRAIN ? dataset_find(spec_string(spec, "data.name")) : NULL;
-
-    return info ? arg_int(info->classes) : arg_text_or_null(NULL);
+    return spec->kind == JOB_TRAIN ? arg_int(spec_classes(spec)) : arg_text_or_null(NULL);
 }
 
 static struct arg tolerance_of(const struct spec *spec)

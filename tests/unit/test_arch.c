@@ -79,6 +79,26 @@ static void assert_layers(const struct arch *arch, const char *expected)
     buf_free(&text);
 }
 
+/* The head has as many outputs as classes are kept. */
+static void test_class_subset(void **state)
+{
+    struct error err = {0};
+    struct arch *arch;
+    struct spec spec;
+
+    (void)state;
+    assert_int_equal(spec_init(&spec, JOB_TRAIN, &err), 0);
+    set(&spec, "model.name", "\"lenet5\"");
+    set(&spec, "data.classes", "[1,4,7]");
+    arch = arch_build(&spec, &err);
+    assert_non_null(arch);
+    assert_int_equal(arch->classes, 3);
+    assert_int_equal(arch->layers[arch->layer_count - 1].out.C, 3);
+    assert_int_equal(arch->tensors[arch->tensor_count - 1].count, 3);
+    arch_free(&arch);
+    spec_free(&spec);
+}
+
 static void test_lenet5(void **state)
 {
     struct arch *arch = build("\"lenet5\"", "\"fashion-mnist\"", NULL, NULL);
@@ -217,10 +237,10 @@ static void test_datasets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lenet5),   cmocka_unit_test(test_lenet5_on_cifar),
-        cmocka_unit_test(test_mlps),     cmocka_unit_test(test_impossible_networks),
-        cmocka_unit_test(test_groups),   cmocka_unit_test(test_group_expressions),
-        cmocka_unit_test(test_datasets),
+        cmocka_unit_test(test_class_subset),        cmocka_unit_test(test_lenet5),
+        cmocka_unit_test(test_lenet5_on_cifar),     cmocka_unit_test(test_mlps),
+        cmocka_unit_test(test_impossible_networks), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_group_expressions),   cmocka_unit_test(test_datasets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -352,6 +352,15 @@ static const struct {
     {SWEEP "[base]\ntrain.eval.train = 2000\n[axes]\ndata.train = [1000]\n",
      "g.toml:4:12: key 'train.eval.train': asks for more than the 1000 examples there are"
      " (intervention 'baseline' with data.train=1000)"},
+    {SWEEP "[base]\ndata.train = 12001\n[axes]\ndata.classes = [[], [1, 2]]\n",
+     "g.toml:4:6: key 'data.train': asks for more than the 12000 examples there are"
+     " (intervention 'baseline' with data.classes=[1,2])"},
+    {SWEEP SPIRAL "data.classes = [0, 1]\n",
+     "g.toml:6:6: key 'data.classes': applies only where data.name is fashion-mnist or"
+     " mnist or cifar10 or cifar100"},
+    {SWEEP "[base]\ndata.classes = [2, 1]\n",
+     "g.toml:4:6: key 'data.classes': expected a list of integers from 0 to 99,"
+     " ascending, got [2,1]"},
     {SWEEP "[base]\ntrain.keep = [\"epoch:11\"]\n",
      "g.toml:4:7: key 'train.keep': \"epoch:11\" is after the last epoch, 10"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\nfrom = \"epoch:11\"\n",

@@ -332,6 +332,38 @@ static void test_all_sizes(void **state)
     spec_free(&spec);
 }
 
+/* What a choice of classes leaves: MNIST's are of different sizes. */
+static void test_sizes_of_classes(void **state)
+{
+    static const struct {
+        const char *data, *kept;
+        int64_t train, test;
+        int classes;
+    } CASES[] = {
+        {"\"fashion-mnist\"", "[]", 60000, 10000, 10},
+        {"\"fashion-mnist\"", "[2,7]", 12000, 2000, 2},
+        {"\"mnist\"", "[1,5,9]", 6742 + 5421 + 5949, 1135 + 892 + 1009, 3},
+        {"\"mnist\"", "[0,1,2,3,4,5,6,7,8]", 60000 - 5949, 10000 - 1009, 9},
+        {"\"cifar10\"", "[0,1]", 10000, 2000, 2},
+        {"\"cifar100\"", "[3,50,99]", 1500, 300, 3},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct spec_sizes sizes = {0};
+        struct spec spec;
+        make_run(&spec);
+        set(&spec, "data.name", CASES[i].data);
+        set(&spec, "data.classes", CASES[i].kept);
+        assert_int_equal(spec_check(&spec, NULL, NULL), 0);
+        assert_int_equal(spec_sizes(&spec, &sizes, NULL, NULL), 0);
+        assert_int_equal(sizes.train, CASES[i].train);
+        assert_int_equal(sizes.test, CASES[i].test);
+        assert_int_equal(spec_classes(&spec), CASES[i].classes);
+        spec_free(&spec);
+    }
+}
+
 /* ---- rules ------------------------------------------------------------------ */
 
 /* One option set on top of a good spec of a kind (and maybe a second one). */
@@ -370,6 +402,15 @@ static void test_run_rules(void **state)
     assert_rule(JOB_TRAIN, "init.mode", "\"fan_out\"",
                 "option 'init.mode': applies only where init.scheme is kaiming_normal or"
                 " kaiming_uniform");
+    assert_rule(JOB_TRAIN, "data.classes", "[0,9]", NULL);
+    assert_rule(JOB_TRAIN, "data.classes", "[4]",
+                "option 'data.classes': expected at least 2 classes");
+    assert_rule(JOB_TRAIN, "data.classes", "[4,10]",
+                "option 'data.classes': 10 is no class of \"fashion-mnist\", which has 0"
+                " to 9");
+    assert_rule(JOB_TRAIN, "data.classes", "[0,1,2,3,4,5,6,7,8,9]",
+                "option 'data.classes': names all 10 classes of \"fashion-mnist\": leave"
+                " it out, or give []");
     assert_rule(JOB_TRAIN, "init.scheme", "\"orthogonal\"", NULL);
     assert_rule(JOB_TRAIN, "init.sparsity", "0.5",
                 "option 'init.sparsity': applies only where init.scheme is sparse");
@@ -435,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_all_sizes),
+        cmocka_unit_test(test_sizes_of_classes),
         cmocka_unit_test(test_run_rules),
         cmocka_unit_test(test_probe_rules),
         cmocka_unit_test(test_missing),

@@ -196,6 +196,27 @@ static void test_curves_and_paths(void **state)
     kit_close(&kit);
 }
 
+/* A run on three classes of ten is compared with chance among three. */
+static void test_chance_of_a_subset(void **state)
+{
+    struct plan *plan = kit_plan("s", LRS, 1, "final");
+    struct value classes;
+    struct kit kit;
+
+    (void)state;
+    MUST(value_parse("[1,4,7]", 7, &classes, err) == 0);
+    kit_set(&plan->jobs[0].spec, "data.classes", classes);
+    buf_clear(&plan->jobs[0].text);
+    kit_seal(&plan->jobs[0]);
+    kit_open(&kit);
+    kit_submit(&kit, plan, "r1");
+    assert_int_equal(kit_int(kit.store, "SELECT classes FROM job WHERE id = 1"), 3);
+    assert_int_equal(kit_int(kit.store, "SELECT classes FROM job WHERE id = 2"), 10);
+    value_free(&classes);
+    kit_plan_free(plan);
+    kit_close(&kit);
+}
+
 /* NaN and Inf are kept apart, and NULL is nothing else. */
 static void test_nonfinite_curves(void **state)
 {
@@ -294,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_unfinished_runs),
         cmocka_unit_test(test_history_equals_the_tally),
         cmocka_unit_test(test_curves_and_paths),
+        cmocka_unit_test(test_chance_of_a_subset),
         cmocka_unit_test(test_nonfinite_curves),
         cmocka_unit_test(test_summary),
         cmocka_unit_test(test_varied_later),

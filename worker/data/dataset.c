@@ -20,9 +20,13 @@ struct part {
     uint8_t *labels;
 };
 
+enum { LABELS = 256, NOT_KEPT = -1 };
+
 struct dataset {
-    const struct dataset_info *info;
-    size_t example; /* numbers in one */
+    const struct dataset_info *source; /* as the files are */
+    struct dataset_info info;          /* as the run sees it: fewer classes */
+    int label_of[LABELS];              /* of a file's label, or NOT_KEPT */
+    size_t example;                    /* numbers in one */
     struct part parts[2];
     struct augment augment;
     uint64_t augment_seed;
@@ -70,12 +74,33 @@ static int find_dir(const struct spec *spec, const struct dataset_info *info,
     return path->failed ? err_set(err, ERR_NO_MEMORY, "no memory for a path") : 0;
 }
 
-/* Copy the first count examples of the split's fixed permutation. */
-static int take_subset(const struct raw *raw, enum split split, int64_t count,
-                       size_t example, struct part *part, struct error *err)
+/* The split's fixed permutation without the classes that are not kept: places in
+ * raw, which the caller frees. */
+static uint32_t *find_order(const struct dataset *data, const struct raw *raw,
+                            enum split split, int64_t *ret_count, struct error *err)
 {
     struct rng rng = rng_at(0, RNG_SUBSET, 0, (uint32_t)split);
     uint32_t *order = malloc((size_t)raw->count * sizeof *order);
+    int64_t count = 0;
+
+    if (!order) {
+        err_set(err, ERR_NO_MEMORY, "no memory for %lld examples", (long long)raw->count);
+        return NULL;
+    }
+    rng_permutation(&rng, order, (uint32_t)raw->count);
+    for (int64_t i = 0; i < raw->count; i++)
+        if (data->label_of[raw->labels[order[i]]] != NOT_KEPT)
+            order[count++] = order[i];
+    *ret_count = count;
+    return order;
+}
+
+/* Copy the examples at the first count places of order. */
+static int take_subset(const struct dataset *data, const struct raw *raw,
+                       const uint32_t *order, int64_t count, struct part *part,
+                       struct error *err)
+{
+    size_t example = data->example;
 
     part->count = count;
     part->labels = malloc((size_t)count);
@@ -83,21 +108,17 @@ static int take_subset(const struct raw *raw, enum split split, int64_t count,
         part->pixels = malloc((size_t)count * example);
     else
         part->points = malloc((size_t)count * example * sizeof *part->points);
-    if (!order || !part->labels || (!part->pixels && !part->points)) {
-        free(order);
+    if (!part->labels || (!part->pixels && !part->points))
         return err_set(err, ERR_NO_MEMORY, "no memory for %lld examples",
                        (long long)count);
-    }
-    rng_permutation(&rng, order, (uint32_t)raw->count);
     for (size_t i = 0; i < (size_t)count; i++) {
-        part->labels[i] = raw->labels[order[i]];
+        part->labels[i] = (uint8_t)data->label_of[raw->labels[order[i]]];
         if (part->pixels)
             memcpy(part->pixels + i * example, raw->pixels + order[i] * example, example);
         else
             memcpy(part->points + i * example, raw->points + order[i] * example,
                    example * sizeof *part->points);
     }
-    free(order);
     return 0;
 }
 
@@ -105,17 +126,27 @@ static int read_split(struct dataset *data, const struct spec *spec, const char 
                       enum split split, struct hash_state *hash, struct error *err)
 {
     struct raw raw = {0};
+    uint32_t *order;
     int64_t count;
     int rc = -1;
 
-    if (raw_read(data->info, dir, split, hash, &raw, err))
+    if (raw_read(data->source, dir, split, hash, &raw, err))
         return -1;
-    count = raw.count;
-    if (split == SPLIT_TRAIN && spec_size(spec, "data.train", raw.count, &count, err))
+    order = find_order(data, &raw, split, &count, err);
+    if (!order)
         goto done;
-    rc = take_subset(&raw, split, count, data->example, &data->parts[split], err);
+    if (count == 0) {
+        err_set(err, ERR_DATA,
+                "data set '%s' has no %s examples of the classes asked for",
+                data->source->name, split_name(split));
+        goto done;
+    }
+    if (split == SPLIT_TRAIN && spec_size(spec, "data.train", count, &count, err))
+        goto done;
+    rc = take_subset(data, &raw, order, count, &data->parts[split], err);
 
 done:
+    free(order);
     raw_free(&raw);
     return rc;
 }
@@ -174,20 +205,40 @@ static int read_augment(struct dataset *data, const struct spec *spec, struct er
             rc = err_set(err, ERR_UNSUPPORTED, "data.augment: '%s' is not known", name);
     }
     value_free(&list);
-    if (rc == 0 && data->info->format == DATASET_SPIRAL &&
+    if (rc == 0 && data->info.format == DATASET_SPIRAL &&
         (data->augment.flip || data->augment.crop))
         rc = err_set(err, ERR_INVALID, "data.augment: '%s' has no images to augment",
-                     data->info->name);
+                     data->info.name);
     data->augment_seed = (uint64_t)spec_int(spec, "seed.augment");
     return rc;
 }
 
+/* Number the classes that are kept. */
+static int read_classes(struct dataset *data, const struct spec *spec, struct error *err)
+{
+    struct value kept;
+    bool all;
+
+    if (spec_value(spec, "data.classes", &kept, err))
+        return -1;
+    all = kept.list.count == 0;
+    for (int label = 0; label < LABELS; label++)
+        data->label_of[label] = all ? label : NOT_KEPT;
+    for (size_t i = 0; i < kept.list.count; i++)
+        data->label_of[kept.list.items[i].integer] = (int)i;
+    value_free(&kept);
+    data->info.classes = spec_classes(spec);
+    if (data->info.classes < 2)
+        return err_set(err, ERR_INVALID, "data.classes: expected at least 2 classes");
+    return 0;
+}
+
 static void fill_normal(struct dataset *data)
 {
-    for (int c = 0; c < data->info->shape.C && c < 3; c++)
+    for (int c = 0; c < data->info.shape.C && c < 3; c++)
         for (int v = 0; v < 256; v++)
             data->normal[c][v] =
-                (real)((v / 255.0 - data->info->mean[c]) / data->info->std[c]);
+                (real)((v / 255.0 - data->info.mean[c]) / data->info.std[c]);
 }
 
 static int read_all(struct dataset *data, const struct spec *spec, const char *data_dir,
@@ -201,7 +252,7 @@ static int read_all(struct dataset *data, const struct spec *spec, const char *d
         err_set(err, ERR_NO_MEMORY, "no memory to hash a data set");
         goto done;
     }
-    if (find_dir(spec, data->info, data_dir, &dir, err) ||
+    if (find_dir(spec, data->source, data_dir, &dir, err) ||
         read_split(data, spec, dir.data, SPLIT_TRAIN, hash, err) ||
         read_split(data, spec, dir.data, SPLIT_TEST, hash, err))
         goto done;
@@ -224,22 +275,24 @@ struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
         err_set(err, ERR_NO_MEMORY, "no memory for data set '%s'", name);
         return NULL;
     }
-    data->info = dataset_find(name);
-    if (!data->info) {
+    data->source = dataset_find(name);
+    if (!data->source) {
         err_set(err, ERR_INVALID, "unknown data set '%s'", name);
         goto fail;
     }
-    data->example = raw_example(data->info);
+    data->info = *data->source;
+    data->example = raw_example(data->source);
     data->scratch = malloc(data->example);
     if (!data->scratch) {
         err_set(err, ERR_NO_MEMORY, "no memory for data set '%s'", name);
         goto fail;
     }
-    if (read_augment(data, spec, err) || read_all(data, spec, data_dir, err))
+    if (read_augment(data, spec, err) || read_classes(data, spec, err) ||
+        read_all(data, spec, data_dir, err))
         goto fail;
     fill_normal(data);
-    randomise_labels(spec, data->info->classes, &data->parts[SPLIT_TRAIN]);
-    flip_labels(spec, data->info->classes, &data->parts[SPLIT_TRAIN]);
+    randomise_labels(spec, data->info.classes, &data->parts[SPLIT_TRAIN]);
+    flip_labels(spec, data->info.classes, &data->parts[SPLIT_TRAIN]);
     return data;
 
 fail:
@@ -263,7 +316,7 @@ void dataset_free(struct dataset **data)
 
 const struct dataset_info *dataset_info(const struct dataset *data)
 {
-    return data->info;
+    return &data->info;
 }
 
 int64_t dataset_count(const struct dataset *data, enum split split)
@@ -278,9 +331,9 @@ const char *dataset_hash(const struct dataset *data)
 
 static void normalise(const struct dataset *data, const uint8_t *pixels, real *x)
 {
-    size_t plane = data->example / (size_t)data->info->shape.C;
+    size_t plane = data->example / (size_t)data->info.shape.C;
 
-    for (int c = 0; c < data->info->shape.C; c++)
+    for (int c = 0; c < data->info.shape.C; c++)
         for (size_t i = 0; i < plane; i++)
             *x++ = data->normal[c][*pixels++];
 }
@@ -316,7 +369,7 @@ void dataset_fetch_augmented(const struct dataset *data, uint32_t epoch,
 
         assert(index[i] < part->count);
         labels[i] = part->labels[index[i]];
-        augment_image(data->augment, &rng, data->info->shape,
+        augment_image(data->augment, &rng, data->info.shape,
                       part->pixels + index[i] * example, data->scratch);
         normalise(data, data->scratch, x);
     }

@@ -8,8 +8,9 @@
  *
  * Which examples a subset holds is a fixed random permutation (RNG_SUBSET, seed
  * 0, index = split), the same for every run and nested: the first 500 are among
- * the first 2000. An example's number is its place in that permutation, whatever
- * data.train is. Randomised labels come from (seed.labels, RNG_LABELS, example):
+ * the first 2000. With data.classes it is the permutation's examples of these
+ * classes, whose labels become 0, 1, ...: data.classes[0] is 0. An example's
+ * number is its place in that order, whatever data.train is. Randomised labels come from (seed.labels, RNG_LABELS, example):
  * one uniform draw below the fraction makes example random, a second draw gives
  * the label (any class, the true one included); so the fractions are nested too.
  * data.labels.noise then makes a share of the labels, by draws of their own
@@ -41,6 +42,7 @@ struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
                              struct error *err);
 void dataset_free(struct dataset **data);
 
+/* The data set's facts; classes are those that the run keeps. */
 const struct dataset_info *dataset_info(const struct dataset *data);
 int64_t dataset_count(const struct dataset *data, enum split split);
 
