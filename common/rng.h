@@ -21,9 +21,10 @@ enum rng_stream {
     RNG_AUGMENT = 3, /* flips and crops; epoch, index = example */
     RNG_LABELS = 4,  /* epoch 0: random labels, 1: noise; index = example */
     RNG_DROPOUT = 5,
-    RNG_SUBSET = 6, /* which examples a subset holds */
-    RNG_DATA = 7,   /* synthetic data sets */
-    RNG_PROBE = 8,  /* random directions */
+    RNG_SUBSET = 6,  /* which examples a subset holds */
+    RNG_DATA = 7,    /* synthetic data sets */
+    RNG_PROBE = 8,   /* random directions */
+    RNG_SHUFFLE = 9, /* where the blocks of an image go */
 };
 
 struct rng {

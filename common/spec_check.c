@@ -173,6 +173,26 @@ static int rule_classes(const struct spec *spec, const char **ret_name, struct e
     return 0;
 }
 
+/* Blocks must tile the images: a rest would be another kind of pixels. */
+static int rule_blocks(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    static const char *const SIDES[] = {"data.blur", "data.shuffle"};
+    const struct shape shape = info_of(spec)->shape;
+
+    for (size_t i = 0; i < 2; i++) {
+        int k = (int)spec_int(spec, SIDES[i]);
+        if (!spec_has(spec, SIDES[i]))
+            continue;
+        *ret_name = SIDES[i];
+        if (shape.H % k != 0 || shape.W % k != 0)
+            return err_set(err, ERR_INVALID, "blocks of %d do not tile images of %d x %d",
+                           k, shape.H, shape.W);
+        if (i == 1 && k == shape.H && k == shape.W)
+            return err_set(err, ERR_INVALID, "a single block cannot be permuted");
+    }
+    return 0;
+}
+
 static int rule_sizes(const struct spec *spec, const char **ret_name, struct error *err)
 {
     struct spec_sizes sizes;
@@ -257,7 +277,7 @@ enum { RULES_MAX = 12 };
 
 static const rule_fn RULES[][RULES_MAX] = {
     [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov,
-                   rule_classes, rule_sizes, rule_keep},
+                   rule_classes, rule_blocks, rule_sizes, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_range},
     [JOB_DERIVE] = {NULL},

@@ -3,7 +3,9 @@
 
 #include "tests/unit/fixture.h"
 
+#include "common/rng.h"
 #include "worker/data/dataset.h"
+#include "worker/data/distort.h"
 
 #include <math.h>
 
@@ -189,13 +191,193 @@ static void test_noise_among_classes(void **state)
     dataset_free(&noisy);
 }
 
+/* ---- blur and shuffle ------------------------------------------------------------ */
+
+static struct distort *distort_or_fail(const char *option, const char *text,
+                                       struct shape shape)
+{
+    struct spec spec = fixture_spec(JOB_TRAIN, option, text, NULL);
+    struct distort *distort;
+    struct error err = {0};
+
+    if (distort_new(&spec, shape, &distort, &err))
+        fail_msg("%s", err.text);
+    assert_non_null(distort);
+    spec_free(&spec);
+    return distort;
+}
+
+static void fill_random(uint8_t *image, size_t size)
+{
+    struct rng rng = rng_at(1, RNG_DATA, 0, 0);
+
+    for (size_t i = 0; i < size; i++)
+        image[i] = (uint8_t)rng_below(&rng, 256);
+}
+
+/* avg_pool2d(k), then interpolate(bilinear, align_corners=False), in double. */
+static double blurred(const uint8_t *plane, int side, int k, int y, int x)
+{
+    double mean[32][32] = {{0}}, sy, sx, wy, wx;
+    int n = side / k, y0, x0, y1, x1;
+
+    for (int v = 0; v < side; v++)
+        for (int u = 0; u < side; u++)
+            mean[v / k][u / k] += plane[v * side + u] / (double)(k * k);
+    sy = fmax(0, (y + 0.5) / k - 0.5);
+    sx = fmax(0, (x + 0.5) / k - 0.5);
+    y0 = (int)sy;
+    x0 = (int)sx;
+    y1 = y0 + 1 < n ? y0 + 1 : y0;
+    x1 = x0 + 1 < n ? x0 + 1 : x0;
+    wy = sy - y0;
+    wx = sx - x0;
+    return (1 - wy) * ((1 - wx) * mean[y0][x0] + wx * mean[y0][x1]) +
+           wy * ((1 - wx) * mean[y1][x0] + wx * mean[y1][x1]);
+}
+
+static void test_blur(void **state)
+{
+    static const struct {
+        int side, k;
+        const char *text;
+    } CASES[] = {
+        {28, 2, "2"}, {28, 7, "7"}, {28, 28, "28"}, {32, 4, "4"}, {32, 32, "32"}};
+    static uint8_t image[3 * 32 * 32], out[3 * 32 * 32];
+
+    (void)state;
+    fill_random(image, sizeof image);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        const int side = CASES[i].side, plane = side * side;
+        struct distort *distort =
+            distort_or_fail("data.blur", CASES[i].text, (struct shape){3, side, side});
+        memcpy(out, image, sizeof out);
+        distort_image(distort, out);
+        for (int p = 0; p < 3 * plane; p++) {
+            double wanted = blurred(image + p / plane * plane, side, CASES[i].k,
+                                    p % plane / side, p % side);
+            assert_true(fabs(out[p] - wanted) <= 0.5 + 1e-9);
+        }
+        /* white stays white */
+        memset(out, 255, sizeof out);
+        distort_image(distort, out);
+        for (int p = 0; p < 3 * plane; p++)
+            assert_int_equal(out[p], 255);
+        distort_free(&distort);
+        assert_null(distort);
+    }
+}
+
+/* Every block of k x k is found once, whole, at the same place in all channels and
+ * in every image; some have moved. */
+static void check_shuffle(int side, int k, const char *text)
+{
+    static uint8_t image[3 * 32 * 32], out[3 * 32 * 32], again[32 * 32];
+    const struct shape colour = {3, side, side}, grey = {1, side, side};
+    struct distort *distort = distort_or_fail("data.shuffle", text, colour);
+    struct distort *same = distort_or_fail("data.shuffle", text, grey);
+    const int n = side / k, plane = side * side;
+    int moved = 0, seen[32 * 32] = {0};
+
+    /* a pixel names its block: the number's two halves in two channels */
+    for (int p = 0; p < plane; p++) {
+        int block = p / side / k * n + p % side / k;
+        image[p] = (uint8_t)(block & 31);
+        image[plane + p] = (uint8_t)(block >> 5);
+        image[2 * plane + p] = (uint8_t)(p / side % k * 8 + p % side % k);
+    }
+    memcpy(out, image, sizeof out);
+    distort_image(distort, out);
+    memcpy(again, image, (size_t)plane);
+    distort_image(same, again);
+    assert_memory_equal(again, out, (size_t)plane);
+    for (int p = 0; p < plane; p++) {
+        int to = p / side / k * n + p % side / k, from = out[p] | out[plane + p] << 5;
+        int first = p / side / k * k * side + p % side / k * k;
+        assert_int_equal(from, out[first] | out[plane + first] << 5);
+        assert_int_equal(out[2 * plane + p], image[2 * plane + p]);
+        seen[from]++;
+        moved += from != to;
+    }
+    for (int b = 0; b < n * n; b++)
+        assert_int_equal(seen[b], k * k);
+    assert_true(moved > 0);
+    distort_free(&distort);
+    distort_free(&same);
+}
+
+static void test_shuffle(void **state)
+{
+    (void)state;
+    check_shuffle(28, 14, "14");
+    check_shuffle(28, 7, "7");
+    check_shuffle(28, 1, "1");
+    check_shuffle(32, 8, "8");
+    check_shuffle(32, 1, "1");
+}
+
+/* Both splits of a data set are changed, and what stays off changes nothing. */
+static void test_distorted_set(void **state)
+{
+    struct dataset *plain = open_fashion("data.train", "50", NULL, NULL);
+    struct dataset *both = open_fashion("data.train", "50", "data.blur", "4");
+    struct dataset *moved = open_fashion("data.train", "50", "data.shuffle", "7");
+    static real x[3][IMAGE];
+    uint8_t label[3];
+
+    (void)state;
+    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++)
+        for (uint32_t i = 0; i < 50; i++) {
+            double sum[2] = {0};
+            int differs = 0;
+            dataset_fetch(plain, (enum split)s, &i, 1, x[0], &label[0]);
+            dataset_fetch(both, (enum split)s, &i, 1, x[1], &label[1]);
+            dataset_fetch(moved, (enum split)s, &i, 1, x[2], &label[2]);
+            assert_int_equal(label[0], label[1]);
+            assert_int_equal(label[0], label[2]);
+            for (int p = 0; p < IMAGE; p++) {
+                sum[0] += (double)x[0][p];
+                sum[1] += (double)x[2][p];
+                differs += x[0][p] != x[1][p];
+            }
+            assert_true(differs > 0);
+            assert_true(fabs(sum[0] - sum[1]) < 1e-3); /* the same pixels */
+            assert_memory_not_equal(x[0], x[2], sizeof x[0]);
+        }
+    assert_string_equal(dataset_hash(plain), dataset_hash(both)); /* of the files */
+    dataset_free(&plain);
+    dataset_free(&both);
+    dataset_free(&moved);
+}
+
+/* For ever: the first row of what becomes of an image. */
+static void test_distort_pinned(void **state)
+{
+    static const uint8_t BLUR[] = {75, 75, 81, 92, 104, 115, 121, 121};
+    static const uint8_t SHUFFLE[] = {149, 190, 73, 110, 241, 91, 5, 38};
+    const struct shape shape = {1, 8, 8};
+    struct distort *blur = distort_or_fail("data.blur", "4", shape);
+    struct distort *shuffle = distort_or_fail("data.shuffle", "2", shape);
+    uint8_t a[64], b[64];
+
+    (void)state;
+    for (int p = 0; p < 64; p++)
+        a[p] = b[p] = (uint8_t)(p * p % 251);
+    distort_image(blur, a);
+    distort_image(shuffle, b);
+    assert_memory_equal(a, BLUR, sizeof BLUR);
+    assert_memory_equal(b, SHUFFLE, sizeof SHUFFLE);
+    distort_free(&blur);
+    distort_free(&shuffle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_noise_pinned),
-        cmocka_unit_test(test_classes),
-        cmocka_unit_test(test_noise_among_classes),
+        cmocka_unit_test(test_noise),         cmocka_unit_test(test_noise_pinned),
+        cmocka_unit_test(test_classes),       cmocka_unit_test(test_noise_among_classes),
+        cmocka_unit_test(test_blur),          cmocka_unit_test(test_shuffle),
+        cmocka_unit_test(test_distorted_set), cmocka_unit_test(test_distort_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

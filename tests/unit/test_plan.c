@@ -358,6 +358,12 @@ static const struct {
     {SWEEP SPIRAL "data.classes = [0, 1]\n",
      "g.toml:6:6: key 'data.classes': applies only where data.name is fashion-mnist or"
      " mnist or cifar10 or cifar100"},
+    {SWEEP SPIRAL "data.shuffle = 1\n",
+     "g.toml:6:6: key 'data.shuffle': applies only where data.name is fashion-mnist or"
+     " mnist or cifar10 or cifar100"},
+    {SWEEP "[base]\ndata.blur = 8\n[axes]\ndata.name = [\"cifar10\", \"mnist\"]\n",
+     "g.toml:4:6: key 'data.blur': blocks of 8 do not tile images of 28 x 28"
+     " (intervention 'baseline' with data.name=\"mnist\")"},
     {SWEEP "[base]\ndata.classes = [2, 1]\n",
      "g.toml:4:6: key 'data.classes': expected a list of integers from 0 to 99,"
      " ascending, got [2,1]"},

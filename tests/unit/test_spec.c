@@ -411,6 +411,14 @@ static void test_run_rules(void **state)
     assert_rule(JOB_TRAIN, "data.classes", "[0,1,2,3,4,5,6,7,8,9]",
                 "option 'data.classes': names all 10 classes of \"fashion-mnist\": leave"
                 " it out, or give []");
+    assert_rule(JOB_TRAIN, "data.blur", "7", NULL);
+    assert_rule(JOB_TRAIN, "data.blur", "3",
+                "option 'data.blur': blocks of 3 do not tile images of 28 x 28");
+    assert_rule(JOB_TRAIN, "data.shuffle", "14", NULL);
+    assert_rule(JOB_TRAIN, "data.shuffle", "8",
+                "option 'data.shuffle': blocks of 8 do not tile images of 28 x 28");
+    assert_rule(JOB_TRAIN, "data.shuffle", "28",
+                "option 'data.shuffle': a single block cannot be permuted");
     assert_rule(JOB_TRAIN, "init.scheme", "\"orthogonal\"", NULL);
     assert_rule(JOB_TRAIN, "init.sparsity", "0.5",
                 "option 'init.sparsity': applies only where init.scheme is sparse");

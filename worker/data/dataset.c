@@ -5,6 +5,7 @@
 #include "common/rng.h"
 #include "common/spec.h"
 #include "worker/data/augment.h"
+#include "worker/data/distort.h"
 #include "worker/data/raw.h"
 
 #include <assert.h>
@@ -28,6 +29,7 @@ struct dataset {
     int label_of[LABELS];              /* of a file's label, or NOT_KEPT */
     size_t example;                    /* numbers in one */
     struct part parts[2];
+    struct distort *distort; /* NULL: images stay as they are */
     struct augment augment;
     uint64_t augment_seed;
     real normal[3][256]; /* the normalised value of a pixel, per channel */
@@ -118,6 +120,8 @@ static int take_subset(const struct dataset *data, const struct raw *raw,
         else
             memcpy(part->points + i * example, raw->points + order[i] * example,
                    example * sizeof *part->points);
+        if (data->distort)
+            distort_image(data->distort, part->pixels + i * example);
     }
     return 0;
 }
@@ -288,6 +292,7 @@ struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
         goto fail;
     }
     if (read_augment(data, spec, err) || read_classes(data, spec, err) ||
+        distort_new(spec, data->info.shape, &data->distort, err) ||
         read_all(data, spec, data_dir, err))
         goto fail;
     fill_normal(data);
@@ -309,6 +314,7 @@ void dataset_free(struct dataset **data)
         free((*data)->parts[s].points);
         free((*data)->parts[s].labels);
     }
+    distort_free(&(*data)->distort);
     free((*data)->scratch);
     free(*data);
     *data = NULL;

@@ -2,8 +2,9 @@
 #define COORD_DATASET_H
 
 /* A data set as a run sees it: the training examples that data.train leaves,
- * with the labels that data.labels leaves, and the whole test set. All of
- * it is in memory: raw bytes for images (normalised when a batch is fetched),
+ * with the labels that data.labels leaves, and the whole test set, with images
+ * changed as data.blur and data.shuffle say (worker/data/distort.h). All of it is
+ * in memory: raw bytes for images (normalised when a batch is fetched),
  * floats for synthetic sets.
  *
  * Which examples a subset holds is a fixed random permutation (RNG_SUBSET, seed
