@@ -84,6 +84,16 @@ static int rule_nesterov(const struct spec *spec, const char **ret_name,
     return err_set(err, ERR_INVALID, "needs optimizer.momentum above 0");
 }
 
+static int rule_warmup(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    long long epochs = spec_int(spec, "train.epochs");
+
+    if (spec_int(spec, "train.schedule.warmup") <= epochs)
+        return 0;
+    *ret_name = "train.schedule.warmup";
+    return err_set(err, ERR_INVALID, "is more than the %lld epochs there are", epochs);
+}
+
 static int resolve(const struct spec *spec, const char *name, int64_t total, int64_t *ret,
                    const char **ret_name, struct error *err)
 {
@@ -276,7 +286,7 @@ static int rule_range(const struct spec *spec, const char **ret_name, struct err
 enum { RULES_MAX = 12 };
 
 static const rule_fn RULES[][RULES_MAX] = {
-    [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov,
+    [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov, rule_warmup,
                    rule_classes, rule_blocks, rule_sizes, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_range},

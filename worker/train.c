@@ -11,6 +11,7 @@
 #include "worker/nn/init.h"
 #include "worker/nn/net.h"
 #include "worker/nn/optim.h"
+#include "worker/nn/schedule.h"
 #include "worker/sink.h"
 
 #include <math.h>
@@ -27,6 +28,7 @@ struct run {
     struct net *net;
     struct eval *eval;
     struct optim *optim;
+    struct schedule schedule;
     real *theta, *grad; /* (P) */
     real *x;            /* (batch,C,H,W) */
     uint8_t *labels;    /* (batch) */
@@ -136,9 +138,15 @@ static int evaluate(struct run *run, uint32_t epoch, double lr, struct tally ret
 
 /* ---- training --------------------------------------------------------------- */
 
+/* The learning rate of the step from place `from` of the order. */
+static double rate(const struct run *run, int64_t from)
+{
+    return schedule_lr(&run->schedule, run->epoch, from / run->batch);
+}
+
 /* One minibatch, from place `from` of the order. A loss that is not finite ends
  * the run before theta is touched. */
-static int train_step(struct run *run, int64_t from, double lr, struct tally *tally,
+static int train_step(struct run *run, int64_t from, struct tally *tally,
                       struct error *err)
 {
     int64_t left = run->train_count - from;
@@ -159,7 +167,7 @@ static int train_step(struct run *run, int64_t from, double lr, struct tally *ta
         run->diverged = true;
         return 0;
     }
-    optim_step(run->optim, run->theta, run->grad, lr);
+    optim_step(run->optim, run->theta, run->grad, rate(run, from));
     run->step++;
     return put_numbered(run, STATE_STEP, run->step, err);
 }
@@ -168,14 +176,14 @@ static int train_epoch(struct run *run, struct error *err)
 {
     uint64_t seed = (uint64_t)spec_int(run->spec, "seed.order");
     struct rng rng = rng_at(seed, RNG_ORDER, run->epoch, 0);
-    double lr = schedule_lr(run->spec, (int)run->epoch);
-    uint32_t number = run->epoch + 1; /* as rows count: 0 is before training */
+    double lr = rate(run, run->train_count - 1); /* rows have the last step's */
+    uint32_t number = run->epoch + 1;            /* as rows count: 0 is before training */
     struct tally batches = {0}, evals[2];
     double begin = seconds(run);
 
     rng_permutation(&rng, run->order, (uint32_t)run->train_count);
     for (int64_t from = 0; from < run->train_count && !run->diverged; from += run->batch)
-        if (train_step(run, from, lr, &batches, err))
+        if (train_step(run, from, &batches, err))
             return -1;
     if (!run->diverged)
         run->epoch = number;
@@ -301,12 +309,14 @@ static int set_up(struct run *run, struct error *err)
     run->net = net_new(run->arch, run->batch, true, err);
     if (!run->net)
         return -1;
+    net_smooth_labels(run->net, spec_real(spec, "train.label_smoothing"));
     run->eval = eval_new(run->arch, run->data, err);
     if (!run->eval)
         return -1;
-    run->optim = optim_new(spec, run->arch->param_count, err);
+    run->optim = optim_new(spec, run->arch, err);
     if (!run->optim)
         return -1;
+    schedule_init(&run->schedule, spec, (run->train_count + run->batch - 1) / run->batch);
     return init_params(spec, run->arch, run->theta, err);
 }
 

@@ -65,7 +65,7 @@ static void bench_open(struct bench *b, const struct spec *spec)
     const size_t n = (size_t)(in.C * in.H * in.W) * BATCH;
     b->train = net_new(b->arch, BATCH, true, &err);
     b->eval = net_new(b->arch, BATCH, false, &err);
-    b->optim = optim_new(spec, b->arch->param_count, &err);
+    b->optim = optim_new(spec, b->arch, &err);
     if (!b->train || !b->eval || !b->optim)
         die(&err);
     b->theta = take(b->arch->param_count, sizeof *b->theta);

@@ -269,12 +269,37 @@ static void softmax_gradients(void **state)
     free(z);
 }
 
+static double smoothed_loss(void *user)
+{
+    const uint8_t labels[ROWS] = {0, 3, 9, 9, 4};
+    double losses[ROWS], sum = 0;
+    uint8_t right[ROWS];
+
+    loss_smoothed(losses, right, NULL, user, labels, ROWS, CLASSES, 0.3);
+    for (int i = 0; i < ROWS; i++)
+        sum += losses[i];
+    return sum / ROWS;
+}
+
+static void smoothed_gradients(void **state)
+{
+    const uint8_t labels[ROWS] = {0, 3, 9, 9, 4};
+    real *z = num_random(ROWS * CLASSES, 1), dz[ROWS * CLASSES];
+    double losses[ROWS];
+    uint8_t right[ROWS];
+    (void)state;
+
+    loss_smoothed(losses, right, dz, z, labels, ROWS, CLASSES, 0.3);
+    grad_check("z", z, dz, ROWS * CLASSES, smoothed_loss, z);
+    free(z);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dense_gradients),   cmocka_unit_test(conv_gradients),
         cmocka_unit_test(relu_gradients),    cmocka_unit_test(pool_gradients),
-        cmocka_unit_test(softmax_gradients),
+        cmocka_unit_test(softmax_gradients), cmocka_unit_test(smoothed_gradients),
     };
     blas_set_threads(1);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,40 @@ static void matches_the_definition(void **state)
     }
 }
 
+/* Cross-entropy with the targets written out. */
+static void smoothed_targets_match_the_definition(void **state)
+{
+    const double shares[] = {0, 0.1, 1};
+    real *z = num_random(ROWS * CLASSES, 3), dz[ROWS * CLASSES], plain_dz[ROWS * CLASSES];
+    double losses[ROWS], plain[ROWS];
+    uint8_t labels[ROWS], right[ROWS];
+    (void)state;
+
+    for (int i = 0; i < ROWS; i++)
+        labels[i] = (uint8_t)(i % CLASSES);
+    loss_softmax(plain, right, plain_dz, z, labels, ROWS, CLASSES);
+    for (size_t s = 0; s < sizeof shares / sizeof shares[0]; s++) {
+        loss_smoothed(losses, right, dz, z, labels, ROWS, CLASSES, shares[s]);
+        for (int i = 0; i < ROWS; i++) {
+            double want = 0;
+            for (int k = 0; k < CLASSES; k++) {
+                const double target =
+                    shares[s] / CLASSES + (k == labels[i] ? 1 - shares[s] : 0);
+                const double loss = (double)naive_loss(z + i * CLASSES, k, CLASSES);
+                const double slope = (exp(-loss) - target) / ROWS;
+                want += target * loss;
+                assert_true(fabs((double)dz[i * CLASSES + k] - slope) < 1e-7 / ROWS);
+            }
+            assert_true(fabs(losses[i] - want) <= 1e-13 * (1 + want));
+        }
+        if (s == 0) { /* not one bit */
+            assert_memory_equal(losses, plain, sizeof plain);
+            assert_memory_equal(dz, plain_dz, sizeof plain_dz);
+        }
+    }
+    free(z);
+}
+
 static double loss_of(const real *z, int K, uint8_t label, uint8_t *ret_right)
 {
     double loss;
@@ -115,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matches_the_definition),
+        cmocka_unit_test(smoothed_targets_match_the_definition),
         cmocka_unit_test(huge_logits_do_not_overflow),
         cmocka_unit_test(first_of_equals_is_the_answer),
         cmocka_unit_test(nonfinite_logits_are_seen),

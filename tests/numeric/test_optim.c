@@ -1,4 +1,8 @@
+/* Optimizers against their formulas in double, one parameter at a time. What
+ * PyTorch makes of the same is in test_parity.c. */
+
 #include "tests/numeric/numkit.h"
+#include "tests/numeric/netkit.h"
 #include "tests/numeric/speckit.h"
 #include "worker/nn/optim.h"
 
@@ -6,80 +10,172 @@
 
 enum { COUNT = 37, STEPS = 5 }; /* COUNT: whole vectors and a rest */
 
-struct rule {
-    double lr, momentum, weight_decay;
-    bool nesterov;
-};
-
-static struct optim *optim_of(struct rule rule, size_t n)
+/* An arch of n parameters without layers, of which the last are biases. */
+static void flat(struct netkit *kit, int n, int biases)
 {
-    struct spec spec =
-        speckit("optimizer.nesterov", rule.nesterov ? "true" : "false", NULL);
+    netkit_start(kit, (struct shape){1, 1, 1});
+    netkit_tensor(kit, "fc", 1, 2, (const int[]){n - biases, 1, 0, 0});
+    if (biases > 0)
+        netkit_tensor(kit, "fc", 1, 1, (const int[]){biases, 0, 0, 0});
+}
+
+static struct optim *optim_of(const struct spec *spec, int n)
+{
+    struct netkit kit;
     struct error err;
 
-    speckit_real(&spec, "optimizer.momentum", rule.momentum);
-    speckit_real(&spec, "optimizer.weight_decay", rule.weight_decay);
-    struct optim *optim = optim_new(&spec, n, &err);
+    flat(&kit, n, 0);
+    struct optim *optim = optim_new(spec, &kit.arch, &err);
     assert_non_null(optim);
-    spec_free(&spec);
     return optim;
 }
 
-/* The formulas of torch.optim.SGD, one parameter at a time, in double. */
-static void naive_step(struct rule rule, double *p, double g, double *v, int step)
+/* ---- the formulas of torch.optim -------------------------------------------- */
+
+struct twin {
+    double p, kept[2];
+    int step; /* counted from 1 */
+};
+
+typedef void (*twin_fn)(const struct spec *spec, struct twin *t, double g, double lr);
+
+static double real_of(const struct spec *spec, const char *name)
 {
-    g += rule.weight_decay * *p;
-    if (rule.momentum != 0) {
-        *v = step == 0 ? g : rule.momentum * *v + g;
-        g = rule.nesterov ? g + rule.momentum * *v : *v;
-    }
-    *p -= rule.lr * g;
+    char full[64];
+
+    snprintf(full, sizeof full, "optimizer.%s", name);
+    return spec_real(spec, full);
 }
 
-/* Five steps of numbers below 10, each rounded some six times: 1e-5 is 30 times
- * what that can come to; a wrong formula is off by a hundredth or more. */
-static void check_rule(struct rule rule)
+static void twin_sgd(const struct spec *spec, struct twin *t, double g, double lr)
 {
-    struct optim *optim = optim_of(rule, COUNT);
-    real *theta = num_random(COUNT, 1);
-    double p[COUNT], v[COUNT];
+    const double momentum = real_of(spec, "momentum");
 
-    for (int i = 0; i < COUNT; i++) {
-        p[i] = (double)theta[i];
-        v[i] = 1e9; /* must not be read at the first step */
+    g += real_of(spec, "weight_decay") * t->p;
+    if (momentum != 0) {
+        t->kept[0] = t->step == 1 ? g : momentum * t->kept[0] + g;
+        g = spec_bool(spec, "optimizer.nesterov") ? g + momentum * t->kept[0]
+                                                  : t->kept[0];
     }
+    t->p -= lr * g;
+}
+
+/* Means as they are defined, corrected for their start: no bias, no eps_hat. */
+static void adam_move(const struct spec *spec, struct twin *t, double g, double lr)
+{
+    const double beta1 = real_of(spec, "beta1"), beta2 = real_of(spec, "beta2");
+
+    if (t->step == 1)
+        t->kept[0] = t->kept[1] = 0;
+    t->kept[0] = beta1 * t->kept[0] + (1 - beta1) * g;
+    t->kept[1] = beta2 * t->kept[1] + (1 - beta2) * g * g;
+    const double mean = t->kept[0] / (1 - pow(beta1, t->step));
+    const double square = t->kept[1] / (1 - pow(beta2, t->step));
+    t->p -= lr * mean / (sqrt(square) + real_of(spec, "eps"));
+}
+
+static void twin_adam(const struct spec *spec, struct twin *t, double g, double lr)
+{
+    adam_move(spec, t, g + real_of(spec, "weight_decay") * t->p, lr);
+}
+
+static void twin_adamw(const struct spec *spec, struct twin *t, double g, double lr)
+{
+    t->p -= lr * real_of(spec, "weight_decay") * t->p;
+    adam_move(spec, t, g, lr);
+}
+
+static void twin_rmsprop(const struct spec *spec, struct twin *t, double g, double lr)
+{
+    const double alpha = real_of(spec, "alpha"), momentum = real_of(spec, "momentum");
+
+    if (t->step == 1)
+        t->kept[0] = t->kept[1] = 0;
+    g += real_of(spec, "weight_decay") * t->p;
+    t->kept[0] = alpha * t->kept[0] + (1 - alpha) * g * g;
+    g /= sqrt(t->kept[0]) + real_of(spec, "eps");
+    t->kept[1] = momentum * t->kept[1] + g;
+    t->p -= lr * t->kept[1];
+}
+
+/* Five steps of numbers below 10, each rounded some ten times: 2e-5 is 30 times
+ * what that can come to; a wrong formula is off by a hundredth or more. Takes the
+ * spec. */
+static void check_twin(twin_fn twin, struct spec spec)
+{
+    struct optim *optim = optim_of(&spec, COUNT);
+    real *theta = num_random(COUNT, 1);
+    struct twin twins[COUNT];
+
+    for (int i = 0; i < COUNT; i++) /* 1e9 must not be read at the first step */
+        twins[i] = (struct twin){.p = (double)theta[i], .kept = {1e9, 1e9}};
     for (int step = 0; step < STEPS; step++) {
         real *grad = num_random(COUNT, (uint32_t)step + 10);
-        struct rule now = rule;
-        now.lr = rule.lr / (step + 1); /* lr is outside of v: matters when it drops */
+        const double lr = 0.1 / (step + 1); /* outside of v: matters when it drops */
+        for (int i = 0; i < COUNT; i++) {
+            twins[i].step = step + 1;
+            twin(&spec, &twins[i], (double)grad[i], lr);
+        }
+        optim_step(optim, theta, grad, lr);
         for (int i = 0; i < COUNT; i++)
-            naive_step(now, &p[i], (double)grad[i], &v[i], step);
-        optim_step(optim, theta, grad, now.lr);
-        for (int i = 0; i < COUNT; i++)
-            assert_true(fabs((double)theta[i] - p[i]) < 1e-5);
+            if (!(fabs((double)theta[i] - twins[i].p) < 2e-5))
+                fail_msg("step %d, parameter %d: %.9g, the formula gives %.9g", step, i,
+                         (double)theta[i], twins[i].p);
         free(grad);
     }
     optim_free(&optim);
     assert_null(optim);
     free(theta);
+    spec_free(&spec);
 }
 
-static void matches_the_formulas(void **state)
+#define MOMENTUM(x) "optimizer.momentum", #x
+#define DECAY(x)    "optimizer.weight_decay", #x
+#define NAME(x)     "optimizer.name", "\"" #x "\""
+
+static void sgd_matches_its_formula(void **state)
 {
     (void)state;
-    check_rule((struct rule){0.1, 0, 0, false});
-    check_rule((struct rule){0.1, 0, 0.05, false});
-    check_rule((struct rule){0.1, 0.9, 0, false});
-    check_rule((struct rule){0.1, 0.9, 0.05, false});
-    check_rule((struct rule){0.1, 0.9, 0, true});
-    check_rule((struct rule){0.1, 0.5, 0.05, true});
+    check_twin(twin_sgd, speckit(NULL));
+    check_twin(twin_sgd, speckit(DECAY(0.05), NULL));
+    check_twin(twin_sgd, speckit(MOMENTUM(0.9), NULL));
+    check_twin(twin_sgd, speckit(MOMENTUM(0.9), DECAY(0.05), NULL));
+    check_twin(twin_sgd, speckit(MOMENTUM(0.9), "optimizer.nesterov", "true", NULL));
+    check_twin(twin_sgd,
+               speckit(MOMENTUM(0.5), DECAY(0.05), "optimizer.nesterov", "true", NULL));
+}
+
+static void adam_matches_its_formula(void **state)
+{
+    (void)state;
+    check_twin(twin_adam, speckit(NAME(adam), NULL));
+    check_twin(twin_adam, speckit(NAME(adam), DECAY(0.5), NULL));
+    check_twin(twin_adam, speckit(NAME(adam), "optimizer.beta1", "0.5", "optimizer.beta2",
+                                  "0.8", "optimizer.eps", "0.1", NULL));
+    check_twin(twin_adam, speckit(NAME(adam), "optimizer.beta1", "0.0", NULL));
+    check_twin(twin_adamw, speckit(NAME(adamw), NULL));
+    check_twin(twin_adamw, speckit(NAME(adamw), DECAY(0.5), NULL));
+    check_twin(twin_adamw,
+               speckit(NAME(adamw), DECAY(2.0), "optimizer.beta1", "0.5",
+                       "optimizer.beta2", "0.8", "optimizer.eps", "0.1", NULL));
+}
+
+static void rmsprop_matches_its_formula(void **state)
+{
+    (void)state;
+    check_twin(twin_rmsprop, speckit(NAME(rmsprop), NULL));
+    check_twin(twin_rmsprop, speckit(NAME(rmsprop), DECAY(0.5), NULL));
+    check_twin(twin_rmsprop, speckit(NAME(rmsprop), MOMENTUM(0.9), DECAY(0.5), NULL));
+    check_twin(twin_rmsprop, speckit(NAME(rmsprop), MOMENTUM(0.5), "optimizer.alpha",
+                                     "0.5", "optimizer.eps", "0.1", NULL));
 }
 
 /* Numbers that float holds exactly: every digit is the formula's. */
 static void first_steps_by_hand(void **state)
 {
     const double plain[2] = {2 - 0.5 * (1 + 0.25 * 2), 1.25 - 0.5 * (0.5 * 1.5 + 1.3125)};
-    struct optim *optim = optim_of((struct rule){0, 0.5, 0.25, false}, 1);
+    struct spec spec = speckit(MOMENTUM(0.5), DECAY(0.25), NULL);
+    struct optim *optim = optim_of(&spec, 1);
     real theta = 2, grad = 1;
     (void)state;
 
@@ -90,69 +186,159 @@ static void first_steps_by_hand(void **state)
     optim_step(optim, &theta, &grad, 0.5); /* v = 0.75 + 1.3125 */
     assert_true((double)theta == plain[1]);
     optim_free(&optim);
+    spec_free(&spec);
 
-    optim = optim_of((struct rule){0, 0.5, 0.25, true}, 1);
+    spec = speckit(MOMENTUM(0.5), DECAY(0.25), "optimizer.nesterov", "true", NULL);
+    optim = optim_of(&spec, 1);
     theta = 2;
     grad = 1;
     optim_step(optim, &theta, &grad, 0.5); /* d = 1.5 + 0.5 * 1.5 */
     assert_true((double)theta == 2 - 0.5 * 2.25);
     optim_free(&optim);
+    spec_free(&spec);
 }
+
+/* ---- what is off, what decays ----------------------------------------------- */
 
 /* 0 * Inf is NaN: an option that is off must not spread a diverged weight. */
 static void options_that_are_off_do_nothing(void **state)
 {
-    struct optim *optim = optim_of((struct rule){0, 0, 0, false}, 9);
-    real theta[9], grad[9];
+    static const char *const names[] = {"\"sgd\"", "\"adam\"", "\"adamw\"",
+                                        "\"rmsprop\""};
     (void)state;
 
-    for (int i = 0; i < 9; i++) {
-        theta[i] = i % 2 ? INFINITY : NAN;
-        grad[i] = 1;
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+        struct spec spec = speckit("optimizer.name", names[k], NULL);
+        struct optim *optim = optim_of(&spec, 9);
+        real theta[9], grad[9];
+
+        for (int i = 0; i < 9; i++) {
+            theta[i] = i % 2 ? INFINITY : NAN;
+            grad[i] = 1;
+        }
+        optim_step(optim, theta, grad, 0.1);
+        for (int i = 0; i < 9; i++)
+            assert_true(i % 2 ? isinf(theta[i]) : isnan(theta[i]));
+        for (int i = 0; i < 9; i++) {
+            theta[i] = 1;
+            grad[i] = i == 8 ? NAN : 0;
+        }
+        optim_step(optim, theta, grad, 0.1);
+        for (int i = 0; i < 9; i++)
+            assert_int_equal(isnan(theta[i]) != 0, i == 8);
+        optim_free(&optim);
+        spec_free(&spec);
     }
-    optim_step(optim, theta, grad, 0.1);
-    for (int i = 0; i < 9; i++)
-        assert_true(i % 2 ? isinf(theta[i]) : isnan(theta[i]));
-    for (int i = 0; i < 9; i++) {
-        theta[i] = 1;
-        grad[i] = i == 8 ? NAN : 0;
+}
+
+/* With a gradient of 0 only decay moves anything. */
+static void biases_need_not_decay(void **state)
+{
+    static const char *const names[] = {"\"sgd\"", "\"adam\"", "\"adamw\"",
+                                        "\"rmsprop\""};
+    enum { BIASES = 5 };
+    struct netkit kit;
+    (void)state;
+
+    flat(&kit, COUNT, BIASES);
+    for (size_t k = 0; k < 2 * sizeof names / sizeof names[0]; k++) {
+        struct spec spec =
+            speckit("optimizer.name", names[k / 2], DECAY(0.5), "optimizer.decay_on",
+                    k % 2 ? "\"weights\"" : "\"all\"", NULL);
+        struct optim *optim = optim_new(&spec, &kit.arch, NULL);
+        real *theta = num_filled(COUNT, 1), *grad = num_filled(COUNT, 0);
+
+        assert_non_null(optim);
+        optim_step(optim, theta, grad, 0.125);
+        for (int i = 0; i < COUNT; i++)
+            assert_int_equal((double)theta[i] < 0.95, k % 2 == 0 || i < COUNT - BIASES);
+        optim_free(&optim);
+        spec_free(&spec);
+        free(theta);
+        free(grad);
     }
-    optim_step(optim, theta, grad, 0.1);
-    for (int i = 0; i < 9; i++)
-        assert_int_equal(isnan(theta[i]) != 0, i == 8);
+}
+
+/* ---- clipping --------------------------------------------------------------- */
+
+/* One step of lr 1 from 0: minus the clipped gradient. */
+static real *clipped(const char *clip, const real *grad)
+{
+    struct spec spec = speckit("optimizer.clip", clip, NULL);
+    struct optim *optim = optim_of(&spec, COUNT);
+    real *theta = num_filled(COUNT, 0), *copy = num_filled(COUNT, 0);
+
+    memcpy(copy, grad, COUNT * sizeof *copy);
+    optim_step(optim, theta, copy, 1);
     optim_free(&optim);
+    spec_free(&spec);
+    free(copy);
+    return theta;
 }
 
-static void check_schedule(const struct spec *spec, const double *want, int epochs)
+static void gradients_are_clipped_by_norm(void **state)
 {
-    for (int e = 0; e < epochs; e++)
-        assert_true(fabs(schedule_lr(spec, e) - want[e]) < 1e-15);
-}
-
-static void schedules(void **state)
-{
+    real *grad = num_random(COUNT, 4);
+    double norm = 0;
     (void)state;
-    struct spec spec = speckit("optimizer.lr", "0.5", NULL);
-    check_schedule(&spec, (const double[]){0.5, 0.5, 0.5}, 3);
-    spec_free(&spec);
 
-    spec = speckit("optimizer.lr", "0.8", "train.schedule.name", "\"step\"",
-                   "train.schedule.at", "[2,4]", "train.schedule.factor", "0.5", NULL);
-    check_schedule(&spec, (const double[]){0.8, 0.8, 0.4, 0.4, 0.2, 0.2}, 6);
-    spec_free(&spec);
+    for (int i = 0; i < COUNT; i++)
+        norm += (double)grad[i] * (double)grad[i];
+    norm = sqrt(norm);
+    assert_true(norm > 2 && norm < 10);
+    real *half = clipped("0.5", grad), *all = clipped("10.0", grad);
+    for (int i = 0; i < COUNT; i++) {
+        const double want = -(double)grad[i] * 0.5 / (norm + 1e-6);
+        assert_true(fabs((double)half[i] - want) <= 1e-6 * fabs(want));
+        assert_true((double)all[i] == -(double)grad[i]); /* below: not one bit */
+    }
+    free(half);
+    free(all);
 
-    spec = speckit("train.schedule.name", "\"step\"", NULL); /* drops nowhere */
-    check_schedule(&spec, (const double[]){0.1, 0.1}, 2);
-    spec_free(&spec);
+    /* Squares that float does not hold. */
+    for (int i = 0; i < COUNT; i++)
+        grad[i] = (real)1e30;
+    half = clipped("1.0", grad);
+    for (int i = 0; i < COUNT; i++)
+        assert_true(fabs((double)half[i] * sqrt(COUNT) + 1) < 1e-6);
+    free(half);
+    free(grad);
+}
+
+/* As clip_grad_norm_ with error_if_nonfinite=False, wherever the number is. */
+static void nonfinite_norms_are_pytorchs(void **state)
+{
+    const int places[] = {0, 13, COUNT - 1};
+    (void)state;
+
+    for (size_t k = 0; k < sizeof places / sizeof places[0]; k++) {
+        real *grad = num_random(COUNT, 4), *theta;
+
+        grad[places[k]] = INFINITY;
+        theta = clipped("1.0", grad);
+        for (int i = 0; i < COUNT; i++)
+            assert_true(i == places[k] ? isnan(theta[i]) : (double)theta[i] == 0);
+        free(theta);
+        grad[places[k]] = NAN;
+        theta = clipped("1.0", grad);
+        for (int i = 0; i < COUNT; i++)
+            assert_true(isnan(theta[i]));
+        free(theta);
+        free(grad);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matches_the_formulas),
+        cmocka_unit_test(sgd_matches_its_formula),
+        cmocka_unit_test(adam_matches_its_formula),
+        cmocka_unit_test(rmsprop_matches_its_formula),
         cmocka_unit_test(first_steps_by_hand),
         cmocka_unit_test(options_that_are_off_do_nothing),
-        cmocka_unit_test(schedules),
+        cmocka_unit_test(biases_need_not_decay),
+        cmocka_unit_test(gradients_are_clipped_by_norm),
+        cmocka_unit_test(nonfinite_norms_are_pytorchs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

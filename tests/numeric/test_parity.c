@@ -11,13 +11,14 @@
 #include "worker/nn/blas.h"
 #include "worker/nn/net.h"
 #include "worker/nn/optim.h"
+#include "worker/nn/schedule.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define PARITY_BOUND 1e-4
 
-enum { PIXELS = 28 * 28, BATCH_MAX = 32, STEPS = 20 };
+enum { PIXELS = 28 * 28, BATCH_MAX = 32, STEPS = 20, EPOCH_STEPS = 8 };
 
 static struct st_file *golden_open(const char *name)
 {
@@ -61,17 +62,16 @@ static real *golden_params(const struct st_file *file, const char *prefix,
     return theta;
 }
 
-static struct optim *golden_optim(const struct st_file *file, size_t n)
+/* The options that every file of a network has. */
+static struct spec golden_spec(const struct st_file *file)
 {
     const int nesterov = strcmp(st_meta(file, "nesterov"), "True") == 0;
     struct spec spec = speckit("optimizer.nesterov", nesterov ? "true" : "false", NULL);
 
+    speckit_real(&spec, "optimizer.lr", atof(st_meta(file, "lr")));
     speckit_real(&spec, "optimizer.momentum", atof(st_meta(file, "momentum")));
     speckit_real(&spec, "optimizer.weight_decay", atof(st_meta(file, "weight_decay")));
-    struct optim *optim = optim_new(&spec, n, NULL);
-    assert_non_null(optim);
-    spec_free(&spec);
-    return optim;
+    return spec;
 }
 
 /* Fashion-MNIST's constants, in float as PyTorch does it. */
@@ -108,16 +108,33 @@ static void check_gradient(const struct arch *arch, const real *got, const real 
     }
 }
 
-static void check_parity(const struct arch *arch, const char *name)
+/* What PyTorch had: losses of every step, and where they are known the gradient
+ * of the first and the learning rates. */
+struct wanted {
+    const struct st_tensor *losses, *rates;
+    const real *grad;
+};
+
+static void check_rate(double got, const struct st_tensor *rates, int step)
 {
-    struct st_file *data = golden_open("data"), *file = golden_open(name);
-    real *theta = golden_params(file, "init", arch);
-    real *want_grad = golden_params(file, "grad", arch);
+    double want;
+
+    memcpy(&want, (const char *)rates->data + (size_t)step * sizeof want, sizeof want);
+    if (!(fabs(got / want - 1) < 1e-12)) /* theirs is a product of step/(step+1) */
+        fail_msg("step %d: rate %.17g, PyTorch's %.17g", step, got, want);
+}
+
+/* Train theta for STEPS steps as the spec says; returns the largest relative
+ * difference of a loss. */
+static double check_steps(const struct arch *arch, const struct spec *spec, real *theta,
+                          const struct wanted *wanted)
+{
+    struct st_file *data = golden_open("data");
     real *grad = num_filled(arch->param_count, NAN);
     real *x = num_filled(BATCH_MAX * PIXELS, NAN);
     struct net *net = net_new(arch, BATCH_MAX, true, NULL);
-    struct optim *optim = golden_optim(file, arch->param_count);
-    const double lr = atof(st_meta(file, "lr"));
+    struct optim *optim = optim_new(spec, arch, NULL);
+    struct schedule schedule;
     const int64_t *order = golden_find(data, "order")->data;
     int64_t batch[STEPS];
     float want[STEPS];
@@ -125,16 +142,22 @@ static void check_parity(const struct arch *arch, const char *name)
     double losses[BATCH_MAX], worst = 0;
 
     assert_non_null(net);
+    assert_non_null(optim);
+    net_smooth_labels(net, spec_real(spec, "train.label_smoothing"));
+    schedule_init(&schedule, spec, EPOCH_STEPS);
     memcpy(batch, golden_find(data, "batch")->data, sizeof batch);
-    memcpy(want, golden_find(file, "losses")->data, sizeof want);
+    memcpy(want, wanted->losses->data, sizeof want);
     for (int step = 0; step < STEPS; order += batch[step++]) {
+        const double lr = schedule_lr(&schedule, step / EPOCH_STEPS, step % EPOCH_STEPS);
         const int B = (int)batch[step];
         double loss = 0;
         fetch(data, order, B, x, labels);
         net_forward(net, theta, x, B);
         net_backward(net, theta, labels, B, grad, losses);
-        if (step == 0)
-            check_gradient(arch, grad, want_grad);
+        if (step == 0 && wanted->grad)
+            check_gradient(arch, grad, wanted->grad);
+        if (wanted->rates)
+            check_rate(lr, wanted->rates, step);
         optim_step(optim, theta, grad, lr);
         for (int i = 0; i < B; i++)
             loss += losses[i] / B;
@@ -143,15 +166,66 @@ static void check_parity(const struct arch *arch, const char *name)
             fail_msg("step %d: loss %.7f, PyTorch's %.7f", step, loss,
                      (double)want[step]);
     }
-    print_message("%s: %d losses within %.2g of PyTorch's\n", name, STEPS, worst);
     net_free(&net);
     optim_free(&optim);
     st_close(&data);
-    st_close(&file);
-    free(theta);
-    free(want_grad);
     free(grad);
     free(x);
+    return worst;
+}
+
+static void check_parity(const struct arch *arch, const char *name)
+{
+    struct st_file *file = golden_open(name);
+    struct spec spec = golden_spec(file);
+    real *theta = golden_params(file, "init", arch);
+    real *grad = golden_params(file, "grad", arch);
+    const struct wanted wanted = {.losses = golden_find(file, "losses"), .grad = grad};
+    const double worst = check_steps(arch, &spec, theta, &wanted);
+
+    print_message("%s: %d losses within %.2g of PyTorch's\n", name, STEPS, worst);
+    spec_free(&spec);
+    st_close(&file);
+    free(theta);
+    free(grad);
+}
+
+/* One of optim.safetensors, which has its spec beside its losses. */
+static void check_optim(const struct st_file *file, const struct arch *arch,
+                        const char *name)
+{
+    const char *text = st_meta(file, name);
+    real *theta = golden_params(file, "init", arch);
+    struct wanted wanted = {0};
+    struct spec spec;
+    struct error err;
+    char losses[64], rates[64];
+
+    assert_non_null(text);
+    if (spec_parse(text, strlen(text), &spec, &err))
+        fail_msg("%s", err.text);
+    snprintf(losses, sizeof losses, "losses.%s", name);
+    snprintf(rates, sizeof rates, "rates.%s", name);
+    wanted.losses = golden_find(file, losses);
+    wanted.rates = golden_find(file, rates);
+    const double worst = check_steps(arch, &spec, theta, &wanted);
+    print_message("%s: %d losses within %.2g of PyTorch's\n", name, STEPS, worst);
+    spec_free(&spec);
+    free(theta);
+}
+
+static void optimizers_step_as_in_pytorch(void **state)
+{
+    static const char *const names[] = {"nesterov", "momentum", "adam",
+                                        "adamw",    "rmsprop",  "rmsprop-momentum"};
+    struct st_file *file = golden_open("optim");
+    struct netkit kit;
+    (void)state;
+
+    netkit_mlp(&kit, (struct shape){1, 28, 28}, (const int[]){32, 16, 10, 0});
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        check_optim(file, &kit.arch, names[i]);
+    st_close(&file);
 }
 
 static void mlp_trains_as_in_pytorch(void **state)
@@ -181,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mlp_trains_as_in_pytorch),
         cmocka_unit_test(lenet5_trains_as_in_pytorch),
+        cmocka_unit_test(optimizers_step_as_in_pytorch),
     };
     blas_set_threads(1);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,7 +170,8 @@ static void test_names(void **state)
     assert_check(JOB_TRAIN, "model.name", "\"resnet18\"", ERR_UNSUPPORTED,
                  "\"resnet18\" is not supported yet");
     assert_check(JOB_TRAIN, "optimizer.name", "\"sdg\"", ERR_INVALID,
-                 "expected one of \"sgd\", got \"sdg\" (did you mean \"sgd\"?)");
+                 "expected one of \"sgd\", \"adam\", \"adamw\", \"rmsprop\", got"
+                 " \"sdg\" (did you mean \"sgd\"?)");
     assert_check(JOB_TRAIN, "model.width", "8", ERR_UNSUPPORTED, "not supported yet");
     assert_check(JOB_TRAIN, "data.dir", "3", ERR_INVALID, "expected a string, got 3");
 }

@@ -397,6 +397,19 @@ static void test_run_rules(void **state)
                 "option 'train.keep': \"step:4691\" is after the last step, 4690");
     assert_rule(JOB_TRAIN, "optimizer.nesterov", "true",
                 "option 'optimizer.nesterov': needs optimizer.momentum above 0");
+    assert_rule(JOB_TRAIN, "optimizer.decay_on", "\"weights\"", NULL);
+    assert_rule(JOB_TRAIN, "train.schedule.warmup", "10", NULL);
+    assert_rule(JOB_TRAIN, "train.schedule.warmup", "11",
+                "option 'train.schedule.warmup': is more than the 10 epochs there are");
+    assert_rule(JOB_TRAIN, "optimizer.beta2", "0.99",
+                "option 'optimizer.beta2': applies only where optimizer.name is adam or"
+                " adamw");
+    assert_rule(JOB_TRAIN, "optimizer.eps", "0.1",
+                "option 'optimizer.eps': applies only where optimizer.name is adam or"
+                " adamw or rmsprop");
+    assert_rule(JOB_TRAIN, "optimizer.alpha", "0.5",
+                "option 'optimizer.alpha': applies only where optimizer.name is"
+                " rmsprop");
     assert_rule(JOB_TRAIN, "model.widths", "[5]",
                 "option 'model.widths': applies only where model.name is mlp");
     assert_rule(JOB_TRAIN, "init.mode", "\"fan_out\"",
@@ -431,6 +444,39 @@ static void test_run_rules(void **state)
                 "option 'data.train': asks for more than the 60000 examples there are");
     assert_rule(JOB_TRAIN, "numerics", "2",
                 "option 'numerics': is 2, but this program computes version 1");
+}
+
+/* An option of another optimizer is an error; a bad value of its own, too. */
+static void test_optimizer_rules(void **state)
+{
+    static const struct {
+        const char *name, *option, *value, *expected;
+    } CASES[] = {
+        {"\"adam\"", "optimizer.beta1", "0.8", NULL},
+        {"\"adamw\"", "optimizer.eps", "1e-06", NULL},
+        {"\"rmsprop\"", "optimizer.momentum", "0.9", NULL},
+        {"\"rmsprop\"", "optimizer.alpha", "0.9", NULL},
+        {"\"adam\"", "optimizer.momentum", "0.9",
+         "option 'optimizer.momentum': applies only where optimizer.name is sgd or"
+         " rmsprop"},
+        {"\"rmsprop\"", "optimizer.nesterov", "true",
+         "option 'optimizer.nesterov': applies only where optimizer.name is sgd"},
+        {"\"rmsprop\"", "optimizer.beta1", "0.8",
+         "option 'optimizer.beta1': applies only where optimizer.name is adam or adamw"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct error err = {0};
+        struct spec spec;
+        make_run(&spec);
+        set(&spec, "optimizer.name", CASES[i].name);
+        set(&spec, CASES[i].option, CASES[i].value);
+        assert_int_equal(spec_check(&spec, NULL, &err), CASES[i].expected ? -1 : 0);
+        if (CASES[i].expected)
+            assert_string_equal(err.text, CASES[i].expected);
+        spec_free(&spec);
+    }
 }
 
 static void test_probe_rules(void **state)
@@ -486,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_all_sizes),
         cmocka_unit_test(test_sizes_of_classes),
         cmocka_unit_test(test_run_rules),
+        cmocka_unit_test(test_optimizer_rules),
         cmocka_unit_test(test_probe_rules),
         cmocka_unit_test(test_missing),
     };

@@ -91,6 +91,53 @@ static void test_learns(void **state)
     spec_free(&spec);
 }
 
+/* Every optimizer learns, with the rates that its schedule gives. */
+static void test_optimizers(void **state)
+{
+    static const char *const names[] = {"\"adam\"", "\"adamw\"", "\"rmsprop\""};
+    struct fixture *fix = *state;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct spec spec = run_spec();
+        struct outcome out;
+
+        fixture_set(&spec, "optimizer.momentum", "0.0");
+        fixture_set(&spec, "optimizer.name", names[i]);
+        fixture_set(&spec, "optimizer.lr", "0.02");
+        fixture_set(&spec, "optimizer.clip", "1.0");
+        fixture_set(&spec, "train.epochs", "80");
+        fixture_set(&spec, "train.schedule.name", "\"cosine\"");
+        fixture_set(&spec, "train.schedule.warmup", "2");
+        out = run_train(fix, &spec);
+        assert_true(fabs(outcome_history(&out, 1, "batch")->lr - 0.01) < 1e-12);
+        assert_true(fabs(outcome_history(&out, 3, "batch")->lr - 0.02) < 1e-12);
+        assert_true(fabs(outcome_history(&out, 42, "batch")->lr - 0.01) < 1e-12);
+        assert_true(tally_accuracy(&outcome_history(&out, 80, "test")->tally) > 0.9);
+        outcome_free(&out);
+        spec_free(&spec);
+    }
+}
+
+/* With all of the target spread, the training loss is that of a guess at best;
+ * evaluations know nothing of it. */
+static void test_smoothing(void **state)
+{
+    struct fixture *fix = *state;
+    struct spec spec = run_spec();
+    struct outcome plain = run_train(fix, &spec), out;
+
+    fixture_set(&spec, "train.label_smoothing", "1.0");
+    out = run_train(fix, &spec);
+    assert_tally_equal(&outcome_history(&plain, 0, "train")->tally,
+                       &outcome_history(&out, 0, "train")->tally);
+    assert_true(tally_loss(&outcome_history(&out, 3, "batch")->tally) >= log(2));
+    assert_true(tally_loss(&outcome_history(&out, 3, "train")->tally) >
+                tally_loss(&outcome_history(&plain, 3, "train")->tally));
+    outcome_free(&out);
+    outcome_free(&plain);
+    spec_free(&spec);
+}
+
 /* Each stream matters, and only where it should. */
 static void test_seeds(void **state)
 {
@@ -401,6 +448,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_repeats, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_rows, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_learns, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_optimizers, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_smoothing, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_seeds, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_keeps, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_init_is_derived, fixture_setup,

@@ -33,21 +33,41 @@ static double log_sum_exp(const real *logits, int K)
     return max + log(sum);
 }
 
-void loss_softmax(double *losses, uint8_t *right, real *dlogits, const real *logits,
-                  const uint8_t *labels, int B, int K)
+static double mean(const real *logits, int K)
 {
+    double sum = 0;
+
+    for (int k = 0; k < K; k++)
+        sum += (double)logits[k];
+    return sum / K;
+}
+
+void loss_smoothed(double *losses, uint8_t *right, real *dlogits, const real *logits,
+                   const uint8_t *labels, int B, int K, double share)
+{
+    const double sure = 1 - share, each = share / K;
+
     for (int i = 0; i < B; i++) {
         const real *z = logits + (size_t)i * (size_t)K;
         const double total = log_sum_exp(z, K);
 
-        losses[i] = total - (double)z[labels[i]];
+        /* A share that is off is skipped: 0 * Inf would be NaN. */
+        losses[i] = total - sure * (double)z[labels[i]];
+        if (share > 0)
+            losses[i] -= share * mean(z, K);
         right[i] = largest(z, K) == labels[i];
         if (!dlogits)
             continue;
         real *dz = dlogits + (size_t)i * (size_t)K;
         for (int k = 0; k < K; k++) {
             double p = exp((double)z[k] - total);
-            dz[k] = (real)((p - (k == labels[i])) / B);
+            dz[k] = (real)((p - (k == labels[i] ? sure : 0) - each) / B);
         }
     }
+}
+
+void loss_softmax(double *losses, uint8_t *right, real *dlogits, const real *logits,
+                  const uint8_t *labels, int B, int K)
+{
+    loss_smoothed(losses, right, dlogits, logits, labels, B, K, 0);
 }

@@ -20,6 +20,7 @@ struct net {
     uint8_t *bytes; /* winners of pooling; then, per example, right or not */
     const real *x;  /* of the last net_forward, borrowed */
     int B;          /* of the last net_forward */
+    double smoothing;
 };
 
 /* What one step of either pass works on. */
@@ -235,6 +236,11 @@ void net_free(struct net **net)
     *net = NULL;
 }
 
+void net_smooth_labels(struct net *net, double share)
+{
+    net->smoothing = share;
+}
+
 const struct arch *net_arch(const struct net *net)
 {
     return net->arch;
@@ -281,8 +287,9 @@ int net_backward(struct net *net, const real *theta, const uint8_t *labels, int 
 
     assert(plan->training && B == net->B);
     memset(grad, 0, net->arch->param_count * sizeof *grad);
-    loss_softmax(losses, right, net->memory + plan->dout[turn],
-                 input_of(net, plan->count), labels, B, net->arch->classes);
+    loss_smoothed(losses, right, net->memory + plan->dout[turn],
+                  input_of(net, plan->count), labels, B, net->arch->classes,
+                  net->smoothing);
     for (int i = 0; i < B; i++)
         right_count += right[i];
 

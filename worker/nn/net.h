@@ -39,10 +39,15 @@ const real *net_forward(struct net *net, const real *theta, const real *x, int B
 
 /* After net_forward of the same theta and x on a net made for training:
  * overwrite grad with d loss / d theta, where loss is the mean cross-entropy
- * over the B examples, and losses (B) with each example's loss (nats). Returns
- * how many of the B were right (first largest logit). */
+ * over the B examples, against smoothed labels if so told, and losses (B) with
+ * each example's loss (nats). Returns how many of the B were right (first largest
+ * logit). */
 int net_backward(struct net *net, const real *theta, const uint8_t *labels, int B,
                  real *grad, double *losses);
+
+/* From now on net_backward gives every class share/K of the target and the label
+ * the rest (train.label_smoothing); at first, 0. */
+void net_smooth_labels(struct net *net, double share);
 
 /* Softmax cross-entropy of logits (B,K): losses (B) in nats and right (B, 0 or
  * 1). If dlogits is not NULL it is overwritten with the gradient of the MEAN
@@ -50,5 +55,11 @@ int net_backward(struct net *net, const real *theta, const uint8_t *labels, int 
  * example whose logits hold NaN is never right. */
 void loss_softmax(double *losses, uint8_t *right, real *dlogits, const real *logits,
                   const uint8_t *labels, int B, int K);
+
+/* The same against smoothed targets, as torch.nn.CrossEntropyLoss has them: the
+ * label's 1 - share, and share/K for every class (the label too). A share of 0
+ * gives the bits of loss_softmax. */
+void loss_smoothed(double *losses, uint8_t *right, real *dlogits, const real *logits,
+                   const uint8_t *labels, int B, int K, double share);
 
 #endif

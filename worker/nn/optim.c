@@ -1,43 +1,258 @@
 #include "worker/nn/optim.h"
 
+#include "common/arch.h"
 #include "common/error.h"
 #include "common/spec.h"
 #include "worker/nn/vec.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct optim {
-    size_t n;
-    double momentum, weight_decay;
-    bool nesterov;
-    real *velocity; /* n, zero before the first step; NULL without momentum */
+enum { KEPT_MAX = 2 }; /* vectors that an optimizer keeps */
+
+/* What every parameter of a step shares, rounded to the engine's number once. */
+struct rule {
+    real lr; /* Adam: with the correction of the first moment */
+    real momentum, weight_decay;
+    real shrink; /* AdamW: 1 - lr * weight_decay */
+    real scale;  /* of the gradient, when it is clipped */
+    real beta1, beta1_rest, beta2, beta2_rest, alpha, alpha_rest; /* rest: 1 - */
+    real eps, root; /* root: sqrt of the correction of the second moment */
+    bool clipped, nesterov;
 };
 
-struct optim *optim_new(const struct spec *spec, size_t n, struct error *err)
+/* Neighbours in the flat vector that are treated alike. */
+struct span {
+    size_t end; /* one past its last parameter; it begins where the last one ends */
+    bool decays;
+};
+
+struct kind {
+    const char *name;
+    /* n parameters at p, with their gradients and what is kept of them. */
+    void (*step)(const struct rule *rule, real *p, const real *g, real *const kept[],
+                 size_t n);
+    int kept;     /* vectors that are always kept; momentum takes one more */
+    bool moments; /* means that start at 0 and are corrected for it */
+};
+
+struct optim {
+    const struct kind *kind;
+    struct span *spans;
+    size_t n, span_count, steps;
+    double momentum, weight_decay, clip;
+    double alpha, beta1, beta2, eps;
+    bool nesterov;
+    real *kept[KEPT_MAX]; /* n each, zero before the first step; or NULL */
+};
+
+/* ---- formulas ---------------------------------------------------------------
+ * Each for VEC_LANES parameters p, with their gradients g and what is kept of
+ * them. An option that is off is skipped, not multiplied by 0: 0 * Inf would be
+ * NaN. */
+
+/* The gradient, clipped, with the penalty of weights that old are. */
+static VEC_UNROLLED vec slope(const struct rule *rule, const real *g, vec old)
+{
+    vec d = vec_load(g);
+
+    if (rule->clipped)
+        d *= rule->scale;
+    if (rule->weight_decay != 0)
+        d += rule->weight_decay * old;
+    return d;
+}
+
+static VEC_UNROLLED void lanes_sgd(const struct rule *rule, real *p, const real *g,
+                                   real *const kept[])
+{
+    const vec old = vec_load(p);
+    vec d = slope(rule, g, old);
+
+    if (kept[0]) {
+        const vec speed = rule->momentum * vec_load(kept[0]) + d;
+        vec_store(kept[0], speed);
+        d = rule->nesterov ? d + rule->momentum * speed : speed;
+    }
+    vec_store(p, old - rule->lr * d);
+}
+
+/* The step from old, given a gradient. */
+static VEC_UNROLLED void adam(const struct rule *rule, real *p, vec old, vec d,
+                              real *const kept[])
+{
+    const vec mean = rule->beta1 * vec_load(kept[0]) + rule->beta1_rest * d;
+    const vec square = rule->beta2 * vec_load(kept[1]) + rule->beta2_rest * d * d;
+
+    vec_store(kept[0], mean);
+    vec_store(kept[1], square);
+    vec_store(p, old - rule->lr * mean / (vec_sqrt(square) / rule->root + rule->eps));
+}
+
+static VEC_UNROLLED void lanes_adam(const struct rule *rule, real *p, const real *g,
+                                    real *const kept[])
+{
+    const vec old = vec_load(p);
+
+    adam(rule, p, old, slope(rule, g, old), kept);
+}
+
+static VEC_UNROLLED void lanes_adamw(const struct rule *rule, real *p, const real *g,
+                                     real *const kept[])
+{
+    vec old = vec_load(p), d = vec_load(g);
+
+    if (rule->clipped)
+        d *= rule->scale;
+    if (rule->weight_decay != 0)
+        old *= rule->shrink;
+    adam(rule, p, old, d, kept);
+}
+
+static VEC_UNROLLED void lanes_rmsprop(const struct rule *rule, real *p, const real *g,
+                                       real *const kept[])
+{
+    const vec old = vec_load(p), d = slope(rule, g, old);
+    const vec square = rule->alpha * vec_load(kept[0]) + rule->alpha_rest * d * d;
+    vec pace = d / (vec_sqrt(square) + rule->eps);
+
+    vec_store(kept[0], square);
+    if (kept[1]) {
+        pace += rule->momentum * vec_load(kept[1]);
+        vec_store(kept[1], pace);
+    }
+    vec_store(p, old - rule->lr * pace);
+}
+
+/* ---- passes ----------------------------------------------------------------- */
+
+typedef void (*lanes_fn)(const struct rule *rule, real *p, const real *g,
+                         real *const kept[]);
+
+/* The last n < VEC_LANES parameters, in vectors of their own. */
+static VEC_UNROLLED void sweep_rest(lanes_fn lanes, const struct rule *rule, real *p,
+                                    const real *g, real *const kept[], size_t n)
+{
+    real rest[2 + KEPT_MAX][VEC_LANES] = {{0}};
+    real *rest_kept[KEPT_MAX] = {NULL};
+
+    memcpy(rest[0], p, n * sizeof *p);
+    memcpy(rest[1], g, n * sizeof *g);
+    for (int k = 0; k < KEPT_MAX; k++)
+        if (kept[k])
+            rest_kept[k] = memcpy(rest[2 + k], kept[k], n * sizeof(real));
+    lanes(rule, rest[0], rest[1], rest_kept);
+    memcpy(p, rest[0], n * sizeof *p);
+    for (int k = 0; k < KEPT_MAX; k++)
+        if (kept[k])
+            memcpy(kept[k], rest_kept[k], n * sizeof(real));
+}
+
+static VEC_UNROLLED void sweep(lanes_fn lanes, const struct rule *rule, real *p,
+                               const real *g, real *const kept[], size_t n)
+{
+    real *at[KEPT_MAX] = {kept[0], kept[1]};
+    size_t i = 0;
+
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        lanes(rule, p + i, g + i, at);
+        for (int k = 0; k < KEPT_MAX; k++)
+            at[k] = at[k] ? at[k] + VEC_LANES : NULL;
+    }
+    if (i < n)
+        sweep_rest(lanes, rule, p + i, g + i, at, n - i);
+}
+
+/* One function per optimizer, so that its formula is inlined into its loop. */
+#define SWEEP(name_)                                                                     \
+    static void step_##name_(const struct rule *rule, real *p, const real *g,            \
+                             real *const kept[], size_t n)                               \
+    {                                                                                    \
+        sweep(lanes_##name_, rule, p, g, kept, n);                                       \
+    }
+
+SWEEP(sgd)
+SWEEP(adam)
+SWEEP(adamw)
+SWEEP(rmsprop)
+
+static const struct kind KINDS[] = {
+    {"sgd", step_sgd, 0, false},
+    {"adam", step_adam, 2, true},
+    {"adamw", step_adamw, 2, true},
+    {"rmsprop", step_rmsprop, 1, false},
+};
+
+/* ---- set-up ----------------------------------------------------------------- */
+
+static const struct kind *kind_of(const struct spec *spec)
+{
+    const char *name = spec_string(spec, "optimizer.name");
+    const struct kind *kind = KINDS;
+
+    while (strcmp(kind->name, name) != 0)
+        kind++; /* the option's names are the table's */
+    return kind;
+}
+
+/* Spans of tensors that decay and that do not, neighbours of a kind joined. */
+static int take_spans(struct optim *optim, const struct spec *spec,
+                      const struct arch *arch)
+{
+    const bool all = strcmp(spec_string(spec, "optimizer.decay_on"), "all") == 0;
+    struct span *last = NULL;
+
+    optim->spans = calloc((size_t)arch->tensor_count + 1, sizeof *optim->spans);
+    if (!optim->spans)
+        return -1;
+    for (int i = 0; i < arch->tensor_count; i++) {
+        const struct tensor *tensor = &arch->tensors[i];
+        const bool decays = all || tensor->class == TENSOR_WEIGHT;
+
+        if (!last || last->decays != decays)
+            last = &optim->spans[optim->span_count++];
+        *last = (struct span){tensor->offset + tensor->count, decays};
+    }
+    return 0;
+}
+
+struct optim *optim_new(const struct spec *spec, const struct arch *arch,
+                        struct error *err)
 {
     struct optim *optim = calloc(1, sizeof *optim);
+    int kept;
 
     if (!optim)
         goto nomem;
-    optim->n = n;
+    optim->kind = kind_of(spec);
+    optim->n = arch->param_count;
     optim->momentum = spec_real(spec, "optimizer.momentum");
     optim->weight_decay = spec_real(spec, "optimizer.weight_decay");
+    optim->clip = spec_real(spec, "optimizer.clip");
+    optim->alpha = spec_real(spec, "optimizer.alpha");
+    optim->beta1 = spec_real(spec, "optimizer.beta1");
+    optim->beta2 = spec_real(spec, "optimizer.beta2");
+    optim->eps = spec_real(spec, "optimizer.eps");
     optim->nesterov = spec_bool(spec, "optimizer.nesterov");
+    if (take_spans(optim, spec, arch))
+        goto nomem;
 
     /* Zeros make the first v = mu * 0 + g = g. */
-    if (optim->momentum != 0) {
-        optim->velocity = calloc(n > 0 ? n : 1, sizeof *optim->velocity);
-        if (!optim->velocity)
+    kept = optim->kind->kept + (optim->momentum != 0);
+    for (int k = 0; k < kept && k < KEPT_MAX; k++) {
+        optim->kept[k] = calloc(optim->n > 0 ? optim->n : 1, sizeof *optim->kept[k]);
+        if (!optim->kept[k])
             goto nomem;
     }
     return optim;
 
 nomem:
     optim_free(&optim);
-    err_set(err, ERR_NO_MEMORY, "no memory for the optimizer of %zu parameters", n);
+    err_set(err, ERR_NO_MEMORY, "no memory for the optimizer of %zu parameters",
+            arch->param_count);
     return NULL;
 }
 
@@ -45,82 +260,82 @@ void optim_free(struct optim **optim)
 {
     if (!*optim)
         return;
-    free((*optim)->velocity);
+    for (int k = 0; k < KEPT_MAX; k++)
+        free((*optim)->kept[k]);
+    free((*optim)->spans);
     free(*optim);
     *optim = NULL;
 }
 
-/* What every parameter of a step shares, rounded to the engine's number once. */
-struct rule {
-    real lr, momentum, weight_decay;
-    bool nesterov;
-};
+/* ---- a step ----------------------------------------------------------------- */
 
-/* VEC_LANES parameters at p, with their gradients and (or NULL) velocities. An
- * option that is off is skipped, not multiplied by 0: 0 * Inf would be NaN. */
-static inline void step_lanes(const struct rule *rule, real *p, const real *g, real *v)
+/* The norm of n reals, the squares summed in double and in a fixed order. */
+static double norm(const real *x, size_t n)
 {
-    const vec old = vec_load(p);
-    vec d = vec_load(g);
+    typedef double sums __attribute__((vector_size(VEC_LANES * sizeof(double))));
+    sums lanes = {0};
+    double sum = 0;
+    size_t i = 0;
 
-    if (rule->weight_decay != 0)
-        d += rule->weight_decay * old;
-    if (v) {
-        const vec speed = rule->momentum * vec_load(v) + d;
-        vec_store(v, speed);
-        d = rule->nesterov ? d + rule->momentum * speed : speed;
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        const sums wide = __builtin_convertvector(vec_load(x + i), sums);
+        lanes += wide * wide;
     }
-    vec_store(p, old - rule->lr * d);
+    for (; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    for (int k = 0; k < VEC_LANES; k++)
+        sum += lanes[k];
+    return sqrt(sum);
 }
 
-/* The last n < VEC_LANES parameters, in vectors of their own. */
-static void step_rest(const struct rule *rule, real *p, const real *g, real *v, size_t n)
+/* What the gradient is multiplied by. The comparison lets a NaN through. */
+static double clip_scale(const struct optim *optim, const real *grad)
 {
-    real rest[3][VEC_LANES] = {{0}};
+    const double scale = optim->clip / (norm(grad, optim->n) + 1e-6);
 
-    memcpy(rest[0], p, n * sizeof *p);
-    memcpy(rest[1], g, n * sizeof *g);
-    if (v)
-        memcpy(rest[2], v, n * sizeof *v);
-    step_lanes(rule, rest[0], rest[1], v ? rest[2] : NULL);
-    memcpy(p, rest[0], n * sizeof *p);
-    if (v)
-        memcpy(v, rest[2], n * sizeof *v);
+    return scale > 1 ? 1 : scale;
+}
+
+static struct rule rule_of(const struct optim *optim, double lr)
+{
+    const double steps = (double)optim->steps;
+    struct rule rule = {
+        .lr = (real)lr,
+        .momentum = (real)optim->momentum,
+        .shrink = (real)(1 - lr * optim->weight_decay),
+        .beta1 = (real)optim->beta1,
+        .beta1_rest = (real)(1 - optim->beta1),
+        .beta2 = (real)optim->beta2,
+        .beta2_rest = (real)(1 - optim->beta2),
+        .alpha = (real)optim->alpha,
+        .alpha_rest = (real)(1 - optim->alpha),
+        .eps = (real)optim->eps,
+        .nesterov = optim->nesterov,
+    };
+
+    if (optim->kind->moments) {
+        rule.lr = (real)(lr / (1 - pow(optim->beta1, steps)));
+        rule.root = (real)sqrt(1 - pow(optim->beta2, steps));
+    }
+    return rule;
 }
 
 void optim_step(struct optim *optim, real *theta, real *grad, double lr)
 {
-    const struct rule rule = {
-        .lr = (real)lr,
-        .momentum = (real)optim->momentum,
-        .weight_decay = (real)optim->weight_decay,
-        .nesterov = optim->nesterov,
-    };
-    real *velocity = optim->velocity;
-    size_t i = 0;
+    struct rule rule;
 
-    for (; i + VEC_LANES <= optim->n; i += VEC_LANES)
-        step_lanes(&rule, theta + i, grad + i, velocity ? velocity + i : NULL);
-    if (i < optim->n)
-        step_rest(&rule, theta + i, grad + i, velocity ? velocity + i : NULL,
-                  optim->n - i);
-}
-
-double schedule_lr(const struct spec *spec, int epoch)
-{
-    double lr = spec_real(spec, "optimizer.lr");
-
-    if (strcmp(spec_string(spec, "train.schedule.name"), "step") != 0)
-        return lr;
-
-    /* The default is no drop at all, so only an item of the spec matters. */
-    for (size_t i = 0; i < spec->count; i++) {
-        const struct value *at = &spec->items[i].value;
-        if (strcmp(spec->items[i].opt->name, "train.schedule.at") != 0)
-            continue;
-        for (size_t k = 0; k < at->list.count; k++)
-            if (at->list.items[k].integer <= epoch)
-                lr *= spec_real(spec, "train.schedule.factor");
+    optim->steps++;
+    rule = rule_of(optim, lr);
+    if (optim->clip > 0) {
+        rule.clipped = true;
+        rule.scale = (real)clip_scale(optim, grad);
     }
-    return lr;
+    for (size_t i = 0, at = 0; i < optim->span_count; at = optim->spans[i++].end) {
+        real *kept[KEPT_MAX];
+
+        for (int k = 0; k < KEPT_MAX; k++)
+            kept[k] = optim->kept[k] ? optim->kept[k] + at : NULL;
+        rule.weight_decay = optim->spans[i].decays ? (real)optim->weight_decay : 0;
+        optim->kind->step(&rule, theta + at, grad + at, kept, optim->spans[i].end - at);
+    }
 }

@@ -1,28 +1,40 @@
 #ifndef COORD_NN_OPTIM_H
 #define COORD_NN_OPTIM_H
 
-/* Optimizers over the flat vector, one pass a step, with PyTorch's formulas:
- *   g += wd * p;  v = mu * v + g (v = g at the first step);
- *   d = nesterov ? g + mu * v : v;  p -= lr * d
- * and learning-rate schedules. */
+/* Optimizers over the flat vector, one pass a step, with the formulas of
+ * torch.optim (1.13). g is the gradient, p the parameter, s, v, m what is kept of
+ * earlier steps (zero before the first), t counts steps from 1:
+ *
+ *   sgd      g += wd * p;  v = mu * v + g;  d = nesterov ? g + mu * v : v
+ *            p -= lr * d
+ *   adam     g += wd * p;  m = beta1 * m + (1 - beta1) * g
+ *            s = beta2 * s + (1 - beta2) * g^2
+ *            p -= lr / (1 - beta1^t) * m / (sqrt(s) / sqrt(1 - beta2^t) + eps)
+ *   adamw    p *= 1 - lr * wd, then as adam without the first term
+ *   rmsprop  g += wd * p;  s = alpha * s + (1 - alpha) * g^2
+ *            d = g / (sqrt(s) + eps);  with momentum d = v = mu * v + d
+ *            p -= lr * d
+ *
+ * optimizer.clip comes before all of that, as torch.nn.utils.clip_grad_norm_:
+ * g *= min(1, clip / (norm + 1e-6)), norm being that of the whole gradient, here
+ * summed in double. A norm of Inf makes finite gradients 0 and others NaN; a norm
+ * of NaN makes all of them NaN. optimizer.decay_on = "weights" is wd = 0 for
+ * every other tensor (biases). */
 
 #include "worker/nn/real.h"
 
-#include <stddef.h>
-
+struct arch;
 struct error;
 struct spec;
 struct optim;
 
-/* What a train spec asks for, over n parameters. */
-struct optim *optim_new(const struct spec *spec, size_t n, struct error *err);
+/* What a train spec asks for, over the parameters of arch, which is not kept.
+ * ERR_NO_MEMORY. */
+struct optim *optim_new(const struct spec *spec, const struct arch *arch,
+                        struct error *err);
 void optim_free(struct optim **optim);
 
 /* One step: theta is updated in place. grad is scratch afterwards. */
 void optim_step(struct optim *optim, real *theta, real *grad, double lr);
-
-/* The learning rate during an epoch (counted from 0) of a train spec. The drop
- * of a step schedule at e takes effect in epoch e. */
-double schedule_lr(const struct spec *spec, int epoch);
 
 #endif

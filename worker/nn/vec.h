@@ -87,6 +87,24 @@ static inline vec vec_fma(vec a, vec b, vec c)
 #endif
 }
 
+static inline vec vec_sqrt(vec value)
+{
+#if defined __FMA__ && defined NN_DOUBLE
+    return (vec)_mm256_sqrt_pd((__m256d)value);
+#elif defined __FMA__
+    return (vec)_mm256_sqrt_ps((__m256)value);
+#else
+    for (int i = 0; i < VEC_LANES; i++) {
+#ifdef NN_DOUBLE
+        value[i] = sqrt(value[i]);
+#else
+        value[i] = sqrtf(value[i]);
+#endif
+    }
+    return value;
+#endif
+}
+
 /* The sum over the lanes, in a fixed order. */
 static inline real vec_sum(vec value)
 {
