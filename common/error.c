@@ -29,7 +29,7 @@ static void append(struct error *err, const char *separator, const char *text)
         err->text[used] = '\0';
 }
 
-int err_set(struct error *err, enum err_code code, const char *fmt, ...)
+int(err_set)(struct error *err, enum err_code code, const char *fmt, ...)
 {
     int saved = errno;
     va_list args;
@@ -43,7 +43,7 @@ int err_set(struct error *err, enum err_code code, const char *fmt, ...)
     return -1;
 }
 
-int err_errno(struct error *err, enum err_code code, const char *fmt, ...)
+int(err_errno)(struct error *err, enum err_code code, const char *fmt, ...)
 {
     int saved = errno;
     va_list args;
@@ -58,7 +58,7 @@ int err_errno(struct error *err, enum err_code code, const char *fmt, ...)
     return -1;
 }
 
-int err_prefix(struct error *err, const char *fmt, ...)
+int(err_prefix)(struct error *err, const char *fmt, ...)
 {
     int saved = errno;
     struct error old;

@@ -56,10 +56,10 @@ static int check_place(const char *path, struct error *err)
 
     if (size >= sizeof dir)
         return err_set(err, ERR_INVALID, "%.64s...: the path is too long", path);
-    memcpy(dir, path, size);
-    dir[size] = '\0';
     if (size == 0)
-        strcpy(dir, slash ? "/" : ".");
+        snprintf(dir, sizeof dir, "%s", slash ? "/" : ".");
+    else
+        snprintf(dir, sizeof dir, "%.*s", (int)size, path);
     if (statfs(dir, &fs) != 0)
         return err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", dir);
     name = store_network_fs((unsigned long)fs.f_type);

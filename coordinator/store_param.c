@@ -10,7 +10,7 @@ static int write_param(struct store *store, int64_t job, const char *name,
                        const struct value *value, struct error *err)
 {
     struct buf list = {0};
-    struct arg arg = arg_int(0);
+    struct arg arg = {.type = ARG_NULL};
     int rc = -1;
 
     switch (value->type) {

@@ -139,7 +139,7 @@ static enum err_code code_of(int sqlite_code)
     }
 }
 
-int store_fail(struct store *store, int code, const char *what, struct error *err)
+int(store_fail)(struct store *store, int code, const char *what, struct error *err)
 {
     return err_set(err, code_of(code), "%s: %s%s%s", store->path, what ? what : "",
                    what ? ": " : "", sqlite3_errmsg(store->db));

@@ -428,7 +428,7 @@ size_t hand_watch(const struct hand *hand, struct wire_poll *items)
 uint32_t hand_credit(const struct hand *hand)
 {
     bool trials_are_short = hand->mean_s >= 0 && hand->mean_s < SHORT_TRIAL_S;
-    size_t wanted = hand->setup.slots * (trials_are_short ? 2u : 1u);
+    size_t wanted = (size_t)hand->setup.slots * (trials_are_short ? 2 : 1);
     size_t listed = hand->count + outbox_count(hand->setup.outbox);
     size_t credit = hand->count < wanted ? wanted - hand->count : 0;
 

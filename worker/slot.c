@@ -204,7 +204,7 @@ static bool read_log(struct slot *slot)
     }
     slot->log.size += (size_t)got;
     slot->log.data[slot->log.size] = '\0';
-    if (slot->log.size > 2 * PROTO_LOG_MAX)
+    if (slot->log.size > 2 * (size_t)PROTO_LOG_MAX)
         buf_shift(&slot->log, slot->log.size - PROTO_LOG_MAX);
     return true;
 }

@@ -45,7 +45,7 @@ int idx_parse(const void *bytes, size_t size, int rank, const char *name, struct
     for (int d = 0; d < rank; d++) {
         uint32_t max = d == 0 ? IDX_COUNT_MAX : IDX_SIDE_MAX;
 
-        idx.dim[d] = big_endian(at + MAGIC_SIZE + DIM_SIZE * d);
+        idx.dim[d] = big_endian(at + MAGIC_SIZE + (size_t)DIM_SIZE * (size_t)d);
         if (idx.dim[d] < 1 || idx.dim[d] > max)
             return err_set(err, ERR_DATA, "%s: dimension %d is %u, expected 1 to %u",
                            name, d + 1, idx.dim[d], max);
