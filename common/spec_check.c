@@ -147,11 +147,13 @@ static int find_sizes(const struct spec *spec, struct spec_sizes *ret,
                       const char **ret_name, struct error *err)
 {
     struct spec_sizes sizes;
+    int64_t copies = spec_int(spec, "data.replicas");
 
     sizes.test = count_kept(spec, true);
-    if (resolve(spec, "data.train", count_kept(spec, false), &sizes.train, ret_name,
-                err) ||
-        resolve(spec, "train.eval.train", sizes.train, &sizes.eval_train, ret_name,
+    if (resolve(spec, "data.train", count_kept(spec, false), &sizes.train, ret_name, err))
+        return -1;
+    sizes.train *= copies;
+    if (resolve(spec, "train.eval.train", sizes.train, &sizes.eval_train, ret_name,
                 err) ||
         resolve(spec, "train.eval.test", sizes.test, &sizes.eval_test, ret_name, err))
         return -1;
@@ -201,6 +203,18 @@ static int rule_blocks(const struct spec *spec, const char **ret_name, struct er
             return err_set(err, ERR_INVALID, "a single block cannot be permuted");
     }
     return 0;
+}
+
+static int rule_replicas(const struct spec *spec, const char **ret_name,
+                         struct error *err)
+{
+    if (!spec_has(spec, "data.replicas") || spec_has(spec, "data.labels.random") ||
+        spec_has(spec, "data.labels.noise") || spec_has(spec, "data.zero_out"))
+        return 0;
+    *ret_name = "data.replicas";
+    return err_set(err, ERR_INVALID,
+                   "needs data.labels.random, data.labels.noise or data.zero_out above 0:"
+                   " the copies would be equal");
 }
 
 static int rule_sizes(const struct spec *spec, const char **ret_name, struct error *err)
@@ -287,7 +301,7 @@ enum { RULES_MAX = 12 };
 
 static const rule_fn RULES[][RULES_MAX] = {
     [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov, rule_warmup,
-                   rule_classes, rule_blocks, rule_sizes, rule_keep},
+                   rule_classes, rule_blocks, rule_replicas, rule_sizes, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_range},
     [JOB_DERIVE] = {NULL},

@@ -363,8 +363,8 @@ static void test_bad_interventions(void **state)
          " set, axes (did you mean 'set'?)"},
         {INTERVENTION "set = { \"data.label.random\" = 1.0 }\n",
          "g.toml:6:9: unknown key 'data.label.random': expected one of augment, blur,"
-         " classes, dir, labels.noise, labels.random, name, shuffle, train in 'data' "
-         "(did you mean "
+         " classes, dir, labels.noise, labels.random, name,"
+         " replicas, shuffle, train, zero_out in 'data' (did you mean "
          "'data.labels.random'?)"},
         {INTERVENTION "set = { optimizer.lr = 1 }\n"
                       "[[intervention]]\nname = \"i\"\nrole = \"init\"\n"

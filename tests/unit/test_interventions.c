@@ -6,6 +6,7 @@
 #include "common/rng.h"
 #include "worker/data/dataset.h"
 #include "worker/data/distort.h"
+#include "worker/data/spoil.h"
 
 #include <math.h>
 
@@ -371,13 +372,144 @@ static void test_distort_pinned(void **state)
     distort_free(&shuffle);
 }
 
+/* ---- copies and zeros ------------------------------------------------------------ */
+
+enum { VALUES = 3 * 32 * 32 };
+
+static struct spoil *spoil_zeros(const char *share)
+{
+    struct spec spec =
+        fixture_spec(JOB_TRAIN, "seed.labels", "3", "data.zero_out", share, NULL);
+    struct spoil *spoil = spoil_new(&spec, 10, VALUES, NULL);
+
+    assert_non_null(spoil);
+    spec_free(&spec);
+    return spoil;
+}
+
+/* The share, exactly; other places for every copy and example. */
+static void test_zero_out(void **state)
+{
+    struct spoil *spoil = spoil_zeros("0.1");
+    static uint8_t image[VALUES], first[VALUES];
+    static int of_place[VALUES];
+    int shared = 0;
+
+    (void)state;
+    memset(image, 7, sizeof image);
+    for (uint32_t i = 0; i < 1000; i++) {
+        const uint8_t *out = spoil_image(spoil, i / 100, i % 100, image);
+        int zeros = 0;
+        for (int p = 0; p < VALUES; p++) {
+            assert_true(out[p] == 0 || out[p] == 7);
+            zeros += out[p] == 0;
+            of_place[p] += out[p] == 0;
+            shared += i == 100 && out[p] == 0 && first[p] == 0;
+        }
+        assert_int_equal(zeros, 307); /* of 307.2 */
+        if (i == 0)
+            memcpy(first, out, VALUES);
+    }
+    assert_in_range(shared, 4, 58); /* copy 1 with copy 0: 31 by chance, 5 sigma */
+    for (int p = 0; p < VALUES; p++)
+        assert_in_range(of_place[p], 100 - 57, 100 + 57); /* 6 sigma, 3072 of them */
+    assert_memory_equal(first, spoil_image(spoil, 0, 0, image), VALUES);
+    spoil_free(&spoil);
+    assert_null(spoil);
+}
+
+static void test_zeros_nested(void **state)
+{
+    struct spoil *some = spoil_zeros("0.1"), *more = spoil_zeros("0.5");
+    static uint8_t image[VALUES];
+    int zeros = 0;
+
+    (void)state;
+    memset(image, 7, sizeof image);
+    const uint8_t *a = spoil_image(some, 2, 5, image);
+    const uint8_t *b = spoil_image(more, 2, 5, image);
+    for (int p = 0; p < VALUES; p++) {
+        assert_true(a[p] != 0 || b[p] == 0);
+        zeros += b[p] == 0;
+    }
+    assert_int_equal(zeros, VALUES / 2);
+    spoil_free(&some);
+    spoil_free(&more);
+}
+
+/* Copy 0 is the split without copies, and every copy has labels of its own. */
+static void test_replicas(void **state)
+{
+    enum { COUNT = 200, COPIES = 3 };
+    struct spec spec = fixture_spec(JOB_TRAIN, "data.train", "200", "data.labels.random",
+                                    "1.0", "data.zero_out", "0.2", NULL);
+    struct dataset *one, *all;
+    uint8_t labels[COPIES * COUNT], label;
+    int same = 0;
+
+    (void)state;
+    fixture_seeds(&spec, "0");
+    one = open_or_fail(&spec);
+    fixture_set(&spec, "data.replicas", "3");
+    all = open_or_fail(&spec);
+    assert_int_equal(dataset_count(one, SPLIT_TRAIN), COUNT);
+    assert_int_equal(dataset_count(all, SPLIT_TRAIN), COPIES * COUNT);
+    assert_int_equal(dataset_count(all, SPLIT_TEST), 10000);
+    for (uint32_t i = 0; i < COPIES * COUNT; i++) {
+        static real x[3][IMAGE];
+        const uint32_t first = i % COUNT;
+
+        dataset_fetch(all, SPLIT_TRAIN, &i, 1, x[0], &labels[i]);
+        dataset_fetch(one, SPLIT_TRAIN, &first, 1, x[1], &label);
+        if (i < COUNT) {
+            assert_memory_equal(x[0], x[1], sizeof x[0]);
+            assert_int_equal(labels[i], label);
+        } else {
+            assert_memory_not_equal(x[0], x[1], sizeof x[0]);
+            same += labels[i] == label;
+        }
+        dataset_fetch_augmented(all, 4, &i, 1, x[2], &label); /* nothing is on */
+        assert_memory_equal(x[0], x[2], sizeof x[0]);
+    }
+    assert_in_range(same, 10, 70); /* 40 of 400 by chance, 5 sigma */
+    dataset_free(&one);
+    dataset_free(&all);
+    spec_free(&spec);
+}
+
+static void test_zeros_spare_the_test_split(void **state)
+{
+    struct dataset *clean = open_fashion("data.train", "1", NULL, NULL);
+    struct dataset *zeros = open_fashion("data.train", "1", "data.zero_out", "0.5");
+    static real x[2][IMAGE];
+    uint8_t label[2];
+
+    (void)state;
+    for (uint32_t i = 0; i < 20; i++) {
+        dataset_fetch(clean, SPLIT_TEST, &i, 1, x[0], &label[0]);
+        dataset_fetch(zeros, SPLIT_TEST, &i, 1, x[1], &label[1]);
+        assert_memory_equal(x[0], x[1], sizeof x[0]);
+        assert_int_equal(label[0], label[1]);
+    }
+    dataset_free(&clean);
+    dataset_free(&zeros);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_noise),         cmocka_unit_test(test_noise_pinned),
-        cmocka_unit_test(test_classes),       cmocka_unit_test(test_noise_among_classes),
-        cmocka_unit_test(test_blur),          cmocka_unit_test(test_shuffle),
-        cmocka_unit_test(test_distorted_set), cmocka_unit_test(test_distort_pinned),
+        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_noise_pinned),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_noise_among_classes),
+        cmocka_unit_test(test_blur),
+        cmocka_unit_test(test_shuffle),
+        cmocka_unit_test(test_distorted_set),
+        cmocka_unit_test(test_distort_pinned),
+        cmocka_unit_test(test_zero_out),
+        cmocka_unit_test(test_zeros_nested),
+        cmocka_unit_test(test_replicas),
+        cmocka_unit_test(test_zeros_spare_the_test_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

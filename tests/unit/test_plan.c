@@ -364,6 +364,9 @@ static const struct {
     {SWEEP "[base]\ndata.blur = 8\n[axes]\ndata.name = [\"cifar10\", \"mnist\"]\n",
      "g.toml:4:6: key 'data.blur': blocks of 8 do not tile images of 28 x 28"
      " (intervention 'baseline' with data.name=\"mnist\")"},
+    {SWEEP SPIRAL "data.zero_out = 0.1\n",
+     "g.toml:6:6: key 'data.zero_out': applies only where data.name is fashion-mnist or"
+     " mnist or cifar10 or cifar100"},
     {SWEEP "[base]\ndata.classes = [2, 1]\n",
      "g.toml:4:6: key 'data.classes': expected a list of integers from 0 to 99,"
      " ascending, got [2,1]"},

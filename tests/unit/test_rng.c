@@ -56,6 +56,7 @@ static void streams_are_pinned(void **state)
         {RNG_SUBSET, {0x5941c37cu, 0x7b7a0bb7u, 0x372ff89fu, 0x174a882eu}},
         {RNG_DATA, {0xd0842a2cu, 0xfd22db1cu, 0xd1fcd3d3u, 0x0447099du}},
         {RNG_PROBE, {0x906057e7u, 0x59ed1060u, 0x244b8b3fu, 0x5a46fa2cu}},
+        {RNG_ZERO, {0xa0bd8fa1u, 0x0ec4369au, 0xf3ce8cf1u, 0x3f3b9deeu}},
         {RNG_SHUFFLE, {0xe9073c29u, 0xbc7b279eu, 0xd267b39du, 0x12aa298bu}},
     };
 

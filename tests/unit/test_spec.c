@@ -364,6 +364,28 @@ static void test_sizes_of_classes(void **state)
     }
 }
 
+/* Copies count as examples of an epoch, and of what can be evaluated. */
+static void test_sizes_of_copies(void **state)
+{
+    struct spec_sizes sizes = {0};
+    struct spec spec;
+
+    (void)state;
+    make_run(&spec);
+    set(&spec, "data.train", "100");
+    set(&spec, "data.labels.random", "1.0");
+    set(&spec, "data.replicas", "10");
+    set(&spec, "train.eval.train", "1000");
+    set(&spec, "train.keep", "[\"step:80\"]"); /* ten epochs of 8 */
+    assert_int_equal(spec_check(&spec, NULL, NULL), 0);
+    assert_int_equal(spec_sizes(&spec, &sizes, NULL, NULL), 0);
+    assert_int_equal(sizes.train, 1000);
+    assert_int_equal(sizes.eval_train, 1000);
+    set(&spec, "train.keep", "[\"step:81\"]");
+    assert_int_equal(spec_check(&spec, NULL, NULL), -1);
+    spec_free(&spec);
+}
+
 /* ---- rules ------------------------------------------------------------------ */
 
 /* One option set on top of a good spec of a kind (and maybe a second one). */
@@ -432,6 +454,10 @@ static void test_run_rules(void **state)
                 "option 'data.shuffle': blocks of 8 do not tile images of 28 x 28");
     assert_rule(JOB_TRAIN, "data.shuffle", "28",
                 "option 'data.shuffle': a single block cannot be permuted");
+    assert_rule(JOB_TRAIN, "data.replicas", "2",
+                "option 'data.replicas': needs data.labels.random, data.labels.noise or"
+                " data.zero_out above 0: the copies would be equal");
+    assert_rule(JOB_TRAIN, "data.zero_out", "0.1", NULL);
     assert_rule(JOB_TRAIN, "init.scheme", "\"orthogonal\"", NULL);
     assert_rule(JOB_TRAIN, "init.sparsity", "0.5",
                 "option 'init.sparsity': applies only where init.scheme is sparse");
@@ -531,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_all_sizes),
         cmocka_unit_test(test_sizes_of_classes),
+        cmocka_unit_test(test_sizes_of_copies),
         cmocka_unit_test(test_run_rules),
         cmocka_unit_test(test_optimizer_rules),
         cmocka_unit_test(test_probe_rules),

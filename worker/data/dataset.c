@@ -7,6 +7,7 @@
 #include "worker/data/augment.h"
 #include "worker/data/distort.h"
 #include "worker/data/raw.h"
+#include "worker/data/spoil.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -15,10 +16,10 @@
 
 /* One split in subset order. */
 struct part {
-    int64_t count;
+    int64_t count, copies;
     uint8_t *pixels; /* (count,C,H,W), or NULL: */
     real *points;    /* (count,C,H,W) */
-    uint8_t *labels;
+    uint8_t *labels; /* (copies,count) */
 };
 
 enum { LABELS = 256, NOT_KEPT = -1 };
@@ -29,6 +30,7 @@ struct dataset {
     int label_of[LABELS];              /* of a file's label, or NOT_KEPT */
     size_t example;                    /* numbers in one */
     struct part parts[2];
+    struct spoil *spoil;     /* of training examples */
     struct distort *distort; /* NULL: images stay as they are */
     struct augment augment;
     uint64_t augment_seed;
@@ -105,6 +107,7 @@ static int take_subset(const struct dataset *data, const struct raw *raw,
     size_t example = data->example;
 
     part->count = count;
+    part->copies = 1;
     part->labels = malloc((size_t)count);
     if (raw->pixels)
         part->pixels = malloc((size_t)count * example);
@@ -155,40 +158,27 @@ done:
     return rc;
 }
 
-/* The two ways to spoil labels draw from streams of their own. */
-enum { DRAW_RANDOM, DRAW_NOISE };
-
-static void randomise_labels(const struct spec *spec, int classes, struct part *part)
+/* The labels of all copies of the training examples. */
+static int spoil_labels(struct dataset *data, const struct spec *spec, struct error *err)
 {
-    double fraction = spec_real(spec, "data.labels.random");
-    uint64_t seed = (uint64_t)spec_int(spec, "seed.labels");
+    struct part *part = &data->parts[SPLIT_TRAIN];
+    size_t count = (size_t)part->count;
+    uint8_t *labels;
 
-    if (fraction <= 0)
-        return;
-    for (int64_t i = 0; i < part->count; i++) {
-        struct rng rng = rng_at(seed, RNG_LABELS, DRAW_RANDOM, (uint32_t)i);
-
-        if (rng_uniform(&rng) < fraction)
-            part->labels[i] = (uint8_t)rng_below(&rng, (uint32_t)classes);
-    }
-}
-
-static void flip_labels(const struct spec *spec, int classes, struct part *part)
-{
-    double fraction = spec_real(spec, "data.labels.noise");
-    uint64_t seed = (uint64_t)spec_int(spec, "seed.labels");
-
-    if (fraction <= 0)
-        return;
-    for (int64_t i = 0; i < part->count; i++) {
-        struct rng rng = rng_at(seed, RNG_LABELS, DRAW_NOISE, (uint32_t)i);
-        uint32_t other;
-
-        if (rng_uniform(&rng) >= fraction)
-            continue;
-        other = 1 + rng_below(&rng, (uint32_t)classes - 1);
-        part->labels[i] = (uint8_t)((part->labels[i] + other) % (uint32_t)classes);
-    }
+    part->copies = spec_int(spec, "data.replicas");
+    if (part->count > UINT32_MAX / part->copies)
+        return err_set(err, ERR_INVALID, "data.replicas: more than %lld examples in all",
+                       (long long)UINT32_MAX);
+    labels = malloc(count * (size_t)part->copies);
+    if (!labels)
+        return err_set(err, ERR_NO_MEMORY, "no memory for %lld examples",
+                       (long long)(part->count * part->copies));
+    for (uint32_t copy = 0; copy < part->copies; copy++)
+        for (uint32_t i = 0; i < count; i++)
+            labels[copy * count + i] = spoil_label(data->spoil, copy, i, part->labels[i]);
+    free(part->labels);
+    part->labels = labels;
+    return 0;
 }
 
 static int read_augment(struct dataset *data, const struct spec *spec, struct error *err)
@@ -295,9 +285,10 @@ struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
         distort_new(spec, data->info.shape, &data->distort, err) ||
         read_all(data, spec, data_dir, err))
         goto fail;
+    data->spoil = spoil_new(spec, data->info.classes, data->example, err);
+    if (!data->spoil || spoil_labels(data, spec, err))
+        goto fail;
     fill_normal(data);
-    randomise_labels(spec, data->info.classes, &data->parts[SPLIT_TRAIN]);
-    flip_labels(spec, data->info.classes, &data->parts[SPLIT_TRAIN]);
     return data;
 
 fail:
@@ -315,6 +306,7 @@ void dataset_free(struct dataset **data)
         free((*data)->parts[s].labels);
     }
     distort_free(&(*data)->distort);
+    spoil_free(&(*data)->spoil);
     free((*data)->scratch);
     free(*data);
     *data = NULL;
@@ -327,7 +319,7 @@ const struct dataset_info *dataset_info(const struct dataset *data)
 
 int64_t dataset_count(const struct dataset *data, enum split split)
 {
-    return data->parts[split].count;
+    return data->parts[split].count * data->parts[split].copies;
 }
 
 const char *dataset_hash(const struct dataset *data)
@@ -344,6 +336,17 @@ static void normalise(const struct dataset *data, const uint8_t *pixels, real *x
             *x++ = data->normal[c][*pixels++];
 }
 
+/* The pixels of the example at an index; they last until the next call. */
+static const uint8_t *pixels_of(const struct dataset *data, enum split split,
+                                uint32_t index)
+{
+    const struct part *part = &data->parts[split];
+    uint32_t place = index % (uint32_t)part->count, copy = index / (uint32_t)part->count;
+    const uint8_t *pixels = part->pixels + place * data->example;
+
+    return split == SPLIT_TRAIN ? spoil_image(data->spoil, copy, place, pixels) : pixels;
+}
+
 void dataset_fetch(const struct dataset *data, enum split split, const uint32_t *index,
                    int n, real *x, uint8_t *labels)
 {
@@ -351,12 +354,13 @@ void dataset_fetch(const struct dataset *data, enum split split, const uint32_t 
     size_t example = data->example;
 
     for (int i = 0; i < n; i++, x += example) {
-        assert(index[i] < part->count);
+        assert(index[i] < dataset_count(data, split));
         labels[i] = part->labels[index[i]];
         if (part->pixels)
-            normalise(data, part->pixels + index[i] * example, x);
+            normalise(data, pixels_of(data, split, index[i]), x);
         else
-            memcpy(x, part->points + index[i] * example, example * sizeof *x);
+            memcpy(x, part->points + index[i] % (size_t)part->count * example,
+                   example * sizeof *x);
     }
 }
 
@@ -373,10 +377,10 @@ void dataset_fetch_augmented(const struct dataset *data, uint32_t epoch,
     for (int i = 0; i < n; i++, x += example) {
         struct rng rng = rng_at(data->augment_seed, RNG_AUGMENT, epoch, index[i]);
 
-        assert(index[i] < part->count);
+        assert(index[i] < dataset_count(data, SPLIT_TRAIN));
         labels[i] = part->labels[index[i]];
         augment_image(data->augment, &rng, data->info.shape,
-                      part->pixels + index[i] * example, data->scratch);
+                      pixels_of(data, SPLIT_TRAIN, index[i]), data->scratch);
         normalise(data, data->scratch, x);
     }
 }

@@ -11,12 +11,12 @@
  * 0, index = split), the same for every run and nested: the first 500 are among
  * the first 2000. With data.classes it is the permutation's examples of these
  * classes, whose labels become 0, 1, ...: data.classes[0] is 0. An example's
- * number is its place in that order, whatever data.train is. Randomised labels come from (seed.labels, RNG_LABELS, example):
- * one uniform draw below the fraction makes example random, a second draw gives
- * the label (any class, the true one included); so the fractions are nested too.
- * data.labels.noise then makes a share of the labels, by draws of their own
- * (RNG_LABELS, epoch 1), another class than they are, each of the others being
- * as likely; nested likewise.
+ * number is its place in that order, whatever data.train is.
+ *
+ * What data.labels and data.zero_out draw for an example is nested too:
+ * worker/data/spoil.h. With data.replicas = R the training split has every example
+ * R times, with labels and zeros of its own each time: of n examples, copy c of
+ * number i is at c n + i, so copy 0 is the split without replicas.
  */
 
 #include "common/datasets.h"
