@@ -320,11 +320,11 @@ static void test_counts(void **state)
 
 static void test_limits(void **state)
 {
-    struct plan *plan = make("[sweep]\nname = \"s\"\nmax_running = 3\n"
+    struct plan *plan = make("[sweep]\nname = \"s\"\nmax_running = 0\n"
                              "[limits]\ntime = 60\n");
 
     (void)state;
-    assert_int_equal(plan->max_running, 3);
+    assert_int_equal(plan->max_running, 0);
     assert_int_equal(plan->time_limit_s, 60);
     plan_free(&plan);
 }
