@@ -298,7 +298,7 @@ void opt_expect(const struct opt *opt, struct buf *out)
         [OPT_INTS] = "a list of integers",
         [OPT_STRINGS] = "a list of different strings",
         [OPT_SIZE] = "\"all\", a count of at least 1 or a share in (0, 1]",
-        [OPT_ALPHAS] = "a count of at least 2 or a list of different numbers",
+        [OPT_ALPHAS] = "a count",
         [OPT_STATES] =
             "a list of states (\"init\", \"final\", \"best\", \"epoch:3\", \"step:100\")",
         [OPT_STATE] =
@@ -309,8 +309,11 @@ void opt_expect(const struct opt *opt, struct buf *out)
         buf_puts(out, "a list of different names out of ");
     else
         buf_puts(out, TEXT[opt->type]);
-    if (opt->type == OPT_INT || opt->type == OPT_REAL || opt->type == OPT_INTS)
+    if (opt->type == OPT_INT || opt->type == OPT_REAL || opt->type == OPT_INTS ||
+        opt->type == OPT_ALPHAS)
         put_range(opt, out);
+    if (opt->type == OPT_ALPHAS)
+        buf_puts(out, " or a list of different numbers");
     if (opt->ascending)
         buf_puts(out, ", ascending");
     if (opt->names)

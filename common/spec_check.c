@@ -5,6 +5,8 @@
 #include "common/names.h"
 
 #include <assert.h>
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 /* Rules that concern several options. Each returns 0, or -1 with a sentence that
@@ -223,6 +225,32 @@ static int rule_sizes(const struct spec *spec, const char **ret_name, struct err
     return find_sizes(spec, &sizes, ret_name, err);
 }
 
+/* A schedule must have an effect: a drop after the last epoch is a mistake. */
+static int rule_schedule(const struct spec *spec, const char **ret_name,
+                         struct error *err)
+{
+    int64_t epochs = spec_int(spec, "train.epochs"), last = 0;
+    struct value at;
+
+    if (strcmp(spec_string(spec, "train.schedule.name"), "step") != 0)
+        return 0;
+    if (spec_value(spec, "train.schedule.at", &at, err))
+        return -1;
+    size_t count = at.list.count;
+    if (count > 0)
+        last = at.list.items[count - 1].integer;
+    value_free(&at);
+    *ret_name = count > 0 ? "train.schedule.at" : "train.schedule.name";
+    if (count == 0)
+        return err_set(err, ERR_INVALID, "\"step\" needs train.schedule.at");
+    if (last >= epochs)
+        return err_set(
+            err, ERR_INVALID,
+            "a drop after epoch %lld changes nothing, training ends after %lld",
+            (long long)last, (long long)epochs);
+    return 0;
+}
+
 /* States to be kept must come to pass. */
 static int rule_keep(const struct spec *spec, const char **ret_name, struct error *err)
 {
@@ -278,20 +306,35 @@ static int rule_groups(const struct spec *spec, const char **ret_name, struct er
     return err_set(err, ERR_INVALID, "is missing: a probe of kind layers needs it");
 }
 
+/* Whether n points from a to b all differ. Each is a + (b - a) * i / (n - 1), whose
+ * rounding is a few units of the larger end. */
+static bool spread(double a, double b, int64_t n)
+{
+    double largest = fmax(fabs(a), fabs(b));
+    return (b - a) / (double)n > fmax(8 * DBL_EPSILON * largest, DBL_MIN);
+}
+
 static int rule_range(const struct spec *spec, const char **ret_name, struct error *err)
 {
     struct value alphas;
+    int64_t count;
     bool is_list;
 
     if (spec_value(spec, "probe.alphas", &alphas, err))
         return -1;
     is_list = alphas.type == VALUE_LIST;
+    count = is_list ? 0 : alphas.integer;
     value_free(&alphas);
     *ret_name = spec_has(spec, "probe.from") ? "probe.from" : "probe.to";
     if (is_list && spec_has(spec, *ret_name))
         return err_set(err, ERR_INVALID, "applies only where alphas is a count");
     if (spec_real(spec, "probe.from") >= spec_real(spec, "probe.to"))
         return err_set(err, ERR_INVALID, "expected the first alpha below the last");
+    if (!is_list &&
+        !spread(spec_real(spec, "probe.from"), spec_real(spec, "probe.to"), count))
+        return err_set(err, ERR_INVALID,
+                       "%lld alphas do not fit between the first and the last",
+                       (long long)count);
     return 0;
 }
 
@@ -301,7 +344,8 @@ enum { RULES_MAX = 12 };
 
 static const rule_fn RULES[][RULES_MAX] = {
     [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov, rule_warmup,
-                   rule_classes, rule_blocks, rule_replicas, rule_sizes, rule_keep},
+                   rule_classes, rule_blocks, rule_replicas, rule_sizes, rule_schedule,
+                   rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_range},
     [JOB_DERIVE] = {NULL},

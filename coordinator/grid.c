@@ -39,7 +39,15 @@ static int read_int(struct grid_reader *reader, const struct toml_node *node,
 static int read_sweep_name(struct grid_reader *reader, const struct toml_node *node,
                            void *into)
 {
-    return grid_read_name(reader, node, false, &((struct grid *)into)->name);
+    struct grid *grid = into;
+
+    if (grid_read_name(reader, node, false, &grid->name))
+        return -1;
+    if (strcmp(grid->name, "last") != 0)
+        return 0;
+    return grid_fail(reader, grid_place_of(node), ERR_INVALID,
+                     "key 'name': \"last\" means the sweep submitted last: expected"
+                     " another name");
 }
 
 static int add_seed(struct grid_reader *reader, struct grid *grid, int64_t seed)

@@ -158,6 +158,9 @@ static int read_groups(struct grid_reader *reader, const struct toml_node *node,
 
 static int read_bn(struct grid_reader *reader, const struct toml_node *node, void *into)
 {
+    if (node->type == TOML_ARRAY && node->count == 0)
+        return grid_fail(reader, grid_place_of(node), ERR_INVALID,
+                         "key 'bn': expected at least one way");
     return set_as(reader, node, "probe.bn", into);
 }
 
@@ -216,8 +219,10 @@ static int check_probe(struct grid_reader *reader, const struct grid *grid,
 
     if (!made->name || !made->kind)
         return grid_fail(reader, made->place, ERR_INVALID,
-                         "key '%s' of [[probe]] is missing",
-                         made->name ? "kind" : "name");
+                         made->name
+                             ? "key 'kind' of [[probe]] is missing: expected one of"
+                               " \"path\", \"layers\""
+                             : "key 'name' of [[probe]] is missing");
     if (groups && !layers)
         return grid_fail(reader, made->place, ERR_INVALID,
                          "key 'groups' of probe '%s': applies only where kind is layers",

@@ -39,7 +39,7 @@ static int add_jobs(struct plan_maker *maker)
     for (size_t run = 0; run < run_count; run++)
         if (plan_add_probes(maker, run))
             return -1;
-    return 0;
+    return plan_check_probes(maker);
 }
 
 /* ---- what varies ------------------------------------------------------------- */

@@ -18,6 +18,7 @@ struct plan_maker {
     size_t *slots;       /* hash table of job numbers + 1, by key; 0: free */
     size_t slot_count;   /* a power of two, more than twice the jobs */
     size_t *first_point; /* of every run, by job number */
+    bool has_norm;       /* some run's network, of those seen for probes */
     struct error *err;
 };
 
@@ -43,6 +44,9 @@ struct arch *plan_run_arch(struct plan_maker *maker, size_t run);
 
 /* Every [[probe]] for one run. */
 int plan_add_probes(struct plan_maker *maker, size_t run);
+
+/* What only all runs together can tell of the probes; after the last of them. */
+int plan_check_probes(struct plan_maker *maker);
 
 /* Put "file:line:column: key 'NAME': " before the error that is there. */
 int plan_fail_at(struct plan_maker *maker, struct grid_place place, const char *key);

@@ -255,8 +255,23 @@ int plan_add_probes(struct plan_maker *maker, size_t run)
     struct arch *arch = plan_run_arch(maker, run);
     int rc = arch ? 0 : -1;
 
+    maker->has_norm = maker->has_norm || (arch && arch_has_norm(arch));
     for (size_t i = 0; i < maker->grid->probe_count && rc == 0; i++)
         rc = add_probe(maker, &maker->grid->probes[i], run, arch);
     arch_free(&arch);
     return rc;
+}
+
+/* Networks may differ within a grid, so one with norm layers is enough. */
+int plan_check_probes(struct plan_maker *maker)
+{
+    for (size_t i = 0; i < maker->grid->probe_count && !maker->has_norm; i++) {
+        const struct grid_probe *probe = &maker->grid->probes[i];
+        if (!grid_find(&probe->set, "probe.bn"))
+            continue;
+        err_set(maker->err, ERR_INVALID,
+                "no network of this grid has norm layers to apply it to");
+        return fail_in_probe(maker, probe, "probe.bn");
+    }
+    return 0;
 }

@@ -243,6 +243,9 @@ static void test_bad_sweep(void **state)
         {SWEEP "seed_policy = \"share\"",
          "g.toml:3:1: key 'seed_policy': expected one of \"shared\", \"independent\", got"
          " \"share\" (did you mean \"shared\"?)"},
+        {"[sweep]\nname = \"last\"\n",
+         "g.toml:2:1: key 'name': \"last\" means the sweep submitted last: expected"
+         " another name"},
         {SWEEP "max_running = -1",
          "g.toml:3:1: key 'max_running': expected an integer from 0 to 1000000, got -1"},
         {SWEEP "[limits]\ntime = 1.5",
@@ -393,16 +396,17 @@ static void test_bad_probes(void **state)
         {SWEEP "[[probe]]\nkind = \"path\"\n",
          "g.toml:3:1: key 'name' of [[probe]] is missing"},
         {SWEEP "[[probe]]\nname = \"p\"\n",
-         "g.toml:3:1: key 'kind' of [[probe]] is missing"},
+         "g.toml:3:1: key 'kind' of [[probe]] is missing: expected one of \"path\","
+         " \"layers\""},
         {SWEEP "[[probe]]\nkind = \"pth\"\n",
          "g.toml:4:1: key 'kind': expected one of \"path\", \"layers\", got \"pth\""
          " (did you mean \"path\"?)"},
         {PROBE "alpha = 3",
          "g.toml:6:1: unknown key 'alpha' in [[probe]]: expected one of name, kind, from,"
          " to, alphas, groups, bn, splits, tolerance (did you mean 'alphas'?)"},
-        {PROBE "alphas = 1",
-         "g.toml:6:1: key 'alphas': expected a count of at least 2 or a list of different"
-         " numbers, got 1"},
+        {PROBE "alphas = 1", "g.toml:6:1: key 'alphas': expected a count from 2 to 65536 "
+                             "or a list of different"
+                             " numbers, got 1"},
         {PROBE "alphas = { from = 0 }", "g.toml:6:1: key 'n' of alphas is missing"},
         {PROBE "alphas = { n = [1] }",
          "g.toml:6:12: key 'n': expected a count of at least 2, got a list"},
@@ -413,6 +417,7 @@ static void test_bad_probes(void **state)
                                    " \"step:100\"), got \"start\""},
         {PROBE "to = \"init\"",
          "g.toml:3:1: probe 'p': expected two different states, got \"init\" twice"},
+        {PROBE "bn = []", "g.toml:6:1: key 'bn': expected at least one way"},
         {PROBE "bn = [\"interpol\"]",
          "g.toml:6:1: key 'bn': expected a list of different names out of \"interp\","
          " \"recompute\", \"end\", \"start\", \"batch\", got [\"interpol\"] (did you mean"

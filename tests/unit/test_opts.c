@@ -219,12 +219,14 @@ static void test_sizes_and_alphas(void **state)
     assert_check(JOB_TRAIN, "data.train", "\"some\"", ERR_INVALID, text);
     assert_check(JOB_PROBE, "probe.alphas", "2", 0, "2");
     assert_check(JOB_PROBE, "probe.alphas", "[1,0,0.5]", 0, "[0.0,0.5,1.0]");
-    assert_check(JOB_PROBE, "probe.alphas", "1", ERR_INVALID,
-                 "expected a count of at least 2 or a list of different numbers, got 1");
-    assert_check(JOB_PROBE, "probe.alphas", "[]", ERR_INVALID,
-                 "expected a count of at least 2 or a list of different numbers, got []");
+    assert_check(
+        JOB_PROBE, "probe.alphas", "1", ERR_INVALID,
+        "expected a count from 2 to 65536 or a list of different numbers, got 1");
+    assert_check(
+        JOB_PROBE, "probe.alphas", "[]", ERR_INVALID,
+        "expected a count from 2 to 65536 or a list of different numbers, got []");
     assert_check(JOB_PROBE, "probe.alphas", "[0,0.0]", ERR_INVALID,
-                 "expected a count of at least 2 or a list of different numbers,"
+                 "expected a count from 2 to 65536 or a list of different numbers,"
                  " got [0.0,0.0]");
 }
 

@@ -239,7 +239,7 @@ static void test_probe_spec(void **state)
 {
     struct plan *plan =
         make(SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\n"
-                   "groups = [\"fc2+conv1\", \"fc1\", \"all\"]\nbn = [\"end\"]\n"
+                   "groups = [\"fc2+conv1\", \"fc1\", \"all\"]\n"
                    "alphas = { from = -1, to = 2, n = 7 }\n"
                    "splits = { train = 100, test = 0.5 }\ntolerance = 0.1\n");
     struct buf expected = {0};
@@ -399,6 +399,11 @@ static const struct {
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\n"
            "alphas = { from = 1, to = 0.5, n = 3 }\n",
      "g.toml:6:12: key 'from': expected the first alpha below the last"},
+    {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\nbn = [\"interp\"]\n",
+     "g.toml:6:1: key 'bn': no network of this grid has norm layers to apply it to"},
+    {SWEEP "[base]\ntrain.schedule = { name = \"step\", at = [10] }\n",
+     "g.toml:4:35: key 'train.schedule.at': a drop after epoch 10 changes nothing,"
+     " training ends after 10"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\nalphas = 10000\n",
      "g.toml:6:1: key 'alphas': gives 100000 points, at most 65536 can be sent"},
     {"[sweep]\nname = \"s\"\nseeds = 10000\n[axes]\n"

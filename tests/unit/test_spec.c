@@ -505,9 +505,40 @@ static void test_optimizer_rules(void **state)
     }
 }
 
+static void test_schedule_rules(void **state)
+{
+    static const struct {
+        const char *at, *error;
+    } CASES[] = {
+        {"[3,9]", NULL},
+        {"[]", "option 'train.schedule.name': \"step\" needs train.schedule.at"},
+        {"[3,10]", "option 'train.schedule.at': a drop after epoch 10 changes nothing,"
+                   " training ends after 10"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct error err = {0};
+        struct spec spec;
+        make_run(&spec);
+        set(&spec, "train.schedule.name", "\"step\"");
+        set(&spec, "train.schedule.at", CASES[i].at);
+        assert_int_equal(spec_check(&spec, NULL, &err), CASES[i].error ? -1 : 0);
+        if (CASES[i].error)
+            assert_string_equal(err.text, CASES[i].error);
+        spec_free(&spec);
+    }
+}
+
 static void test_probe_rules(void **state)
 {
     (void)state;
+    assert_rule(JOB_PROBE, "probe.from", "0.9999999", NULL);
+    assert_rule(JOB_PROBE, "probe.to", "1e-320",
+                "option 'probe.to': 50 alphas do not fit between the first and the last");
+    assert_rule(JOB_PROBE, "probe.from", "0.99999999999999",
+                "option 'probe.from': 50 alphas do not fit between the first and the"
+                " last");
     assert_rule(JOB_PROBE, "probe.to", "2", NULL);
     assert_rule(JOB_PROBE, "probe.to", "0",
                 "option 'probe.to': expected the first alpha below the last");
@@ -560,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_sizes_of_copies),
         cmocka_unit_test(test_run_rules),
         cmocka_unit_test(test_optimizer_rules),
+        cmocka_unit_test(test_schedule_rules),
         cmocka_unit_test(test_probe_rules),
         cmocka_unit_test(test_missing),
     };
