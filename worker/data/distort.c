@@ -25,10 +25,11 @@ struct mix {
 /* Pixel p lies at (p + 1/2) / k - 1/2 of the blocks' centres. */
 static struct mix mix_at(int p, int k, int blocks)
 {
-    int place = 2 * p + 1 - k; /* in 1/(2k) of a block, at least 1 - k */
-    int low = place < 0 ? -1 : place / (2 * k);
-    int64_t rest = place - low * 2 * k;
-    struct mix mix = {low, low + 1, 2 * k - rest, rest};
+    int unit = 2 * k;
+    int place = 2 * p + 1 - k; /* in 1/unit of a block, at least 1 - k */
+    int low = place < 0 ? -1 : place / unit;
+    int rest = place - low * unit;
+    struct mix mix = {low, low + 1, unit - rest, rest};
 
     if (mix.low < 0)
         mix.low = 0;

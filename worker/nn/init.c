@@ -74,7 +74,6 @@ static void fill(real *to, size_t n, struct draw draw, struct rng rng)
 /* What a tensor's filling needs to know. */
 struct order {
     const struct spec *spec;
-    struct fans fans;
     double fan;   /* as init.mode says */
     double scale; /* factor on everything */
     struct rng rng;
@@ -188,7 +187,7 @@ int init_params(const struct spec *spec, const struct arch *arch, real *theta,
             continue;
         const struct tensor *weight = &arch->tensors[layer->weight];
         const struct fans fans = fans_of(weight);
-        const struct order order = {spec, fans, fan_out ? fans.out : fans.in, scale,
+        const struct order order = {spec, fan_out ? fans.out : fans.in, scale,
                                     rng_at(seed, RNG_INIT, 0, (uint32_t)layer->weight)};
         if (scheme->make) {
             if (scheme->make(&order, weight, theta + weight->offset, err))
