@@ -1,5 +1,6 @@
 #include "common/spec.h"
 
+#include "common/arch.h"
 #include "common/datasets.h"
 #include "common/error.h"
 #include "common/names.h"
@@ -219,6 +220,47 @@ static int rule_replicas(const struct spec *spec, const char **ret_name,
                    " the copies would be equal");
 }
 
+/* Groups one by one and in order, so that one choice has one key. */
+static int check_freeze(const struct value *groups, const struct arch *arch,
+                        struct error *err)
+{
+    for (size_t i = 0; i < groups->list.count; i++) {
+        const char *group = groups->list.items[i].string;
+
+        if (strcmp(group, "all") == 0 || strchr(group, '+'))
+            return err_set(err, ERR_INVALID, "expected single groups, got \"%s\"", group);
+        if (arch_check_group(arch, group, err))
+            return -1;
+        const char *before = i > 0 ? groups->list.items[i - 1].string : NULL;
+        if (before && arch_compare_groups(arch, before, group) > 0)
+            return err_set(err, ERR_INVALID,
+                           "expected \"%s\" before \"%s\", as in the"
+                           " network",
+                           group, before);
+    }
+    return 0;
+}
+
+static int rule_freeze(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    struct arch *arch;
+    struct value groups;
+    int rc = -1;
+
+    if (!spec_has(spec, "optimizer.freeze"))
+        return 0;
+    *ret_name = "optimizer.freeze";
+    arch = arch_build(spec, err);
+    if (!arch)
+        return -1;
+    if (spec_value(spec, "optimizer.freeze", &groups, err) == 0) {
+        rc = check_freeze(&groups, arch, err);
+        value_free(&groups);
+    }
+    arch_free(&arch);
+    return rc;
+}
+
 static int rule_sizes(const struct spec *spec, const char **ret_name, struct error *err)
 {
     struct spec_sizes sizes;
@@ -340,12 +382,12 @@ static int rule_range(const struct spec *spec, const char **ret_name, struct err
 
 /* ---- all -------------------------------------------------------------------- */
 
-enum { RULES_MAX = 12 };
+enum { RULES_MAX = 16 };
 
 static const rule_fn RULES[][RULES_MAX] = {
     [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov, rule_warmup,
-                   rule_classes, rule_blocks, rule_replicas, rule_sizes, rule_schedule,
-                   rule_keep},
+                   rule_classes, rule_blocks, rule_replicas, rule_freeze, rule_sizes,
+                   rule_schedule, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_range},
     [JOB_DERIVE] = {NULL},

@@ -200,15 +200,15 @@ static void first_steps_by_hand(void **state)
 
 /* ---- what is off, what decays ----------------------------------------------- */
 
+static const char *const NAMES[] = {"\"sgd\"", "\"adam\"", "\"adamw\"", "\"rmsprop\""};
+
 /* 0 * Inf is NaN: an option that is off must not spread a diverged weight. */
 static void options_that_are_off_do_nothing(void **state)
 {
-    static const char *const names[] = {"\"sgd\"", "\"adam\"", "\"adamw\"",
-                                        "\"rmsprop\""};
     (void)state;
 
-    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
-        struct spec spec = speckit("optimizer.name", names[k], NULL);
+    for (size_t k = 0; k < sizeof NAMES / sizeof NAMES[0]; k++) {
+        struct spec spec = speckit("optimizer.name", NAMES[k], NULL);
         struct optim *optim = optim_of(&spec, 9);
         real theta[9], grad[9];
 
@@ -234,16 +234,14 @@ static void options_that_are_off_do_nothing(void **state)
 /* With a gradient of 0 only decay moves anything. */
 static void biases_need_not_decay(void **state)
 {
-    static const char *const names[] = {"\"sgd\"", "\"adam\"", "\"adamw\"",
-                                        "\"rmsprop\""};
     enum { BIASES = 5 };
     struct netkit kit;
     (void)state;
 
     flat(&kit, COUNT, BIASES);
-    for (size_t k = 0; k < 2 * sizeof names / sizeof names[0]; k++) {
+    for (size_t k = 0; k < 2 * sizeof NAMES / sizeof NAMES[0]; k++) {
         struct spec spec =
-            speckit("optimizer.name", names[k / 2], DECAY(0.5), "optimizer.decay_on",
+            speckit("optimizer.name", NAMES[k / 2], DECAY(0.5), "optimizer.decay_on",
                     k % 2 ? "\"weights\"" : "\"all\"", NULL);
         struct optim *optim = optim_new(&spec, &kit.arch, NULL);
         real *theta = num_filled(COUNT, 1), *grad = num_filled(COUNT, 0);
@@ -256,6 +254,44 @@ static void biases_need_not_decay(void **state)
         spec_free(&spec);
         free(theta);
         free(grad);
+    }
+}
+
+/* Frozen parameters stay, decay or not; what is trained does not notice them, be
+ * their gradients what they may. */
+static void frozen_groups_stay(void **state)
+{
+    enum { FIRST = 20, SECOND = 12 }; /* weights and biases of fc1, of fc2 */
+    struct netkit kit, rest;
+    (void)state;
+
+    netkit_mlp(&kit, (struct shape){3, 1, 1}, (const int[]){5, 2, 0});
+    flat(&rest, (int)kit.arch.param_count - FIRST, 2);
+    for (size_t k = 0; k < sizeof NAMES / sizeof NAMES[0]; k++) {
+        struct spec spec = speckit("optimizer.name", NAMES[k], DECAY(0.5),
+                                   "optimizer.clip", "0.5", NULL);
+        struct optim *alone = optim_new(&spec, &rest.arch, NULL);
+        struct spec freezes =
+            speckit("optimizer.name", NAMES[k], DECAY(0.5), "optimizer.clip", "0.5",
+                    "optimizer.freeze", "[\"fc1\"]", NULL);
+        struct optim *optim = optim_new(&freezes, &kit.arch, NULL);
+        real *theta = num_random(FIRST + SECOND, 1), *grad = num_random(COUNT, 2);
+        real *want = num_random(FIRST + SECOND, 1);
+
+        assert_int_equal(kit.arch.param_count, FIRST + SECOND);
+        assert_non_null(alone);
+        assert_non_null(optim);
+        grad[3] = NAN;
+        optim_step(alone, want + FIRST, grad + FIRST, 0.125);
+        optim_step(optim, theta, grad, 0.125);
+        assert_memory_equal(theta, want, (FIRST + SECOND) * sizeof *theta);
+        optim_free(&alone);
+        optim_free(&optim);
+        spec_free(&spec);
+        spec_free(&freezes);
+        free(theta);
+        free(grad);
+        free(want);
     }
 }
 
@@ -337,6 +373,7 @@ int main(void)
         cmocka_unit_test(first_steps_by_hand),
         cmocka_unit_test(options_that_are_off_do_nothing),
         cmocka_unit_test(biases_need_not_decay),
+        cmocka_unit_test(frozen_groups_stay),
         cmocka_unit_test(gradients_are_clipped_by_norm),
         cmocka_unit_test(nonfinite_norms_are_pytorchs),
     };

@@ -419,19 +419,18 @@ static void test_run_rules(void **state)
                 "option 'train.keep': \"step:4691\" is after the last step, 4690");
     assert_rule(JOB_TRAIN, "optimizer.nesterov", "true",
                 "option 'optimizer.nesterov': needs optimizer.momentum above 0");
-    assert_rule(JOB_TRAIN, "optimizer.decay_on", "\"weights\"", NULL);
+    assert_rule(JOB_TRAIN, "optimizer.freeze", "[\"conv1\",\"fc1\"]", NULL);
+    assert_rule(JOB_TRAIN, "optimizer.freeze", "[\"fc1\",\"conv1\"]",
+                "option 'optimizer.freeze': expected \"conv1\" before \"fc1\", as in the"
+                " network");
+    assert_rule(JOB_TRAIN, "optimizer.freeze", "[\"conv1+fc1\"]",
+                "option 'optimizer.freeze': expected single groups, got \"conv1+fc1\"");
+    assert_rule(JOB_TRAIN, "optimizer.freeze", "[\"fc9\"]",
+                "option 'optimizer.freeze': unknown group \"fc9\" (did you mean"
+                " \"fc1\"?)");
     assert_rule(JOB_TRAIN, "train.schedule.warmup", "10", NULL);
     assert_rule(JOB_TRAIN, "train.schedule.warmup", "11",
                 "option 'train.schedule.warmup': is more than the 10 epochs there are");
-    assert_rule(JOB_TRAIN, "optimizer.beta2", "0.99",
-                "option 'optimizer.beta2': applies only where optimizer.name is adam or"
-                " adamw");
-    assert_rule(JOB_TRAIN, "optimizer.eps", "0.1",
-                "option 'optimizer.eps': applies only where optimizer.name is adam or"
-                " adamw or rmsprop");
-    assert_rule(JOB_TRAIN, "optimizer.alpha", "0.5",
-                "option 'optimizer.alpha': applies only where optimizer.name is"
-                " rmsprop");
     assert_rule(JOB_TRAIN, "model.widths", "[5]",
                 "option 'model.widths': applies only where model.name is mlp");
     assert_rule(JOB_TRAIN, "init.mode", "\"fan_out\"",
@@ -482,6 +481,8 @@ static void test_optimizer_rules(void **state)
         {"\"adamw\"", "optimizer.eps", "1e-06", NULL},
         {"\"rmsprop\"", "optimizer.momentum", "0.9", NULL},
         {"\"rmsprop\"", "optimizer.alpha", "0.9", NULL},
+        {"\"sgd\"", "optimizer.alpha", "0.5",
+         "option 'optimizer.alpha': applies only where optimizer.name is rmsprop"},
         {"\"adam\"", "optimizer.momentum", "0.9",
          "option 'optimizer.momentum': applies only where optimizer.name is sgd or"
          " rmsprop"},

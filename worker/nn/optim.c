@@ -27,7 +27,7 @@ struct rule {
 /* Neighbours in the flat vector that are treated alike. */
 struct span {
     size_t end; /* one past its last parameter; it begins where the last one ends */
-    bool decays;
+    bool decays, frozen;
 };
 
 struct kind {
@@ -198,24 +198,36 @@ static const struct kind *kind_of(const struct spec *spec)
     return kind;
 }
 
-/* Spans of tensors that decay and that do not, neighbours of a kind joined. */
+static bool is_frozen(const struct value *groups, const struct arch *arch, int t)
+{
+    for (size_t i = 0; i < groups->list.count; i++)
+        if (arch_in_group(arch, t, groups->list.items[i].string))
+            return true;
+    return false;
+}
+
+/* Spans of tensors, neighbours that are treated alike joined. */
 static int take_spans(struct optim *optim, const struct spec *spec,
                       const struct arch *arch)
 {
     const bool all = strcmp(spec_string(spec, "optimizer.decay_on"), "all") == 0;
     struct span *last = NULL;
+    struct value frozen;
 
     optim->spans = calloc((size_t)arch->tensor_count + 1, sizeof *optim->spans);
-    if (!optim->spans)
+    if (!optim->spans || spec_value(spec, "optimizer.freeze", &frozen, NULL))
         return -1;
     for (int i = 0; i < arch->tensor_count; i++) {
         const struct tensor *tensor = &arch->tensors[i];
-        const bool decays = all || tensor->class == TENSOR_WEIGHT;
+        const struct span span = {tensor->offset + tensor->count,
+                                  all || tensor->class == TENSOR_WEIGHT,
+                                  is_frozen(&frozen, arch, i)};
 
-        if (!last || last->decays != decays)
+        if (!last || last->decays != span.decays || last->frozen != span.frozen)
             last = &optim->spans[optim->span_count++];
-        *last = (struct span){tensor->offset + tensor->count, decays};
+        *last = span;
     }
+    value_free(&frozen);
     return 0;
 }
 
@@ -269,30 +281,40 @@ void optim_free(struct optim **optim)
 
 /* ---- a step ----------------------------------------------------------------- */
 
-/* The norm of n reals, the squares summed in double and in a fixed order. */
-static double norm(const real *x, size_t n)
+/* The squares of n reals, summed in double and in a fixed order. */
+static double sum_squares(const real *x, size_t n)
 {
-    typedef double sums __attribute__((vector_size(VEC_LANES * sizeof(double))));
-    sums lanes = {0};
+    typedef real few __attribute__((vector_size(4 * sizeof(real))));
+    typedef double sums __attribute__((vector_size(4 * sizeof(double))));
+    enum { SUMS = 4 };
+    sums lanes[SUMS] = {{0}};
     double sum = 0;
     size_t i = 0;
 
-    for (; i + VEC_LANES <= n; i += VEC_LANES) {
-        const sums wide = __builtin_convertvector(vec_load(x + i), sums);
-        lanes += wide * wide;
-    }
+    for (; i + 4 * SUMS <= n; i += 4 * SUMS)
+        for (size_t k = 0; k < SUMS; k++) {
+            few at;
+            memcpy(&at, x + i + 4 * k, sizeof at);
+            const sums wide = __builtin_convertvector(at, sums);
+            lanes[k] += wide * wide;
+        }
     for (; i < n; i++)
         sum += (double)x[i] * (double)x[i];
-    for (int k = 0; k < VEC_LANES; k++)
-        sum += lanes[k];
-    return sqrt(sum);
+    lanes[0] += lanes[1] + lanes[2] + lanes[3];
+    for (int k = 0; k < 4; k++)
+        sum += lanes[0][k];
+    return sum;
 }
 
 /* What the gradient is multiplied by. The comparison lets a NaN through. */
 static double clip_scale(const struct optim *optim, const real *grad)
 {
-    const double scale = optim->clip / (norm(grad, optim->n) + 1e-6);
+    double scale, sum = 0;
 
+    for (size_t i = 0, at = 0; i < optim->span_count; at = optim->spans[i++].end)
+        if (!optim->spans[i].frozen)
+            sum += sum_squares(grad + at, optim->spans[i].end - at);
+    scale = optim->clip / (sqrt(sum) + 1e-6);
     return scale > 1 ? 1 : scale;
 }
 
@@ -333,6 +355,8 @@ void optim_step(struct optim *optim, real *theta, real *grad, double lr)
     for (size_t i = 0, at = 0; i < optim->span_count; at = optim->spans[i++].end) {
         real *kept[KEPT_MAX];
 
+        if (optim->spans[i].frozen)
+            continue;
         for (int k = 0; k < KEPT_MAX; k++)
             kept[k] = optim->kept[k] ? optim->kept[k] + at : NULL;
         rule.weight_decay = optim->spans[i].decays ? (real)optim->weight_decay : 0;

@@ -19,7 +19,8 @@
  * g *= min(1, clip / (norm + 1e-6)), norm being that of the whole gradient, here
  * summed in double. A norm of Inf makes finite gradients 0 and others NaN; a norm
  * of NaN makes all of them NaN. optimizer.decay_on = "weights" is wd = 0 for
- * every other tensor (biases). */
+ * every other tensor (biases). The groups of optimizer.freeze stay what they are,
+ * and their gradient counts for nothing. */
 
 #include "worker/nn/real.h"
 
