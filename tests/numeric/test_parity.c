@@ -4,10 +4,10 @@
  * is a wrong formula (dampening, decoupled decay, an unscaled short batch) shows
  * as a per cent or more. */
 
+#include "tests/numeric/goldenkit.h"
 #include "tests/numeric/netkit.h"
 #include "tests/numeric/numkit.h"
 #include "tests/numeric/speckit.h"
-#include "common/safetensors.h"
 #include "worker/nn/blas.h"
 #include "worker/nn/net.h"
 #include "worker/nn/optim.h"
@@ -19,48 +19,6 @@
 #define PARITY_BOUND 1e-4
 
 enum { PIXELS = 28 * 28, BATCH_MAX = 32, STEPS = 20, EPOCH_STEPS = 8 };
-
-static struct st_file *golden_open(const char *name)
-{
-    const char *source = getenv("COORD_SOURCE");
-    char path[4096];
-    struct error err;
-
-    snprintf(path, sizeof path, "%s/tests/numeric/golden/%s.safetensors",
-             source ? source : ".", name);
-    struct st_file *file = st_open(path, &err);
-    if (!file)
-        fail_msg("%s", err.text);
-    return file;
-}
-
-static const struct st_tensor *golden_find(const struct st_file *file, const char *name)
-{
-    const struct st_tensor *tensor = st_find(file, name);
-    if (!tensor)
-        fail_msg("no tensor %s", name);
-    return tensor;
-}
-
-/* A flat vector from the tensors PREFIX.NAME of every tensor of the network. */
-static real *golden_params(const struct st_file *file, const char *prefix,
-                           const struct arch *arch)
-{
-    real *theta = num_filled(arch->param_count, NAN);
-
-    for (int i = 0; i < arch->tensor_count; i++) {
-        const struct tensor *want = &arch->tensors[i];
-        char name[128];
-        snprintf(name, sizeof name, "%s.%s", prefix, want->name);
-        const struct st_tensor *from = golden_find(file, name);
-        assert_int_equal(from->rank, want->rank);
-        for (int k = 0; k < want->rank; k++)
-            assert_int_equal(from->dim[k], want->dim[k]);
-        assert_int_equal(from->size, want->count * sizeof(float));
-        memcpy(theta + want->offset, from->data, from->size);
-    }
-    return theta;
-}
 
 /* The options that every file of a network has. */
 static struct spec golden_spec(const struct st_file *file)
