@@ -177,7 +177,6 @@ int store_fail(struct store *store, int code, const char *what, struct error *er
 #define store_fail(...) ((void)(store_fail)(__VA_ARGS__), -1)
 #endif
 
-
 /* Run SQL text, several statements at once. */
 int store_exec(struct store *store, const char *sql, const char *what, struct error *err);
 
