@@ -1,9 +1,11 @@
 #include "coordinator/cli.h"
 
 #include "common/error.h"
+#include "common/opts.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -59,6 +61,51 @@ int cli_integer(const char *option, const char *text, int64_t min, int64_t max,
                        option, min, max, text);
     *ret = number;
     return 0;
+}
+
+/* "--dryrun=1" is like "--dry-run". */
+static const char *nearest_option(const char *text, const struct option *longs)
+{
+    enum { OPTIONS_MAX = 16 };
+    const char *names[OPTIONS_MAX + 1] = {NULL};
+    char word[64];
+
+    for (size_t i = 0; i < OPTIONS_MAX && longs[i].name; i++)
+        names[i] = longs[i].name;
+    text += strspn(text, "-");
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(text, "="), text);
+    return name_nearest(word, names);
+}
+
+static void bad_option(const struct cli *cli, int kind, const char *text,
+                       const struct option *longs)
+{
+    const char *nearest = nearest_option(text, longs);
+
+    if (kind == ':')
+        cli_usage(cli, "option '%s' needs a value", text);
+    else if (optopt != 0 && strncmp(text, "--", 2) == 0)
+        cli_usage(cli, "option '%s' takes no value", text);
+    else if (optopt != 0)
+        cli_usage(cli, "unknown option '-%c'", optopt);
+    else if (nearest)
+        cli_usage(cli, "unknown option '%s' (did you mean '--%s'?)", text, nearest);
+    else
+        cli_usage(cli, "unknown option '%s'", text);
+}
+
+int cli_option(const struct cli *cli, int argc, char **argv, const char *letters,
+               const struct option *longs)
+{
+    char quiet[16]; /* a leading ':' tells a missing value from an unknown option */
+
+    snprintf(quiet, sizeof quiet, ":%s", letters);
+    optopt = 0;
+    int option = getopt_long(argc, argv, quiet, longs, NULL);
+    if (option != '?' && option != ':')
+        return option;
+    bad_option(cli, option, argv[optind - 1], longs);
+    return '?';
 }
 
 int cli_fail(const struct cli *cli, const struct error *err)

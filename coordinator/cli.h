@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 struct error;
+struct option; /* of <getopt.h> */
 
 enum exit_code {
     EXIT_OK = 0,
@@ -42,6 +43,7 @@ struct cli_verb {
     const char *name;
     const char *args;                                   /* "GRID [--workers N]" */
     const char *help;                                   /* one line */
+    const char *more;                                   /* options, one a line; or NULL */
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the verb;
                            returns an exit code */
 };
@@ -68,6 +70,11 @@ int cli_make_dir(const struct cli *cli, struct error *err);
 /* An integer option's value, from min to max. ERR_INVALID names the option. */
 int cli_integer(const char *option, const char *text, int64_t min, int64_t max,
                 int64_t *ret, struct error *err);
+
+/* getopt_long for verbs: the next option's letter, or -1 after the last. '?' when
+ * one is unknown or lacks its value, which has been said, with the nearest name. */
+int cli_option(const struct cli *cli, int argc, char **argv, const char *letters,
+               const struct option *longs);
 
 /* Print "coord VERB: sentence" to stderr and return the exit code that belongs
  * to the error (ERR_INVALID -> usage, ...). */

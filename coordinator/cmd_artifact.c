@@ -9,6 +9,7 @@
 
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char STATES[] =
@@ -63,40 +64,62 @@ static int find_state(struct store *store, int64_t job, const char *state,
     return got == 1 ? 0 : -1;
 }
 
-/* Copy in pieces to FILE.part, check the hash, then rename: FILE is whole or not
- * there. */
+/* Write the artifact in pieces; its bytes must have the hash that is its name. */
+static int copy_to(struct artifact_store *artifacts, const char *hash, FILE *out,
+                   const char *file, struct error *err)
+{
+    enum { PIECE = 1 << 20 };
+    struct hash_state *state = hash_new();
+    char got_hash[HASH_TEXT] = "";
+    struct buf piece = {0};
+    uint64_t size = 1, done = 0;
+    int rc = state ? 0 : err_set(err, ERR_NO_MEMORY, "no memory for a hash");
+
+    while (rc == 0 && done < size) {
+        buf_clear(&piece);
+        rc = artifact_read(artifacts, hash, done, PIECE, &piece, &size, err);
+        if (rc != 0)
+            break;
+        if (piece.size == 0 || fwrite(piece.data, 1, piece.size, out) != piece.size)
+            rc = err_errno(err, ERR_IO, "cannot write '%s'", file);
+        else
+            hash_add(state, piece.data, piece.size);
+        done += piece.size;
+    }
+    if (rc == 0 && fflush(out) != 0)
+        rc = err_errno(err, ERR_IO, "cannot write '%s'", file);
+    if (state)
+        hash_end(&state, got_hash);
+    if (rc == 0 && strcmp(got_hash, hash) != 0)
+        rc = err_set(err, ERR_DATA, "the stored bytes do not match their hash %s", hash);
+    buf_free(&piece);
+    return rc;
+}
+
+/* By way of FILE.part: FILE is whole or as it was. A pipe or a device cannot be
+ * replaced, so it is written to. */
 static int copy(struct artifact_store *artifacts, const char *hash, const char *file,
                 struct error *err)
 {
-    enum { PIECE = 1 << 20 };
-    char part[4200], got_hash[HASH_TEXT];
-    struct buf piece = {0};
-    uint64_t size = 1, done = 0;
-    int rc = -1;
+    char part[4200];
+    struct stat st;
+    bool there = stat(file, &st) == 0;
+    bool direct = there && !S_ISREG(st.st_mode);
 
-    snprintf(part, sizeof part, "%.4096s.part", file);
+    if (there && S_ISDIR(st.st_mode))
+        return err_set(err, ERR_INVALID, "'%s' is a folder: expected the name of a file",
+                       file);
+    int length = snprintf(part, sizeof part, direct ? "%s" : "%s.part", file);
+    if (length < 0 || (size_t)length >= sizeof part)
+        return err_set(err, ERR_INVALID, "the file's name is too long");
     FILE *out = fopen(part, "wb");
     if (!out)
         return err_errno(err, ERR_IO, "cannot write '%s'", part);
-    while (done < size) {
-        buf_clear(&piece);
-        if (artifact_read(artifacts, hash, done, PIECE, &piece, &size, err) != 0)
-            goto done;
-        if (piece.size == 0 || fwrite(piece.data, 1, piece.size, out) != piece.size) {
-            err_errno(err, ERR_IO, "cannot write '%s'", part);
-            goto done;
-        }
-        done += piece.size;
-    }
-    rc = fflush(out) == 0 ? 0 : err_errno(err, ERR_IO, "cannot write '%s'", part);
-
-done:
-    fclose(out);
-    buf_free(&piece);
-    if (rc == 0)
-        rc = hash_file(part, got_hash, NULL, err);
-    if (rc == 0 && strcmp(got_hash, hash) != 0)
-        rc = err_set(err, ERR_DATA, "the stored bytes do not match their hash %s", hash);
+    int rc = copy_to(artifacts, hash, out, part, err);
+    if (fclose(out) != 0 && rc == 0)
+        rc = err_errno(err, ERR_IO, "cannot write '%s'", part);
+    if (direct)
+        return rc;
     if (rc == 0 && rename(part, file) != 0)
         rc = err_errno(err, ERR_IO, "cannot rename '%s' to '%s'", part, file);
     if (rc != 0)
@@ -128,15 +151,15 @@ int cmd_artifact(struct cli *cli, int argc, char **argv)
     struct error err = {0};
     int option, rc;
 
-    while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
+    while ((option = cli_option(cli, argc, argv, "o:", options)) != -1) {
         if (option != 'o')
-            return cli_usage(cli, "unknown option");
+            return EXIT_USAGE;
         file = optarg;
     }
     const char *what = argc > optind ? argv[optind] : "";
     int words = argc - optind - 1;
     bool listing = strcmp(what, "list") == 0 && words <= 1 && !file;
-    bool getting = strcmp(what, "get") == 0 && words == 2 && file;
+    bool getting = strcmp(what, "get") == 0 && words == 2 && file && file[0];
     if (!listing && !getting)
         return cli_usage(cli, "expected 'list [SWEEP]' or 'get JOB STATE -o FILE'");
     struct store *store = cli_store(cli, &err);

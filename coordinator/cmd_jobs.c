@@ -3,9 +3,11 @@
 #include "coordinator/cli.h"
 
 #include "common/error.h"
+#include "common/opts.h"
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <string.h>
 
 /* As many as a screen or two; --limit 0 prints all. */
 static const char LIMIT[] = "100";
@@ -41,6 +43,14 @@ static int print_jobs(const struct cli *cli, struct store *store, const char *sw
     return 0;
 }
 
+static bool is_kind(const char *text)
+{
+    for (enum job_kind kind = JOB_TRAIN; kind <= JOB_DERIVE; kind++)
+        if (strcmp(job_kind_name(kind), text) == 0)
+            return true;
+    return false;
+}
+
 int cmd_jobs(struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {{"state", required_argument, NULL, 's'},
@@ -50,9 +60,10 @@ int cmd_jobs(struct cli *cli, int argc, char **argv)
     const char *state = NULL, *kind = NULL, *limit = LIMIT;
     enum job_state known;
     struct error err = {0};
+    int64_t rows_max;
     int option;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
         switch (option) {
         case 's':
             state = optarg;
@@ -64,7 +75,7 @@ int cmd_jobs(struct cli *cli, int argc, char **argv)
             limit = optarg;
             break;
         default:
-            return cli_usage(cli, "unknown option");
+            return EXIT_USAGE;
         }
     }
     if (state && !job_state_parse(state, &known))
@@ -72,6 +83,10 @@ int cmd_jobs(struct cli *cli, int argc, char **argv)
                          "no state '%s': expected waiting, ready, running, done, "
                          "failed, cancelled or skipped",
                          state);
+    if (kind && !is_kind(kind))
+        return cli_usage(cli, "no kind '%s': expected train, probe or derive", kind);
+    if (cli_integer("--limit", limit, 0, INT32_MAX, &rows_max, &err) != 0)
+        return cli_fail(cli, &err);
     if (argc - optind > 1)
         return cli_usage(cli, "expected at most one sweep");
     struct store *store = cli_store(cli, &err);

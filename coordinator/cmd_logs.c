@@ -45,14 +45,16 @@ int cmd_logs(struct cli *cli, int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     const char *attempt = NULL;
     struct error err = {0};
-    int64_t job;
+    int64_t job, number = 1;
     int option;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
         if (option != 'a')
-            return cli_usage(cli, "unknown option");
+            return EXIT_USAGE;
         attempt = optarg;
     }
+    if (attempt && cli_integer("--attempt", attempt, 1, INT32_MAX, &number, &err) != 0)
+        return cli_fail(cli, &err);
     if (argc - optind != 1)
         return cli_usage(cli, "expected one job");
     struct store *store = cli_store(cli, &err);

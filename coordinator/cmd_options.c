@@ -7,6 +7,7 @@
 #include "common/opts.h"
 #include "coordinator/print.h"
 
+#include <getopt.h>
 #include <string.h>
 
 enum { COLUMN_NAME, COLUMN_DEFAULT, COLUMN_VALUES, COLUMN_WHEN, COLUMN_HELP, COLUMNS };
@@ -77,8 +78,8 @@ static void add_option(const struct cli *cli, const struct opt *opt, struct tabl
     buf_free(&values);
 }
 
-static void add_options(const struct cli *cli, const char *prefix, struct table *table,
-                        struct buf *out)
+static size_t add_options(const struct cli *cli, const char *prefix, struct table *table,
+                          struct buf *out)
 {
     size_t count, shown = 0;
     const struct opt *opts = opt_table(&count);
@@ -90,15 +91,31 @@ static void add_options(const struct cli *cli, const char *prefix, struct table 
             continue;
         add_option(cli, &opts[i], table, out, shown++ == 0);
     }
+    return shown;
+}
+
+static int no_option(const struct cli *cli, const char *prefix)
+{
+    const char *nearest = opt_nearest(JOB_TRAIN, prefix);
+    struct error err;
+
+    err_set(&err, ERR_NOT_FOUND, "no option begins with '%s'%s%s%s", prefix,
+            nearest ? " (did you mean '" : "", nearest ? nearest : "",
+            nearest ? "'?)" : "");
+    return cli_fail(cli, &err);
 }
 
 int cmd_options(struct cli *cli, int argc, char **argv)
 {
+    static const struct option options[] = {{NULL, 0, NULL, 0}};
     struct buf out = {0};
     struct error err = {0};
 
-    if (argc > 2)
+    if (cli_option(cli, argc, argv, "", options) != -1)
+        return EXIT_USAGE;
+    if (argc - optind > 1)
         return cli_usage(cli, "expected at most one prefix");
+    const char *prefix = optind < argc ? argv[optind] : "";
     struct table *table = table_new(NAMES, COLUMNS);
     if (!table) {
         err_set(&err, ERR_NO_MEMORY, "no memory for a table");
@@ -108,13 +125,14 @@ int cmd_options(struct cli *cli, int argc, char **argv)
         buf_puts(&out, "[");
     if (cli->form == FORM_CSV)
         buf_puts(&out, "option,default,values,when,help\n");
-    add_options(cli, argc == 2 ? argv[1] : "", table, &out);
+    size_t shown = add_options(cli, prefix, table, &out);
     if (cli->form == FORM_JSON)
         buf_puts(&out, "\n]\n");
     if (cli->form == FORM_TABLE)
         table_write(table, 56, cli->color, &out);
-    fwrite(out.data, 1, out.size, stdout);
+    if (shown > 0)
+        fwrite(out.data, 1, out.size, stdout);
     table_free(&table);
     buf_free(&out);
-    return EXIT_OK;
+    return shown > 0 ? EXIT_OK : no_option(cli, prefix);
 }

@@ -67,9 +67,9 @@ int cmd_report(struct cli *cli, int argc, char **argv)
     struct error err = {0};
     int option;
 
-    while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
+    while ((option = cli_option(cli, argc, argv, "o:", options)) != -1) {
         if (option != 'o')
-            return cli_usage(cli, "unknown option");
+            return EXIT_USAGE;
         err_set(&err, ERR_UNSUPPORTED, "-o: a report as HTML is not supported yet");
         return cli_fail(cli, &err);
     }

@@ -316,9 +316,9 @@ int cmd_run(struct cli *cli, int argc, char **argv)
     struct error err;
     int option, code;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
         if (option == '?')
-            return cli_usage(cli, "unknown option");
+            return EXIT_USAGE;
         if (option == 'd')
             run.data = optarg;
         else if (cli_integer("--workers", optarg, 1, WORKERS_MAX, &run.workers, &err) !=

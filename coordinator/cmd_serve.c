@@ -38,7 +38,7 @@ int cmd_serve(struct cli *cli, int argc, char **argv)
     struct error err = {0};
     int option, rc = 0;
 
-    while (rc == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while (rc == 0 && (option = cli_option(cli, argc, argv, "", options)) != -1) {
         if (option == 'b')
             setup.bind = optarg;
         else if (option == 'l')
@@ -46,7 +46,7 @@ int cmd_serve(struct cli *cli, int argc, char **argv)
         else if (option == 't')
             rc = cli_integer("--beat", optarg, BEAT_MIN_MS, BEAT_MAX_MS, &beat_ms, &err);
         else
-            return cli_usage(cli, "unknown option");
+            return EXIT_USAGE;
     }
     if (rc == 0 && optind < argc)
         return cli_usage(cli, "unexpected '%s'", argv[optind]);

@@ -100,9 +100,9 @@ int cmd_status(struct cli *cli, int argc, char **argv)
     bool watch = false;
     int option, rc = -1;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
         if (option != 'w')
-            return cli_usage(cli, "unknown option");
+            return EXIT_USAGE;
         watch = true;
     }
     if (argc - optind > 1)
@@ -114,8 +114,8 @@ int cmd_status(struct cli *cli, int argc, char **argv)
         if (watch && cli->color)
             fputs("\033[H\033[2J", stdout); /* home, and clear the screen */
         rc = print_status(cli, store, argv[optind], &err);
-        fflush(stdout);
-    } while (rc == 0 && watch && poll(NULL, 0, WATCH_MS) == 0);
+    } while (rc == 0 && watch && fflush(stdout) == 0 && !ferror(stdout) &&
+             poll(NULL, 0, WATCH_MS) == 0);
     store_close(&store);
     return rc == 0 ? EXIT_OK : cli_fail(cli, &err);
 }

@@ -100,9 +100,9 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
     struct error err;
     int option, code;
 
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
         if (option == '?')
-            return cli_usage(cli, "unknown option");
+            return EXIT_USAGE;
         dry = dry || option == 'n';
         wait = wait || option == 'w';
     }

@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 
+#include <getopt.h>
 #include <string.h>
 
 static const char WORKERS[] =
@@ -15,9 +16,12 @@ static const char WORKERS[] =
 
 int cmd_worker(struct cli *cli, int argc, char **argv)
 {
+    static const struct option options[] = {{NULL, 0, NULL, 0}};
     struct error err = {0};
 
-    if (argc != 2 || strcmp(argv[1], "list") != 0)
+    if (cli_option(cli, argc, argv, "", options) != -1)
+        return EXIT_USAGE;
+    if (argc - optind != 1 || strcmp(argv[optind], "list") != 0)
         return cli_usage(cli, "expected 'list'");
     struct store *store = cli_store(cli, &err);
     int rc = store ? cli_print_sql(cli, store, WORKERS, NULL, 0, NULL, &err) : -1;

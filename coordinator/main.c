@@ -1,6 +1,7 @@
 /* coord: one program, one verb per task. */
 
 #include "common/error.h"
+#include "common/opts.h"
 #include "common/version.h"
 #include "coordinator/cli.h"
 
@@ -10,20 +11,47 @@
 
 static const struct cli_verb VERBS[] = {
     {"run", "GRID [--workers N] [--data DIR]",
-     "run a grid on this machine and show the results", cmd_run},
+     "run a grid on this machine and show the results",
+     "  --workers N  jobs at once, one core each (default: as many as there are cores)\n"
+     "  --data DIR   the folder of data sets, DIR/NAME/... (default: $COORD_DATA, else\n"
+     "               the system's)\n",
+     cmd_run},
     {"serve", "[--bind ENDPOINT] [--lease SECONDS] [--beat MS]",
-     "coordinate workers until told to stop", cmd_serve},
+     "coordinate workers until told to stop",
+     "  --bind ENDPOINT  tcp://HOST:PORT or ipc://PATH (default: tcp://127.0.0.1:7077)\n"
+     "  --lease SECONDS  a worker silent for so long loses its jobs (default: 6)\n"
+     "  --beat MS        how often workers report (default: 2000)\n",
+     cmd_serve},
     {"submit", "GRID [--dry-run] [--wait]",
-     "hand a grid to the coordinator, or only say what it comes to", cmd_submit},
+     "hand a grid to the coordinator, or only say what it comes to",
+     "  --dry-run  print what the grid comes to and its jobs, and submit nothing\n"
+     "  --wait     until every job of the sweep has ended\n",
+     cmd_submit},
     {"status", "[SWEEP] [--watch]", "how far the sweeps are, and what went wrong",
-     cmd_status},
-    {"jobs", "[SWEEP] [--state STATE] [--kind KIND] [--limit N]", "list jobs", cmd_jobs},
-    {"logs", "JOB", "what a job's attempts printed, and how they ended", cmd_logs},
-    {"sql", "STATEMENT", "query the database, read-only", cmd_sql},
-    {"report", "[SWEEP]", "runs, path metrics and curves of a sweep", cmd_report},
-    {"artifact", "list | get JOB STATE -o FILE", "stored states of runs", cmd_artifact},
-    {"options", "[PREFIX]", "everything that a grid can say about a run", cmd_options},
-    {"worker", "list", "the worker daemons", cmd_worker},
+     "  --watch  again every second, until interrupted\n", cmd_status},
+    {"jobs", "[SWEEP] [--state STATE] [--kind KIND] [--limit N]",
+     "list the jobs of a sweep",
+     "  SWEEP          name or number; \"last\" or none: the one submitted last\n"
+     "  --state STATE  waiting, ready, running, done, failed, cancelled or skipped\n"
+     "  --kind KIND    train, probe or derive\n"
+     "  --limit N      at most N rows; 0: all (default: 100)\n",
+     cmd_jobs},
+    {"logs", "JOB [--attempt N]", "what a job's attempts printed, and how they ended",
+     "  JOB          its number, or 4 or more digits of its key\n"
+     "  --attempt N  from 1 (default: the last)\n",
+     cmd_logs},
+    {"sql", "STATEMENT", "query the database, read-only",
+     "  STATEMENT  one statement; - reads it from stdin. Views: runs, params, history,\n"
+     "             curves, paths, summary, progress, failures, workers, and for each\n"
+     "             sweep runs_SWEEP with a column for every parameter that varies\n",
+     cmd_sql},
+    {"report", "[SWEEP]", "runs, path metrics and curves of a sweep", NULL, cmd_report},
+    {"artifact", "list [SWEEP] | get JOB STATE -o FILE", "stored states of runs",
+     "  -o FILE  where to write the state, as safetensors with PyTorch's names\n",
+     cmd_artifact},
+    {"options", "[PREFIX]", "everything that a grid can say about a run",
+     "  PREFIX  of the options' names, such as train or optimizer.lr\n", cmd_options},
+    {"worker", "list", "the worker daemons", NULL, cmd_worker},
 };
 
 enum { VERB_COUNT = sizeof VERBS / sizeof VERBS[0] };
@@ -35,7 +63,10 @@ static const char TAIL[] =
     "              (default: $COORD_DIR, else ${XDG_STATE_HOME:-~/.local/state}/coord)\n"
     "  --json      print one JSON value\n"
     "  --csv       print rows as CSV\n"
-    "  --help, --version\n";
+    "  --help, --version\n"
+    "\n"
+    "Exit codes: 0 ok, 1 a job failed or nothing could be written, 2 usage or bad grid,\n"
+    "3 no coordinator, 4 refused, 5 timeout, 130 interrupted.\n";
 
 static void print_help(FILE *out)
 {
@@ -45,12 +76,34 @@ static void print_help(FILE *out)
     fputs(TAIL, out);
 }
 
+static void print_verb_help(const struct cli_verb *verb)
+{
+    printf("usage: coord %s %s\n\n%s\n", verb->name, verb->args, verb->help);
+    if (verb->more)
+        printf("\n%s", verb->more);
+    fputs(TAIL, stdout);
+}
+
 static const struct cli_verb *find_verb(const char *name)
 {
     for (int i = 0; i < VERB_COUNT; i++)
         if (strcmp(VERBS[i].name, name) == 0)
             return &VERBS[i];
     return NULL;
+}
+
+static int no_verb(const char *name)
+{
+    const char *names[VERB_COUNT + 1] = {NULL};
+    const char *nearest;
+
+    for (int i = 0; i < VERB_COUNT; i++)
+        names[i] = VERBS[i].name;
+    nearest = name_nearest(name, names);
+    fprintf(stderr, "coord: there is no %s '%s'%s%s%s; see 'coord --help'\n",
+            name[0] == '-' ? "option" : "verb", name, nearest ? " (did you mean '" : "",
+            nearest ? nearest : "", nearest ? "'?)" : "");
+    return EXIT_USAGE;
 }
 
 /* Where state lives when nobody says. */
@@ -89,7 +142,7 @@ static int take_globals(int argc, char **argv, struct cli *cli, struct globals *
             cli->form = FORM_JSON;
         } else if (strcmp(argv[i], "--csv") == 0) {
             cli->form = FORM_CSV;
-        } else if (strcmp(argv[i], "--help") == 0) {
+        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             globals->help = true;
         } else if (strcmp(argv[i], "--version") == 0) {
             globals->version = true;
@@ -120,36 +173,50 @@ static int set_dir(struct cli *cli, const char *named)
     return -1;
 }
 
+static int run_verb(struct cli *cli, const struct globals *globals, int argc, char **argv)
+{
+    bool asked_help = argc > 1 && strcmp(argv[1], "help") == 0;
+
+    if (asked_help) { /* "help VERB" is "VERB --help" */
+        argc--;
+        argv++;
+    }
+    if (argc < 2) {
+        bool help = asked_help || globals->help;
+        print_help(help ? stdout : stderr);
+        return help ? EXIT_OK : EXIT_USAGE;
+    }
+    const struct cli_verb *verb = find_verb(argv[1]);
+    if (!verb)
+        return no_verb(argv[1]);
+    cli->verb = verb->name;
+    cli->args = verb->args;
+    if (asked_help || globals->help) {
+        print_verb_help(verb);
+        return EXIT_OK;
+    }
+    if (set_dir(cli, globals->dir) != 0)
+        return EXIT_USAGE;
+    return verb->run(cli, argc - 1, argv + 1);
+}
+
 int main(int argc, char **argv)
 {
     const char *no_color = getenv("NO_COLOR");
     struct cli cli = {.color = isatty(STDOUT_FILENO) && !(no_color && no_color[0]),
                       .terminal = isatty(STDERR_FILENO)};
     struct globals globals = {0};
+    int code = EXIT_OK;
 
     argc = take_globals(argc, argv, &cli, &globals);
     if (globals.version)
-        return puts("coord " COORD_VERSION) < 0 ? EXIT_JOB_FAILED : EXIT_OK;
-    if (argc < 2) {
-        print_help(globals.help ? stdout : stderr);
-        return globals.help ? EXIT_OK : EXIT_USAGE;
-    }
-    const struct cli_verb *verb = find_verb(argv[1]);
-    if (!verb) {
-        fprintf(stderr, "coord: there is no verb '%s'; see 'coord --help'\n", argv[1]);
-        return EXIT_USAGE;
-    }
-    cli.verb = verb->name;
-    cli.args = verb->args;
-    if (globals.help) {
-        printf("usage: coord %s %s\n\n%s\n%s", verb->name, verb->args, verb->help, TAIL);
-        return EXIT_OK;
-    }
-    if (set_dir(&cli, globals.dir) != 0)
-        return EXIT_USAGE;
-    int code = verb->run(&cli, argc - 1, argv + 1);
-    /* A pipe that is full or gone is an error too. */
-    if (fflush(stdout) != 0 && code == EXIT_OK)
+        puts("coord " COORD_VERSION);
+    else
+        code = run_verb(&cli, &globals, argc, argv);
+    /* A disk that is full is an error too. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK) {
+        fprintf(stderr, "coord: cannot write to stdout\n");
         code = EXIT_JOB_FAILED;
+    }
     return code;
 }

@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# The command line as a person meets it: mistakes are named, full disks and closed
+# pipes are noticed, and what is printed can be trusted.
+
+load common.bash
+
+# A sweep of a second: two runs, one of which diverges.
+write_spiral() {
+    cat >"$DIR/spiral.toml" <<'TOML'
+[sweep]
+name = "spiral"
+
+[base]
+data = { name = "spiral", train = 200 }
+model = { name = "mlp", widths = [8] }
+optimizer = { batch = 32 }
+train = { epochs = 3, eval = { train = 200, test = 200 } }
+
+[axes]
+"optimizer.lr" = [0.1, 1e6]
+
+[[probe]]
+name = "whole"
+kind = "path"
+alphas = { from = -0.5, to = 1.5, n = 9 }
+splits = { train = 200, test = 200 }
+
+[[probe]]
+name = "late"
+kind = "path"
+from = "epoch:2"
+alphas = 3
+splits = { train = 200, test = 200 }
+TOML
+}
+
+run_spiral() {
+    write_spiral
+    run coord run "$DIR/spiral.toml" --workers 2
+}
+
+# says CODE PATTERN COMMAND...: the command ends with the code and a line like it.
+says() {
+    local code=$1 pattern=$2
+    shift 2
+    run coord "$@"
+    echo "coord $*: $status: $output"
+    [ "$status" -eq "$code" ]
+    [[ $output == *$pattern* ]]
+}
+
+@test "cli: a mistake is named, with what was meant" {
+    says 2 "did you mean 'report'?" rpeort
+    says 2 "no option '--bogus'" --bogus
+    says 2 "did you mean '--dry-run'?" submit --dryrun x
+    says 2 "option '--workers' needs a value" run --workers
+    says 2 "option '--wait=3' takes no value" submit --wait=3 x
+    says 2 "unknown option '-x'" run -x
+    says 2 "expected an integer from 1" run --workers 0 x
+    says 2 "expected train, probe or derive" jobs --kind x
+    says 2 "expected an integer from 0" jobs --limit x
+    says 2 "expected an integer from 1" logs 1 --attempt x
+    says 2 "did you mean 'optimizer'?" options optimzier
+    says 2 "unknown option '--x'" worker --x list
+    says 2 "there is no database" jobs
+    says 0 "--kind KIND" help jobs
+    says 0 "Exit codes" -h
+}
+
+@test "cli: a full disk is an error of every verb" {
+    run_spiral
+    for verb in --help --version options jobs status report "logs 1" "status --json" \
+        "sql 'SELECT 1'" "jobs --csv" "artifact list"; do
+        echo "$verb"
+        run eval "coord $verb >/dev/full"
+        [ "$status" -eq 1 ]
+        [[ $output == *"cannot write to stdout"* ]]
+    done
+    run eval "timeout 20 $COORD_BIN/coord status --json --watch >/dev/full"
+    [ "$status" -eq 1 ]
+}
+
+@test "cli: an artifact goes to a file, a pipe, or nowhere; never over a folder" {
+    run_spiral
+    coord artifact get 1 final -o "$DIR/final"
+    coord artifact get 1 final -o /dev/stdout | cmp - "$DIR/final"
+    mkfifo "$DIR/fifo"
+    cmp "$DIR/fifo" "$DIR/final" &
+    coord artifact get 1 final -o "$DIR/fifo"
+    wait $!
+    [ -p "$DIR/fifo" ]
+    says 2 "is a folder" artifact get 1 final -o "$DIR"
+    says 1 "cannot write" artifact get 1 final -o "$DIR/none/final"
+    says 2 "expected 'list" artifact get 1 final -o ""
+    [ -z "$(ls "$DIR" | grep part)" ]
+}
