@@ -37,6 +37,8 @@ static void values_text(const struct opt *opt, struct buf *out)
     bool bounded = opt->type == OPT_INT || opt->type == OPT_REAL || opt->type == OPT_INTS;
 
     buf_puts(out, TYPES[opt->type]);
+    if (opt->type == OPT_STRINGS && !opt->names)
+        buf_puts(out, " strings");
     for (size_t i = 0; opt->names && opt->names[i]; i++)
         buf_printf(out, "%s%s", i ? ", " : out->size ? " " : "", opt->names[i]);
     if (!bounded)
