@@ -35,6 +35,7 @@ struct cli {
     bool color;         /* stdout is a terminal and NO_COLOR is not set */
     bool terminal;      /* stderr is a terminal: progress bars may move */
     bool dir_named;     /* by --dir: hints must repeat it */
+    bool brief;         /* tables leave out columns that have nothing */
     const char *verb;
     const char *args; /* of the verb, for its usage line */
 };
@@ -111,6 +112,11 @@ int cli_print_sql(const struct cli *cli, struct store *store, const char *sql,
  * NULL. */
 int cli_print(const struct cli *cli, struct query *query, size_t *ret_rows,
               struct error *err);
+
+/* What went wrong in a sweep (NULL: in all), as a table with `heading` on a line
+ * before it; nothing where nothing did. */
+int cli_failures(const struct cli *cli, struct store *store, const char *sweep,
+                 const char *heading, struct error *err);
 
 /* Wait for every job of a sweep to end, showing a progress bar with ETA on a
  * terminal, or a line now and then elsewhere. Polls the database read-only;

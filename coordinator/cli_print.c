@@ -133,6 +133,8 @@ int cli_print(const struct cli *cli, struct query *query, size_t *ret_rows,
     p.table = table_new(names, p.columns);
     if (!p.table)
         goto done;
+    if (cli->brief)
+        table_hide_empty(p.table);
     rc = print_rows(cli, query, &p, ret_rows, err);
 
 done:

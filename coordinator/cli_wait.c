@@ -57,17 +57,17 @@ static int read_counts(struct store *store, int64_t sweep, struct counts *ret,
 static void describe(const struct counts *now, const struct counts *first,
                      double elapsed_s, struct buf *out)
 {
-    int64_t bad = now->by_state[JOB_FAILED] + now->by_state[JOB_CANCELLED] +
-                  now->by_state[JOB_SKIPPED];
+    static const enum job_state SHOWN[] = {JOB_RUNNING, JOB_FAILED, JOB_CANCELLED,
+                                           JOB_SKIPPED};
     int64_t finished = now->ended - first->ended;
     int64_t left = now->total - now->ended;
     char text[32];
 
     buf_printf(out, "%" PRId64 "/%" PRId64 " done", now->by_state[JOB_DONE], now->total);
-    if (now->by_state[JOB_RUNNING] > 0)
-        buf_printf(out, ", %" PRId64 " running", now->by_state[JOB_RUNNING]);
-    if (bad > 0)
-        buf_printf(out, ", %" PRId64 " failed", bad);
+    for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++)
+        if (now->by_state[SHOWN[i]] > 0)
+            buf_printf(out, ", %" PRId64 " %s", now->by_state[SHOWN[i]],
+                       job_state_name(SHOWN[i]));
     if (left > 0 && finished > 0)
         buf_printf(out, ", about %s left",
                    clock_duration_text(elapsed_s * (double)left / (double)finished, text,

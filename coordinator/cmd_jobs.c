@@ -34,7 +34,9 @@ static int print_jobs(const struct cli *cli, struct store *store, const char *sw
     if (cli_sweep(store, sweep, &id, name, err) != 0)
         return -1;
     const char *args[] = {name, state, kind, limit};
-    if (cli_print_sql(cli, store, JOBS, args, 4, &rows, err) != 0 ||
+    struct cli brief = *cli;
+    brief.brief = true;
+    if (cli_print_sql(&brief, store, JOBS, args, 4, &rows, err) != 0 ||
         cli_int(store, "SELECT count(*) FROM sweep_job WHERE sweep = ?1", name, &total,
                 err) != 0)
         return -1;

@@ -7,15 +7,11 @@
 #include <getopt.h>
 #include <poll.h>
 
-enum { WATCH_MS = 1000, FAILURES_MAX = 10 };
+enum { WATCH_MS = 1000 };
 
 static const char SWEEPS[] =
     "SELECT sweep, jobs, waiting, ready, running, done, failed, cancelled, skipped"
     " FROM progress WHERE ?1 IS NULL OR sweep = ?1 ORDER BY submitted_ms";
-
-static const char FAILURES[] =
-    "SELECT job, kind, state, cause, message, attempts, host FROM failures"
-    " WHERE ?1 IS NULL OR sweep = ?1 ORDER BY state = 'skipped', job LIMIT 10";
 
 static const char CONNECTED[] =
     "SELECT count(*) AS workers, coalesce(sum(slots), 0) AS slots,"
@@ -33,7 +29,8 @@ static const char AS_JSON[] =
     " FROM workers WHERE state = 'connected'),"
     "'failures', (SELECT json_group_array(json_object('job', job, 'state', state,"
     " 'cause', cause, 'message', message))"
-    " FROM failures WHERE ?1 IS NULL OR sweep = ?1))";
+    " FROM failures WHERE ?1 IS NULL"
+    " OR job IN (SELECT job FROM sweep_job WHERE sweep = ?1)))";
 
 static int print_json(struct store *store, const char *sweep, struct error *err)
 {
@@ -51,9 +48,6 @@ static int print_json(struct store *store, const char *sweep, struct error *err)
 static int print_tables(struct cli *cli, struct store *store, const char *sweep,
                         struct error *err)
 {
-    const char *failed = "SELECT count(*) FROM failures WHERE ?1 IS NULL OR sweep = ?1";
-    int64_t failures = 0;
-
     if (cli_print_sql(cli, store, SWEEPS, &sweep, 1, NULL, err) != 0)
         return -1;
     if (cli->form != FORM_TABLE)
@@ -61,22 +55,7 @@ static int print_tables(struct cli *cli, struct store *store, const char *sweep,
     puts("");
     if (cli_print_sql(cli, store, CONNECTED, NULL, 0, NULL, err) != 0)
         return -1;
-    struct query *query = query_open(store, failed, &sweep, 1, err);
-    if (!query || query_next(query, err) != 1) {
-        query_close(&query);
-        return -1;
-    }
-    failures = query_int(query, 0);
-    query_close(&query);
-    if (failures == 0)
-        return 0;
-    puts("");
-    if (cli_print_sql(cli, store, FAILURES, &sweep, 1, NULL, err) != 0)
-        return -1;
-    if (failures > FAILURES_MAX)
-        fprintf(stderr, "%d of %lld; all: coord sql 'SELECT * FROM failures'\n",
-                FAILURES_MAX, (long long)failures);
-    return 0;
+    return cli_failures(cli, store, sweep, "", err);
 }
 
 static int print_status(struct cli *cli, struct store *store, const char *text,

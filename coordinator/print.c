@@ -93,6 +93,8 @@ struct table {
     size_t columns;
     char **names;
     bool *numeric; /* every cell so far is a number or nothing */
+    bool *filled;  /* some cell so far is something */
+    bool hide_empty;
     struct buf texts;
     size_t *ends;
     size_t end_count, end_room;
@@ -107,7 +109,8 @@ struct table *table_new(const char *const *names, size_t columns)
     table->columns = columns;
     table->names = calloc(columns + 1, sizeof *table->names);
     table->numeric = calloc(columns + 1, sizeof *table->numeric);
-    if (!table->names || !table->numeric)
+    table->filled = calloc(columns + 1, sizeof *table->filled);
+    if (!table->names || !table->numeric || !table->filled)
         goto fail;
     for (size_t i = 0; i < columns; i++) {
         table->numeric[i] = true;
@@ -132,6 +135,7 @@ void table_free(struct table **table_p)
         free(table->names[i]);
     free(table->names);
     free(table->numeric);
+    free(table->filled);
     free(table->ends);
     buf_free(&table->texts);
     free(table);
@@ -158,6 +162,25 @@ static void cell_text(struct buf *out, const struct cell *cell)
     }
 }
 
+/* A loss that is not finite is stored as a word. */
+static bool is_number(const struct cell *cell)
+{
+    static const char *const WORDS[] = {"nan", "inf", "-inf"};
+
+    if (cell->type != CELL_TEXT)
+        return true;
+    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++)
+        if (strlen(WORDS[i]) == cell->text_size &&
+            memcmp(WORDS[i], cell->text, cell->text_size) == 0)
+            return true;
+    return false;
+}
+
+static bool is_something(const struct cell *cell)
+{
+    return cell->type != CELL_NONE && (cell->type != CELL_TEXT || cell->text_size > 0);
+}
+
 void table_add(struct table *table, const struct cell *cells)
 {
     if (table->end_count + table->columns > table->end_room) {
@@ -172,7 +195,8 @@ void table_add(struct table *table, const struct cell *cells)
     }
     for (size_t i = 0; i < table->columns; i++) {
         cell_text(&table->texts, &cells[i]);
-        table->numeric[i] &= cells[i].type != CELL_TEXT;
+        table->numeric[i] = table->numeric[i] && is_number(&cells[i]);
+        table->filled[i] = table->filled[i] || is_something(&cells[i]);
         table->ends[table->end_count++] = table->texts.size;
     }
 }
@@ -180,6 +204,16 @@ void table_add(struct table *table, const struct cell *cells)
 size_t table_rows(const struct table *table)
 {
     return table->columns ? table->end_count / table->columns : 0;
+}
+
+void table_hide_empty(struct table *table)
+{
+    table->hide_empty = true;
+}
+
+static bool is_shown(const struct table *table, size_t column)
+{
+    return table->filled[column] || !table->hide_empty || table_rows(table) == 0;
 }
 
 /* Every byte but UTF-8 continuation bytes starts a character. */
@@ -251,13 +285,19 @@ static void put_cell(struct buf *out, struct slice text, size_t width, bool righ
 static void put_row(struct buf *out, const struct table *table, size_t row,
                     const size_t *widths, bool right)
 {
-    for (size_t i = 0; i < table->columns; i++) { /* row 0 is the header */
+    size_t last = table->columns;
+    const char *gap = "";
+
+    while (last > 0 && !is_shown(table, last - 1))
+        last--;
+    for (size_t i = 0; i < last; i++) { /* row 0 is the header */
         struct slice text = row == 0 ? slice_of(table->names[i])
                                      : table_cell(table, (row - 1) * table->columns + i);
-        if (i > 0)
-            buf_puts(out, "  ");
-        put_cell(out, text, widths[i], table->numeric[i] && right,
-                 i + 1 == table->columns);
+        if (!is_shown(table, i))
+            continue;
+        buf_puts(out, gap);
+        put_cell(out, text, widths[i], table->numeric[i] && right, i + 1 == last);
+        gap = "  ";
     }
 }
 

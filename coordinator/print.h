@@ -31,13 +31,16 @@ void json_row(struct buf *out, const char *const *names, const struct cell *cell
 
 /* A table collects its rows and is written once, with each column as wide as its
  * widest cell (at most width_max characters; longer text ends in "…"). Numbers
- * stand to the right, reals have 4 significant digits, CELL_NONE is "-". */
+ * stand to the right (also "nan" and "inf" as text), reals have 4 significant
+ * digits, CELL_NONE is "-". */
 struct table;
 
 struct table *table_new(const char *const *names, size_t columns);
 void table_free(struct table **table);
 void table_add(struct table *table, const struct cell *cells);
 size_t table_rows(const struct table *table);
+/* Leave out the columns in which no row has anything. */
+void table_hide_empty(struct table *table);
 /* bold: the header in bold (a terminal). */
 void table_write(const struct table *table, size_t width_max, bool bold, struct buf *out);
 

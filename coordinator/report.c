@@ -28,7 +28,7 @@ static const char CURVES[] =
 enum { LABEL_MAX = 256 };
 
 struct curve {
-    char label[LABEL_MAX]; /* "random-labels, seed 0" */
+    char label[LABEL_MAX]; /* "random-labels, seed 0, path" */
     char grp[64], bn[16];
     int64_t job;
     double *alphas, *values;
@@ -46,9 +46,9 @@ static void curve_name(struct curve *curve, const struct query *query)
 {
     const char *point = query_text(query, 1, NULL);
 
-    snprintf(curve->label, sizeof curve->label, "%.60s%s%.120s, seed %" PRId64,
-             query_text(query, 0, NULL), point[0] ? ", " : "", point,
-             query_int(query, 2));
+    snprintf(curve->label, sizeof curve->label, "%.60s%s%.100s, seed %" PRId64 ", %.64s",
+             query_text(query, 0, NULL), point[0] ? ", " : "", point, query_int(query, 2),
+             query_text(query, 3, NULL));
     snprintf(curve->grp, sizeof curve->grp, "%s", query_text(query, 4, NULL));
     snprintf(curve->bn, sizeof curve->bn, "%s", query_text(query, 5, NULL));
     curve->job = query_int(query, 6);
@@ -72,6 +72,22 @@ static double curve_edge(const struct curve *curve, bool top)
     return edge;
 }
 
+/* "baseline, seed 0, path (bn interp, alpha -0.5 to 1.5)" */
+static void put_label(struct buf *out, const struct curve *curve, bool has_bn)
+{
+    double first = curve->alphas[0], last = curve->alphas[curve->count - 1];
+    bool usual = first == 0 && last == 1;
+
+    buf_puts(out, curve->label);
+    if (has_bn || !usual)
+        buf_puts(out, " (");
+    if (has_bn)
+        buf_printf(out, "bn %s%s", curve->bn, usual ? "" : ", ");
+    if (!usual)
+        buf_printf(out, "alpha %g to %g", first, last);
+    buf_puts(out, has_bn || !usual ? ")\n" : "\n");
+}
+
 static void put_curve(struct buf *out, const struct curve *curve, char *heading,
                       size_t heading_size)
 {
@@ -81,15 +97,14 @@ static void put_curve(struct buf *out, const struct curve *curve, char *heading,
     if (curve->count == 0)
         return;
     if (strcmp(curve->grp, "all") == 0) {
-        buf_printf(out, "%s%s%s%s\n", curve->label, has_bn ? " (bn " : "",
-                   has_bn ? curve->bn : "", has_bn ? ")" : "");
+        put_label(out, curve, has_bn);
         curve_draw(out, curve->alphas, curve->values, curve->count, isnan(low) ? 0 : low,
                    isnan(high) ? 1 : high, PLOT_COLUMNS, PLOT_ROWS, "  ");
         return;
     }
     if (strcmp(heading, curve->label) != 0) {
         snprintf(heading, heading_size, "%s", curve->label);
-        buf_printf(out, "%s\n", curve->label);
+        put_label(out, curve, false);
     }
     buf_printf(out, "  %-14s", curve->grp);
     if (has_bn)

@@ -94,3 +94,26 @@ says() {
     says 2 "expected 'list" artifact get 1 final -o ""
     [ -z "$(ls "$DIR" | grep part)" ]
 }
+
+@test "cli: a report tells probes apart, and a NaN from what does not apply" {
+    run_spiral
+    echo "$output"
+    [ "$status" -eq 1 ] # the diverged run has no state of epoch 2
+    run coord report
+    echo "$output"
+    grep -qE '^baseline +optimizer.lr=1000000.0 +0 +done \(diverged\) .* nan ' <<<"$output"
+    grep -qE '^baseline +optimizer.lr=0.1 +0 +late ' <<<"$output"
+    grep -qE '^baseline +optimizer.lr=1000000.0 +0 +whole .* nan .* no ' <<<"$output"
+    grep -qF 'seed 0, whole (alpha -0.5 to 1.5)' <<<"$output"
+    grep -qE "^baseline, optimizer.lr=0.1, seed 0, late$" <<<"$output"
+    grep -qF "ended without its state 'epoch:2'" <<<"$output"
+    [ "$(coord report --csv | sed -n 3p | cut -d , -f 4,5,11)" = done,diverged,nan ]
+}
+
+@test "cli: the failures of a job are told in every sweep that asks for it" {
+    run_spiral
+    sed -i 's/name = "spiral"$/name = "again"/' "$DIR/spiral.toml"
+    says 1 "5/6 done, 1 skipped" run "$DIR/spiral.toml"
+    says 0 "epoch:2" status again
+    coord status again --json | grep -q "epoch:2"
+}

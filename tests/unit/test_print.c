@@ -69,6 +69,27 @@ static void tables_align(void **state)
     table_free(&table); /* tolerates NULL */
 }
 
+static void columns_without_anything_can_be_left_out(void **state)
+{
+    (void)state;
+    struct table *table = table_new(NAMES, 3);
+    struct buf out = {0};
+    struct cell row[3] = {
+        {.type = CELL_TEXT, .text = ""},
+        {.type = CELL_TEXT, .text = "nan", .text_size = 3},
+        {.type = CELL_NONE},
+    };
+
+    table_add(table, row);
+    row[1] = (struct cell){.type = CELL_INT, .integer = 12345};
+    table_add(table, row);
+    table_hide_empty(table);
+    table_write(table, 60, false, &out);
+    assert_string_equal(out.data, "    n\n  nan\n12345\n");
+    buf_free(&out);
+    table_free(&table);
+}
+
 static void an_empty_table_has_its_header(void **state)
 {
     (void)state;
@@ -134,6 +155,7 @@ int main(void)
         cmocka_unit_test(csv_quotes_what_needs_it),
         cmocka_unit_test(json_rows_are_objects),
         cmocka_unit_test(tables_align),
+        cmocka_unit_test(columns_without_anything_can_be_left_out),
         cmocka_unit_test(an_empty_table_has_its_header),
         cmocka_unit_test(sparks_and_gaps),
         cmocka_unit_test(a_line_is_drawn_from_corner_to_corner),
