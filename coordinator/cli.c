@@ -30,6 +30,33 @@ char *cli_path(const struct cli *cli, const char *name, char *out, size_t size)
     return out;
 }
 
+void cli_quote(const char *text, struct buf *out)
+{
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyz0123456789"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-+.,:=@%/";
+
+    if (*text && text[strspn(text, PLAIN)] == '\0') {
+        buf_puts(out, text);
+        return;
+    }
+    buf_puts(out, "'");
+    for (; *text; text++) {
+        if (*text == '\'')
+            buf_puts(out, "'\\'"); /* ends the quotes; what follows begins them */
+        buf_add(out, text, 1);
+    }
+    buf_puts(out, "'");
+}
+
+void cli_dir_option(const struct cli *cli, struct buf *out)
+{
+    if (!cli->dir_named)
+        return;
+    buf_puts(out, "--dir ");
+    cli_quote(cli->dir, out);
+    buf_puts(out, " ");
+}
+
 int cli_make_dir(const struct cli *cli, struct error *err)
 {
     char path[sizeof cli->dir];

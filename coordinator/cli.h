@@ -8,6 +8,7 @@
  * People read stderr and tables; pipes read stdout.
  */
 
+#include "common/buf.h"
 #include "coordinator/store.h"
 
 #include <stdbool.h>
@@ -64,6 +65,12 @@ int cmd_worker(struct cli *cli, int argc, char **argv);
 
 /* DIR/NAME into out; returns out. Cut names are a bug (DIR is bounded). */
 char *cli_path(const struct cli *cli, const char *name, char *out, size_t size);
+
+/* Append text as a word of a shell's command line, quoted where it must be. */
+void cli_quote(const char *text, struct buf *out);
+
+/* "--dir DIR " for a command that is suggested, or "" where it finds DIR itself. */
+void cli_dir_option(const struct cli *cli, struct buf *out);
 
 /* Create the state directory and what leads to it. ERR_IO. */
 int cli_make_dir(const struct cli *cli, struct error *err);

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -69,6 +70,28 @@ static int check_grid(struct run *run, struct error *err)
     return 0;
 }
 
+/* "coord --dir DIR VERB FILE", to be typed. */
+static void put_command(const struct run *run, const char *verb, struct buf *out)
+{
+    buf_puts(out, "coord ");
+    cli_dir_option(run->cli, out);
+    buf_printf(out, "%s ", verb);
+    cli_quote(run->file, out);
+}
+
+/* A folder that is not there would be passed over for the system's. */
+static int check_data(const struct run *run, struct error *err)
+{
+    const char *environment = getenv("COORD_DATA");
+    const char *data = run->data ? run->data : environment ? environment : "";
+    struct stat st;
+
+    if (!*data || (stat(data, &st) == 0 && S_ISDIR(st.st_mode)))
+        return 0;
+    return err_set(err, ERR_INVALID, "%s: no such folder: %s",
+                   run->data ? "--data" : "$COORD_DATA", data);
+}
+
 static int check_alone(const struct run *run, struct error *err)
 {
     char path[PATH_MAX];
@@ -76,10 +99,13 @@ static int check_alone(const struct run *run, struct error *err)
 
     if (pid == 0)
         return 0;
-    return err_set(err, ERR_BUSY,
-                   "a coordinator (pid %ld) works in %s already: 'coord submit %s' "
-                   "hands it the grid",
-                   (long)pid, run->cli->dir, run->file);
+    struct buf command = {0};
+    put_command(run, "submit", &command);
+    err_set(err, ERR_BUSY,
+            "a coordinator (pid %ld) works in %s already: %s hands it the grid",
+            (long)pid, run->cli->dir, command.data ? command.data : "coord submit");
+    buf_free(&command);
+    return -1;
 }
 
 /* A socket's path is short by nature, a state directory's may not be: then the
@@ -216,17 +242,12 @@ static void say_died(const struct process *process)
     process_tail(process, TAIL_LINES);
 }
 
-static const char *dir_option(const struct run *run, char *out, size_t size)
-{
-    snprintf(out, size, run->cli->dir_named ? "--dir %s " : "", run->cli->dir);
-    return out;
-}
-
 static void say_next(const struct run *run, const char *sweep)
 {
-    char dir[PATH_MAX + 16];
+    struct buf dir = {0};
 
-    dir_option(run, dir, sizeof dir);
+    cli_dir_option(run->cli, &dir);
+    const char *option = dir.data ? dir.data : "";
     fprintf(stderr,
             "\n"
             "database  %s/coord.db\n"
@@ -235,8 +256,19 @@ static void say_next(const struct run *run, const char *sweep)
             "          coord %ssql \"SELECT * FROM summary WHERE sweep = '%s'\"\n"
             "          coord %sjobs %s\n"
             "          coord %sartifact list\n",
-            run->cli->dir, run->serve_log, run->worker_log, dir, sweep, dir, sweep, dir,
-            sweep, dir);
+            run->cli->dir, run->serve_log, run->worker_log, option, sweep, option, sweep,
+            option, sweep, option);
+    buf_free(&dir);
+}
+
+static void say_interrupted(const struct run *run)
+{
+    struct buf command = {0};
+
+    put_command(run, "run", &command);
+    fprintf(stderr, "coord run: interrupted; this goes on where it was: %s\n",
+            command.data ? command.data : "");
+    buf_free(&command);
 }
 
 /* Submit and wait. Returns an exit code; answer->name is "" before the sweep is
@@ -266,15 +298,13 @@ static int finish(struct run *run, int code, const struct submit_answer *answer)
 {
     bool serve_died = process_ended(&run->serve);
     bool worker_died = process_ended(&run->worker);
-    char dir[PATH_MAX + 16];
     struct error err = {0};
 
     if (run->interrupted)
         fprintf(stderr, "coord run: stopping\n");
     stop_both(run);
     if (run->interrupted) {
-        fprintf(stderr, "coord run: interrupted; 'coord %srun %s' goes on where it was\n",
-                dir_option(run, dir, sizeof dir), run->file);
+        say_interrupted(run);
         return EXIT_INTERRUPTED;
     }
     if (serve_died)
@@ -295,9 +325,9 @@ static int run_all(struct run *run)
     struct submit_answer answer = {0};
     struct error err = {0};
 
-    if (check_grid(run, &err) != 0 || cli_make_dir(run->cli, &err) != 0 ||
-        check_alone(run, &err) != 0 || place_socket(run, &err) != 0 ||
-        watch_signals(run, &err) != 0)
+    if (check_grid(run, &err) != 0 || check_data(run, &err) != 0 ||
+        cli_make_dir(run->cli, &err) != 0 || check_alone(run, &err) != 0 ||
+        place_socket(run, &err) != 0 || watch_signals(run, &err) != 0)
         return cli_fail(run->cli, &err);
     if (start_serve(run, &err) != 0 || start_worker(run, &err) != 0) {
         stop_both(run);

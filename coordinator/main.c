@@ -5,6 +5,7 @@
 #include "common/version.h"
 #include "coordinator/cli.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -158,18 +159,34 @@ static int take_globals(int argc, char **argv, struct cli *cli, struct globals *
     return kept;
 }
 
+/* Bytes of the directory's absolute path. */
+static size_t dir_size(const char *dir)
+{
+    char here[PATH_MAX];
+
+    if (dir[0] == '/' || !getcwd(here, sizeof here))
+        return strlen(dir);
+    return strlen(here) + 1 + strlen(dir);
+}
+
 static int set_dir(struct cli *cli, const char *named)
 {
-    /* Names below the directory need room in buffers of its size. */
-    const int length_max = (int)sizeof cli->dir - 128;
+    /* SQLite opens no path of more than 512 bytes, "/coord.db-journal" included. */
+    const size_t size_max = 480;
     int length =
         named ? snprintf(cli->dir, sizeof cli->dir, "%s", named) : default_dir(cli);
 
     cli->dir_named = named != NULL;
-    if (length > 0 && length <= length_max)
+    if (length <= 0) {
+        fprintf(stderr, "coord: name a state directory: --dir DIR\n");
+        return -1;
+    }
+    if ((size_t)length < sizeof cli->dir && dir_size(cli->dir) <= size_max)
         return 0;
-    fprintf(stderr, length > 0 ? "coord: the path of the state directory is too long\n"
-                               : "coord: name a state directory: --dir DIR\n");
+    fprintf(stderr,
+            "coord: the path of the state directory is too long: expected at most %zu"
+            " bytes\n",
+            size_max);
     return -1;
 }
 

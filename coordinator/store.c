@@ -103,6 +103,9 @@ static int open_file(struct store *store, bool writing, struct error *err)
     if (code != SQLITE_OK)
         return store_fail(store, code, "cannot open", err);
     sqlite3_extended_result_codes(store->db, 1);
+    /* A mistyped column in double quotes, as names with dots need, is an error
+     * and not a string. */
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_busy_timeout(store->db, BUSY_MS);
     return 0;
 }

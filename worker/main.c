@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* As coord's (coordinator/cli.h). */
@@ -145,6 +146,16 @@ static const struct {
 
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] };
 
+/* A folder that is not there would be passed over for the system's. */
+static int check_data(const char *dir)
+{
+    struct stat st;
+
+    if (!*dir || (stat(dir, &st) == 0 && S_ISDIR(st.st_mode)))
+        return 0;
+    return usage("--data (or $COORD_DATA): no such folder: %s", dir);
+}
+
 static int parse(int argc, char **argv, struct options *options)
 {
     struct option table[OPTION_COUNT + 1] = {0};
@@ -165,7 +176,7 @@ static int parse(int argc, char **argv, struct options *options)
         return usage("unexpected '%s'", argv[optind]);
     if (!options->setup.endpoint)
         return usage("--connect ENDPOINT is missing");
-    return 0;
+    return check_data(options->setup.data_dir);
 }
 
 /* ---- defaults ---------------------------------------------------------------------- */

@@ -117,3 +117,39 @@ says() {
     says 0 "epoch:2" status again
     coord status again --json | grep -q "epoch:2"
 }
+
+@test "cli: a mistyped name in double quotes is an error, not a string" {
+    run_spiral
+    says 2 "no such column" sql 'SELECT "optimizer.lrr" FROM runs_spiral'
+    says 0 "1e+06" sql 'SELECT "optimizer.lr" FROM runs_spiral'
+}
+
+@test "cli: a folder of data that is not there is not passed over" {
+    write_spiral
+    says 2 "--data: no such folder: /nonexistent" run "$DIR/spiral.toml" --data /nonexistent
+    COORD_DATA=/nonexistent says 2 "COORD_DATA" run "$DIR/spiral.toml"
+    run "$COORD_BIN/coord-worker" --connect tcp://127.0.0.1:1 --data /nonexistent
+    [ "$status" -eq 2 ]
+    [[ $output == *"no such folder: /nonexistent"* ]]
+}
+
+@test "cli: commands that are suggested can be typed, whatever the folder's name" {
+    write_spiral
+    mkdir "$DIR/it's a folder"
+    cp "$DIR/spiral.toml" "$DIR/it's a folder/my grid.toml"
+    cd "$DIR/it's a folder"
+    run coord --dir "./the state" run "my grid.toml"
+    echo "$output"
+    grep 'try next  coord --dir' <<<"$output" | sed "s|.*try next  coord|$COORD_BIN/coord|" \
+        >"$DIR/typed"
+    sh "$DIR/typed" | grep -q Runs
+}
+
+@test "cli: a state directory whose path is too long is refused in a sentence" {
+    write_spiral
+    long=$DIR/$(printf 'x%.0s' $(seq 200))/$(printf 'y%.0s' $(seq 200))
+    run coord --dir "$long" run "$DIR/spiral.toml"
+    [ -s "$long/coord.db" ] # longer than a socket's path may be
+    says 2 "too long: expected at most 480 bytes" --dir "$long/$(printf 'z%.0s' $(seq 90))" \
+        run "$DIR/spiral.toml"
+}
