@@ -365,8 +365,10 @@ void core_gone(struct core *core, const struct wire_peer *peer)
 {
     struct worker *worker = roster_by_peer(core->roster, peer);
 
+    /* It stays known by this peer: what it said last, its BYE say, may be still
+     * on the way. */
     if (worker)
-        roster_disconnect(worker);
+        worker->credit = 0;
 }
 
 void core_malformed(struct core *core, const struct wire_peer *from, const char *text)

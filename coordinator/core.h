@@ -77,7 +77,8 @@ void core_turn(struct core *core, int64_t now_ms, int64_t wall_ms);
  * leases that ran out, hands out jobs, commits, sends. */
 void core_settle(struct core *core, bool drained);
 
-/* A message could not be delivered: the connection is gone. */
+/* A message could not be delivered: the connection is gone, and no job is
+ * assigned over it. */
 void core_gone(struct core *core, const struct wire_peer *peer);
 
 /* Something that was not a message, or not one for a coordinator, arrived. */

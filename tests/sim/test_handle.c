@@ -525,6 +525,24 @@ static void a_lost_connection_gets_no_more_jobs(void **state)
     take(ck, 2);
 }
 
+/* A worker that leaves closes its end at once: the PONG to the beat before its
+ * BYE finds nobody. */
+static void a_bye_counts_when_its_connection_is_gone(void **state)
+{
+    struct ck *ck = *state;
+
+    submit(ck);
+    join(ck, 1, ALPHA);
+    struct msg_running job = take(ck, 1);
+    ck->gone = 1;
+    ck_say(ck, 1, ck_beat(0, &job, 1));
+    ck_say(ck, 1, (struct msg){.kind = MSG_BYE, .bye = {slice_of("drained")}});
+    assert_state(ck, job.job, JOB_READY);
+    assert_string_equal(
+        kit_text(ck->kit.store, "SELECT state FROM worker WHERE uuid = '" ALPHA "'"),
+        "left");
+}
+
 #define CORE_TEST(test) cmocka_unit_test_setup_teardown(test, ck_setup, ck_teardown)
 
 int main(void)
@@ -550,6 +568,7 @@ int main(void)
         CORE_TEST(a_full_disk_says_nothing_and_loses_nothing),
         CORE_TEST(stopping_hands_out_nothing_but_takes_results),
         CORE_TEST(a_lost_connection_gets_no_more_jobs),
+        CORE_TEST(a_bye_counts_when_its_connection_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
