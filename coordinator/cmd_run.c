@@ -220,11 +220,12 @@ static void stop(struct process *process)
 }
 
 /* The worker first, so that the coordinator hears it leave. One signal lets it
- * finish; the second of another kind, for equal ones melt into one, stops it. */
+ * finish; the second of another kind, for equal ones melt into one, stops it:
+ * also when nobody is left to take its results. */
 static void stop_both(struct run *run)
 {
     process_signal(&run->worker, SIGTERM);
-    if (run->interrupted)
+    if (run->interrupted || process_ended(&run->serve))
         process_signal(&run->worker, SIGINT);
     stop(&run->worker);
     process_signal(&run->serve, SIGTERM);

@@ -84,6 +84,8 @@ nobody_left() {
     finish_run
     [ "$CODE" = 1 ]
     grep -q 'the coordinator was killed by signal 9' "$DIR/run.log"
+    # The worker does not wait for somebody who takes its results.
+    [ "$(grep -c 'does not end' "$DIR/run.log")" = 0 ]
     nobody_left
 }
 
