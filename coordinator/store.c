@@ -274,10 +274,26 @@ int store_begin(struct store *store, struct error *err)
     return stmt_run(store, STMT_BEGIN, NULL, 0, err);
 }
 
+/* A deleted file takes commits as before, and the next coordinator sees none. */
+static int check_there(struct store *store, struct error *err)
+{
+    int moved = 0;
+
+    if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) !=
+            SQLITE_OK ||
+        !moved)
+        return 0;
+    return err_set(err, ERR_IO,
+                   "%s was deleted or replaced; nothing is written until it is back",
+                   store->path);
+}
+
 int store_commit(struct store *store, struct error *err)
 {
     if (!store_in_batch(store))
         return 0;
+    if (check_there(store, err) != 0)
+        return -1;
     stmt_reset_all(store);
     if (count_flush(store, err) != 0)
         return -1;

@@ -351,6 +351,33 @@ static void test_workers(void **state)
     kit_close(&kit);
 }
 
+/* Nothing is acknowledged that only a nameless file holds. */
+static void test_a_deleted_file_takes_nothing(void **state)
+{
+    struct kit kit;
+    char aside[128];
+    struct error why;
+    int64_t worker;
+
+    (void)state;
+    kit_open(&kit);
+    MUST(store_commit(kit.store, err) == 0);
+    snprintf(aside, sizeof aside, "%s-aside", kit.path);
+    assert_int_equal(rename(kit.path, aside), 0);
+    MUST(store_begin(kit.store, err) == 0);
+    kit_worker(&kit, "00000000000000000000000000000002", &worker);
+    assert_int_equal(store_commit(kit.store, &why), -1);
+    assert_int_equal(why.code, ERR_IO);
+    assert_non_null(strstr(why.text, "deleted"));
+    store_rollback(kit.store);
+    assert_int_equal(rename(aside, kit.path), 0);
+    MUST(store_begin(kit.store, err) == 0);
+    kit_worker(&kit, "00000000000000000000000000000002", &worker);
+    MUST(store_commit(kit.store, err) == 0);
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM worker"), 2);
+    kit_close(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_checkpoint),
         cmocka_unit_test(test_kill_loses_only_the_batch),
         cmocka_unit_test(test_workers),
+        cmocka_unit_test(test_a_deleted_file_takes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
