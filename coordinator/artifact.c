@@ -289,7 +289,7 @@ int artifact_put(struct artifact_store *store, const char *hash, uint64_t size,
                        "artifact %s was begun with %" PRIu64 " bytes, not %" PRIu64, hash,
                        partial->size, size);
     if (offset > partial->held)
-        return err_set(err, ERR_INVALID,
+        return err_set(err, ERR_NOT_FOUND,
                        "artifact %s is held up to %" PRIu64 ", not %" PRIu64, hash,
                        partial->held, offset);
     if (offset > size || data.size > size - offset)

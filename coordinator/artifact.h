@@ -32,10 +32,11 @@ bool artifact_has(struct artifact_store *store, const char *hash, uint64_t *ret_
  * the next piece wanted, `size` when the artifact is whole. A piece of bytes
  * that are held already is dropped and is no error.
  *
- * -1, and *ret_held is where to go on from: ERR_INVALID for a piece beyond the
- * bytes held, a size that differs from the one begun, or a whole whose hash is
- * not its name (then nothing is held any more); ERR_IO when writing failed, as
- * on a full disk (then what was held before is still held). */
+ * -1, and *ret_held is where to go on from: ERR_NOT_FOUND for a piece beyond the
+ * bytes held (one before it is missing); ERR_INVALID for a size that differs from
+ * the one begun, or a whole whose hash is not its name (then nothing is held any
+ * more); ERR_IO when writing failed, as on a full disk (then what was held before
+ * is still held). */
 int artifact_put(struct artifact_store *store, const char *hash, uint64_t size,
                  uint64_t offset, struct slice data, uint64_t *ret_held,
                  struct error *err);

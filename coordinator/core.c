@@ -134,12 +134,25 @@ void core_fail(struct core *core, const struct error *err)
                   "the database failed, no job is handed out until it works: %s",
                   err->text);
     core->stalled = true;
+    core->failed_ms = core->now_ms;
     store_rollback(core->setup.store);
     if (load(core, &again) != 0)
         forget(core); /* core_turn tries again */
 }
 
 /* ---- life ------------------------------------------------------------------ */
+
+/* Everybody has one lease to come back. */
+static void resume(struct core *core)
+{
+    core_note(core, LOG_WARN, "the database works again");
+    core->stalled = false;
+    for (size_t i = 0; i < roster_count(core->roster); i++) {
+        struct worker *worker = roster_at(core->roster, i);
+        worker->seen_ms = core->now_ms;
+        lease_renew(&worker->leases, core_deadline(core));
+    }
+}
 
 static int sink_commit(void *user, struct error *err)
 {
@@ -150,8 +163,7 @@ static int sink_commit(void *user, struct error *err)
     if (store_commit(core->setup.store, err) != 0)
         return -1;
     if (core->stalled)
-        core_note(core, LOG_WARN, "the database works again");
-    core->stalled = false;
+        resume(core);
     return 0;
 }
 
@@ -264,7 +276,8 @@ static int expire_worker(struct core *core, struct worker *worker, struct error 
  * only when none waits; but not later than one lease after they should. */
 static int expire(struct core *core, bool drained, struct error *err)
 {
-    if (!drained && core->now_ms - core->drained_ms < core->setup.lease_ms)
+    if (core->stalled ||
+        (!drained && core->now_ms - core->drained_ms < core->setup.lease_ms))
         return 0;
     core->drained_ms = core->now_ms;
     for (size_t i = roster_count(core->roster); i-- > 0;)

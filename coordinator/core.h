@@ -14,7 +14,8 @@
  * memory, read jobs from the database, and ask whoever speaks to say HELLO
  * again. It follows every failure of the database, so a full disk leaves
  * memory and database in agreement, and the workers send again what was not
- * acknowledged. Until a COMMIT has worked, no job is handed out.
+ * acknowledged. Until a COMMIT has worked, no job is handed out and no lease ends:
+ * a worker that is not heard is not to blame, and has results that wait.
  *
  * It reads no clock and logs nothing itself.
  */
@@ -58,6 +59,7 @@ struct core {
     int64_t drained_ms; /* when no message was waiting, last */
     bool loaded;        /* memory agrees with the database */
     bool stalled;       /* the last COMMIT failed: hand out nothing */
+    int64_t failed_ms;  /* when it did */
     bool stopping;      /* hand out nothing any more */
     uint64_t malformed; /* messages dropped */
     struct wire_peer bad_peers[CORE_BAD_PEERS];

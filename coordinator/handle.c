@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* While the database fails, how often it is tried. */
+enum { STALL_RETRY_MS = 1000 };
+
 struct call {
     const struct wire_peer *from;
     struct worker *worker; /* NULL: this connection has not said HELLO */
@@ -90,6 +93,16 @@ static int take_list(struct core *core, const struct call *call,
     return (int)lease_listed(leases, running, count, core_deadline(core));
 }
 
+static void hello_failed(struct core *core, const struct call *call,
+                         const struct error *why)
+{
+    struct error busy;
+
+    (void)why; /* was logged; it may name our files */
+    err_set(&busy, ERR_BUSY, "the coordinator cannot write its database now");
+    (void)answer_error(core, call, (struct slice){0}, &busy, NULL);
+}
+
 static int on_hello(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_hello *hello = &call->msg->hello;
@@ -99,6 +112,10 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
 
     if (!version_fits(core, call, hello->version, (struct slice){0}))
         return 0;
+    if (core->stalled && core->now_ms - core->failed_ms < STALL_RETRY_MS) {
+        hello_failed(core, call, NULL);
+        return 0;
+    }
     text_of_hash(hello->worker, uuid);
     bool is_new = !roster_by_uuid(core->roster, uuid);
     if (is_new && roster_count(core->roster) == ROSTER_MAX) {
@@ -131,7 +148,11 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
                                       .worker = row,
                                       .beat_ms = core->setup.beat_ms,
                                       .lease_ms = core->setup.lease_ms}};
-    return hold(core, call, welcome, err);
+    if (hold(core, call, welcome, err) != 0)
+        return -1;
+    /* Known to be in doubt, the COMMIT is not left to the end of the turn, where
+     * nobody is told of its failure. */
+    return core->stalled ? commit_flush(core->commit, err) : 0;
 }
 
 /* The credit counts what the worker knew when it spoke: assignments still under
@@ -240,6 +261,10 @@ static int on_put(struct core *core, const struct call *call, struct error *err)
                                    .text = slice_of(why.text)}};
     if (rc != 0)
         core_note(core, LOG_WARN, "%s", why.text);
+    /* Our own trouble, a full disk say, is not the state's: without an answer
+     * the worker keeps it and asks again. */
+    if (rc != 0 && why.code != ERR_INVALID)
+        return 0;
     if (!reply.put_ok.complete)
         return answer(core, call, reply, err);
     if (!store_artifact_has(core->setup.store, hash) &&
@@ -332,7 +357,7 @@ static const struct handler {
     /* After recovery from run's failure: tell the peer, if that helps. */
     void (*failed)(struct core *core, const struct call *call, const struct error *why);
 } HANDLERS[] = {
-    [MSG_HELLO] = {on_hello, false, NULL},
+    [MSG_HELLO] = {on_hello, false, hello_failed},
     [MSG_BEAT] = {on_beat, true, NULL},
     [MSG_RESULT] = {on_result, true, result_failed},
     [MSG_PUT] = {on_put, true, NULL},

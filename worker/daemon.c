@@ -50,6 +50,7 @@ struct daemon {
     int64_t blocked_ms; /* nothing is sent before */
     int64_t now_ms;     /* of this turn */
     struct error fatal; /* why to give up; ERR_NONE: go on */
+    struct error said;  /* the ERROR that was logged last, since WELCOME */
 };
 
 /* ---- sending ------------------------------------------------------------------ */
@@ -175,6 +176,7 @@ static void on_welcome(struct daemon *d, const struct msg *msg)
         log_line(LOG_ERROR, "worker", "%s", err.text);
         return;
     }
+    d->said = (struct error){0};
     outbox_reset(d->outbox);
     fetch_reset(d->fetch);
     log_line(LOG_INFO, "worker",
@@ -270,7 +272,11 @@ static void on_error(struct daemon *d, const struct msg *msg)
             (int)text.size, text.size ? text.data : "");
     if (err.code == ERR_REFUSED)
         d->fatal = err;
-    log_line(LOG_ERROR, "worker", "%s", err.text);
+    if (err.code == ERR_BUSY)
+        session_later(&d->session, d->now_ms);
+    if (strcmp(d->said.text, err.text) != 0)
+        log_line(LOG_ERROR, "worker", "%s", err.text);
+    d->said = err;
 }
 
 static void (*const HANDLERS[])(struct daemon *, const struct msg *) = {

@@ -114,6 +114,18 @@ void session_who(struct session *session, int64_t now_ms)
     session->next_ms = later(now_ms, session->sent_ms + RETRY_MS);
 }
 
+void session_later(struct session *session, int64_t now_ms)
+{
+    int64_t wait_ms = session->beat_ms > 0 ? session->beat_ms : BACKOFF_MIN_MS;
+
+    if (session->state != SESSION_GREETING)
+        return;
+    session->backoff_ms = BACKOFF_MIN_MS;
+    session->next_ms = now_ms + wait_ms;
+    session->give_up_ms = session->next_ms + session->backoff_ms +
+                          jitter_below(session, session->backoff_ms / 2);
+}
+
 void session_beat_soon(struct session *session, int64_t now_ms)
 {
     if (session->state != SESSION_UP)

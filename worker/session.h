@@ -71,6 +71,10 @@ int session_welcome(struct session *session, const struct msg_welcome *welcome,
 /* WHO arrived: the coordinator does not know this connection. */
 void session_who(struct session *session, int64_t now_ms);
 
+/* The coordinator is there and cannot take us now: HELLO again after a beat, since
+ * a longer wait would be missed when it can. */
+void session_later(struct session *session, int64_t now_ms);
+
 /* Something that a BEAT tells has changed: send one now. */
 void session_beat_soon(struct session *session, int64_t now_ms);
 

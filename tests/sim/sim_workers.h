@@ -80,6 +80,10 @@ static inline void actor_hears(struct sim *sim, struct actor *actor,
             session_welcome(&actor->session, &msg->welcome, sim->now_ms, &err), 0);
         outbox_reset(actor->outbox);
         break;
+    case MSG_ERROR:
+        assert_int_equal(msg->error.code, ERR_BUSY);
+        session_later(&actor->session, sim->now_ms);
+        break;
     case MSG_WHO:
         session_who(&actor->session, sim->now_ms);
         break;

@@ -279,10 +279,8 @@ static void a_result_waits_for_its_states(void **state)
     expect_ack(ck, 1, VERDICT_MISSING);
     assert_state(ck, job.job, JOB_RUNNING);
 
-    ck_say(ck, 1, put(bytes, sizeof bytes, 50, hash));
-    const struct msg_put_ok early = ck_expect(ck, 1, MSG_PUT_OK)->put_ok;
-    assert_int_equal(early.offset, 0);
-    assert_true(early.text.size > 0);
+    ck_say(ck, 1, put(bytes, sizeof bytes, 50, hash)); /* the one before is lost */
+    ck_silent(ck, 1);
     ck_say(ck, 1, put(bytes, sizeof bytes, 0, hash));
     const struct msg_put_ok whole = ck_expect(ck, 1, MSG_PUT_OK)->put_ok;
     assert_int_equal(whole.offset, sizeof bytes);
@@ -483,16 +481,42 @@ static void a_full_disk_says_nothing_and_loses_nothing(void **state)
     beat(ck, 1, &job, 1);
     ck_expect(ck, 1, MSG_WHO);
     ck->now_ms += 100;
+    ck_say(ck, 1, ck_hello(ALPHA, &job, 1)); /* so soon it is not even tried */
+    assert_int_equal(ck_expect(ck, 1, MSG_ERROR)->error.code, ERR_BUSY);
+    ck->now_ms += 1000;
     ck_say(ck, 1, ck_hello(ALPHA, &job, 1)); /* cannot be written either */
-    ck_silent(ck, 1);
+    assert_int_equal(ck_expect(ck, 1, MSG_ERROR)->error.code, ERR_BUSY);
     assert_true(ck->core->stalled);
+    /* However long it lasts, the attempt stays the worker's. */
+    ck_pass(ck, 10 * CK_LEASE_MS);
+    assert_state(ck, job.job, JOB_RUNNING);
     ck_disk_full(false);
+    ck_turn(ck);
+    assert_state(ck, job.job, JOB_RUNNING);
     ck_say(ck, 1, ck_hello(ALPHA, &job, 1));
     ck_expect(ck, 1, MSG_WELCOME);
     assert_false(ck->core->stalled);
     send_result(ck, 1, job);
     expect_ack(ck, 1, VERDICT_ACCEPTED);
     assert_int_equal(take(ck, 1).job, 2);
+}
+
+/* A refusal would make a failure of a job whose state is sound. */
+static void a_state_that_finds_no_room_is_not_refused(void **state)
+{
+    struct ck *ck = *state;
+    char hash[HASH_TEXT], bytes[10000] = "a state";
+
+    hash_bytes(bytes, sizeof bytes, hash);
+    join(ck, 1, ALPHA);
+    ck_disk_full(true);
+    ck_say(ck, 1, put(bytes, sizeof bytes, 0, hash));
+    ck_silent(ck, 1);
+    ck_say(ck, 1, put(bytes, sizeof bytes, 5000, hash));
+    ck_silent(ck, 1);
+    ck_disk_full(false);
+    ck_say(ck, 1, put(bytes, sizeof bytes, 0, hash));
+    assert_true(ck_expect(ck, 1, MSG_PUT_OK)->put_ok.complete);
 }
 
 static void stopping_hands_out_nothing_but_takes_results(void **state)
@@ -566,6 +590,7 @@ int main(void)
         CORE_TEST(a_restart_adopts_what_runs),
         CORE_TEST(an_absent_coordinator_blames_nobody),
         CORE_TEST(a_full_disk_says_nothing_and_loses_nothing),
+        CORE_TEST(a_state_that_finds_no_room_is_not_refused),
         CORE_TEST(stopping_hands_out_nothing_but_takes_results),
         CORE_TEST(a_lost_connection_gets_no_more_jobs),
         CORE_TEST(a_bye_counts_when_its_connection_is_gone),

@@ -130,7 +130,7 @@ static void a_gap_is_refused(void **state)
     assert_int_equal(artifact_put(room->store, room->hash, SIZE, 2 * PIECE,
                                   piece(room, 2 * PIECE), &held, &err),
                      -1);
-    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_int_equal(held, PIECE);
     put_rest(room, held);
     assert_whole(room);

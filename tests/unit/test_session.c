@@ -114,6 +114,27 @@ static void test_busy_is_tried_again(void **state)
     assert_int_equal(session_next(&session, 100), SESSION_HELLO);
 }
 
+/* Waiting longer each time, it would miss the lease that a coordinator gives when
+ * it can write again. */
+static void test_later_is_a_beat_later_every_time(void **state)
+{
+    (void)state;
+    struct session session = up();
+
+    session_heard(&session, 500);
+    session_who(&session, 500);
+    assert_int_equal(session_next(&session, 500), SESSION_HELLO);
+    session_sent(&session, 500);
+    for (int64_t now = 500; now < 60000; now += 1000) {
+        session_heard(&session, now);
+        session_later(&session, now);
+        assert_int_equal(session_next(&session, now + 999), SESSION_WAIT);
+        assert_int_equal(session_next(&session, now + 1000), SESSION_HELLO);
+        session_sent(&session, now + 1000);
+    }
+    assert_int_equal(session_next(&session, 70000), SESSION_CONNECT);
+}
+
 static void test_who_is_answered_but_not_in_a_loop(void **state)
 {
     (void)state;
@@ -176,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_backoff_doubles_with_jitter),
         cmocka_unit_test(test_two_seeds_do_not_come_back_together),
         cmocka_unit_test(test_busy_is_tried_again),
+        cmocka_unit_test(test_later_is_a_beat_later_every_time),
         cmocka_unit_test(test_who_is_answered_but_not_in_a_loop),
         cmocka_unit_test(test_news_makes_a_beat),
         cmocka_unit_test(test_bad_welcomes),
