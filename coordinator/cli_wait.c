@@ -12,6 +12,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 /* Often enough for a bar that moves, seldom enough to cost nothing. */
 enum { POLL_MS = 200, LINE_MS = 10000, BAR_COLUMNS = 24 };
@@ -80,24 +82,37 @@ struct watch {
     int64_t shown; /* jobs ended when the last line was written */
 };
 
+static size_t terminal_width(void)
+{
+    enum { USUAL = 80 };
+    struct winsize size;
+
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
+                                                                           : USUAL;
+}
+
 static void show(struct watch *watch, const struct counts *now,
                  const struct counts *first, bool last)
 {
     int64_t now_ms = clock_mono_ms();
-    struct buf out = {0};
+    struct buf text = {0}, out = {0};
+    bool terminal = watch->cli->terminal;
 
-    if (watch->cli->terminal) {
-        buf_puts(&out, "\r\033[K");
-        bar_draw(&out, now->total ? (double)now->ended / (double)now->total : 1,
-                 BAR_COLUMNS);
-        buf_puts(&out, " ");
-    } else if (!last && (now_ms < watch->line_ms || now->ended == watch->shown)) {
+    if (!terminal && !last && (now_ms < watch->line_ms || now->ended == watch->shown))
         return;
+    describe(now, first, (double)(now_ms - watch->start_ms) / 1000, &text);
+    const char *line = text.data ? text.data : "";
+    if (terminal) {
+        buf_puts(&out, "\r\033[K");
+        bar_line(&out, now->total ? (double)now->ended / (double)now->total : 1,
+                 BAR_COLUMNS, line, terminal_width());
+    } else {
+        buf_puts(&out, line);
     }
-    describe(now, first, (double)(now_ms - watch->start_ms) / 1000, &out);
-    buf_puts(&out, watch->cli->terminal && !last ? "" : "\n");
+    buf_puts(&out, terminal && !last ? "" : "\n");
     fwrite(out.data, 1, out.size, stderr);
     fflush(stderr);
+    buf_free(&text);
     buf_free(&out);
     watch->line_ms = now_ms + LINE_MS;
     watch->shown = now->ended;

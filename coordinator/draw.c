@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A braille character is U+2800 plus one bit per dot, in this order within its
  * two columns and four rows (Unicode 15, chapter 21.1). */
@@ -152,4 +153,19 @@ void bar_draw(struct buf *out, double share, size_t columns)
         char utf8[3] = {(char)0xE2, (char)0x96, (char)(0x90 - (here < 8 ? here : 8))};
         buf_add(out, utf8, sizeof utf8);
     }
+}
+
+void bar_line(struct buf *out, double share, size_t columns, const char *text,
+              size_t width)
+{
+    enum { BAR_MIN = 4 };
+    size_t room = width > 1 ? width - 1 : 0; /* the last column may wrap */
+    size_t size = strlen(text);
+    size_t left = room > size + 1 ? room - size - 1 : 0;
+
+    if (left >= BAR_MIN) {
+        bar_draw(out, share, left < columns ? left : columns);
+        buf_puts(out, " ");
+    }
+    buf_add(out, text, size < room ? size : room);
 }

@@ -23,4 +23,10 @@ void curve_spark(struct buf *out, const double *values, size_t count);
  * [0,1]. */
 void bar_draw(struct buf *out, double share, size_t columns);
 
+/* A bar of at most `columns` cells and an ASCII text after it, on one line of a
+ * terminal that is `width` wide: the bar gets shorter, then the text is cut, for a
+ * line that wraps cannot be drawn over. */
+void bar_line(struct buf *out, double share, size_t columns, const char *text,
+              size_t width);
+
 #endif

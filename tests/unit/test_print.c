@@ -149,6 +149,35 @@ static void bars_fill(void **state)
     buf_free(&out);
 }
 
+/* What wraps cannot be drawn over. */
+static void a_bar_and_its_text_fit_the_terminal(void **state)
+{
+    static const struct {
+        size_t width;
+        const char *line;
+    } CASES[] = {
+        {80, "████···· 12/24 done"},
+        {20, "████···· 12/24 done"},
+        {16, "██·· 12/24 done"},
+        {15, "12/24 done"},
+        {11, "12/24 done"},
+        {8, "12/24 d"},
+        {1, NULL},
+        {0, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct buf out = {0};
+        bar_line(&out, 0.5, 8, "12/24 done", CASES[i].width);
+        if (CASES[i].line)
+            assert_string_equal(out.data, CASES[i].line);
+        else
+            assert_int_equal(out.size, 0);
+        buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +190,7 @@ int main(void)
         cmocka_unit_test(a_line_is_drawn_from_corner_to_corner),
         cmocka_unit_test(points_that_are_not_finite_are_crosses),
         cmocka_unit_test(bars_fill),
+        cmocka_unit_test(a_bar_and_its_text_fit_the_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
