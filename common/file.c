@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static int write_all(int fd, const char *data, size_t size)
@@ -103,4 +104,14 @@ int file_read(const char *path, size_t max, struct buf *out, struct error *err)
         out->data[out->size] = '\0';
     close(fd);
     return rc;
+}
+
+void file_raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }

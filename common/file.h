@@ -18,4 +18,7 @@ int file_write(const char *path, const void *data, size_t size, struct error *er
  * missing (ERR_NOT_FOUND) or cannot be read (ERR_IO). out is then as it was. */
 int file_read(const char *path, size_t max, struct buf *out, struct error *err);
 
+/* Let this process have as many files open as the system gives it. */
+void file_raise_limit(void);
+
 #endif

@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -76,17 +75,6 @@ static char *path_of(const struct serve *serve, const char *name, char out[PATH_
     return out;
 }
 
-/* One descriptor per worker: take as many as the system gives. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int open_signals(struct serve *serve, struct error *err)
 {
     sigset_t mask;
@@ -133,7 +121,7 @@ static int open_parts(struct serve *serve, struct error *err)
 {
     char path[PATH_MAX];
 
-    raise_file_limit();
+    file_raise_limit(); /* one descriptor per worker */
     serve->lock_fd = lock_take(path_of(serve, "lock", path), err);
     if (serve->lock_fd < 0)
         return -1;

@@ -3,6 +3,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/hash.h"
 #include "common/log.h"
 #include "proto/limits.h"
@@ -443,6 +444,9 @@ static int open_parts(struct daemon *d, struct error *err)
 {
     const struct daemon_setup *setup = d->setup;
 
+    /* One descriptor per state that waits for its delivery, thousands when the
+     * coordinator is away. */
+    file_raise_limit();
     if (open_signals(d, err) != 0 ||
         !(d->cache = cache_open(setup->cache_dir, setup->cache_size_max, err)) ||
         !(d->scratch = scratch_open(setup->cache_dir, err)) ||
