@@ -26,7 +26,7 @@ struct item {
     enum fetch_state state;
     unsigned users;
     unsigned tries;
-    char why[512]; /* when FETCH_FAILED; = struct error's */
+    struct error why; /* when FETCH_FAILED */
 };
 
 /* The download under way: always the first pending item's. */
@@ -173,14 +173,14 @@ enum fetch_state fetch_state_of(const struct fetch *fetch, const char *hash,
         err_set(err, ERR_NOT_FOUND, "state %s was not asked for", hash);
         return FETCH_FAILED;
     }
-    if (item->state == FETCH_FAILED)
-        err_set(err, ERR_DATA, "%s", item->why);
+    if (item->state == FETCH_FAILED && err)
+        *err = item->why;
     return item->state;
 }
 
 static void fail(struct fetch *fetch, struct item *item, const struct error *err)
 {
-    snprintf(item->why, sizeof item->why, "%s", err->text);
+    item->why = *err;
     item->state = FETCH_FAILED;
     abandon(fetch);
 }

@@ -30,8 +30,8 @@ void fetch_free(struct fetch **fetch);
 int fetch_want(struct fetch *fetch, const char *hash, struct error *err);
 void fetch_drop(struct fetch *fetch, const char *hash);
 
-/* How it stands; when FETCH_FAILED, err (if not NULL) says why. A state that
- * nobody wants is FETCH_FAILED. */
+/* How it stands; when FETCH_FAILED, err (if not NULL) says why: ERR_DATA, ERR_IO,
+ * ERR_NO_MEMORY. A state that nobody wants is FETCH_FAILED (ERR_NOT_FOUND). */
 enum fetch_state fetch_state_of(const struct fetch *fetch, const char *hash,
                                 struct error *err);
 

@@ -30,8 +30,15 @@ struct hand {
     struct held **jobs; /* in order of arrival */
     size_t count, room;
     size_t running;
-    double mean_s; /* of recent trials' durations; < 0: none yet */
+    double mean_s;      /* of recent trials' durations; < 0: none yet */
+    int64_t trouble_ms; /* no credit before this; 0: all is well */
 };
+
+/* A machine that cannot start a trial or write a state (no room on the disk, no
+ * descriptors) fails jobs as fast as it gets them. So that it does not eat a whole
+ * sweep, it takes none for a while, and its failures are the worker's, not the
+ * jobs': others try them. */
+enum { TROUBLE_MS = 30 * 1000 };
 
 /* Below this mean duration the next jobs are asked for before slots are free.
  * Longer ones are not: while they waited here, another worker could run them. */
@@ -145,17 +152,35 @@ static void deliver(struct hand *hand, const struct msg_result *result, int64_t 
     (void)outbox_add(hand->setup.outbox, &failure, now_ms, NULL);
 }
 
-/* A job that ends here before its trial began. */
+/* Whether an error says something about this machine, not about the job. */
+static bool is_trouble(const struct error *err)
+{
+    return err->code == ERR_IO || err->code == ERR_NO_MEMORY;
+}
+
+static void note_trouble(struct hand *hand, int64_t now_ms)
+{
+    if (hand->trouble_ms == 0)
+        log_line(LOG_ERROR, "worker", "jobs cannot run here: taking none for %d s",
+                 TROUBLE_MS / 1000);
+    hand->trouble_ms = now_ms + TROUBLE_MS;
+}
+
+/* A job that ends here, for another reason than its trial's. */
 static void deliver_failure(struct hand *hand, const struct msg_job *job,
                             enum job_cause cause, const struct error *err, int64_t now_ms)
 {
+    if (is_trouble(err)) {
+        cause = CAUSE_WORKER_LOST;
+        note_trouble(hand, now_ms);
+    }
     struct msg_result result = {.job = job->job,
                                 .attempt = job->attempt,
                                 .outcome = OUTCOME_FAILED,
                                 .cause = slice_of(job_cause_name(cause)),
                                 .message = slice_of(err->text)};
 
-    log_line(LOG_WARN, "worker", "job=%" PRId64 " attempt=%" PRIu32 " cannot start: %s",
+    log_line(LOG_WARN, "worker", "job=%" PRId64 " attempt=%" PRIu32 " failed: %s",
              job->job, job->attempt, err->text);
     deliver(hand, &result, now_ms);
 }
@@ -368,6 +393,8 @@ static void end_trial(struct hand *hand, size_t i, int64_t now_ms)
         deliver_failure(hand, job_of(held), CAUSE_EXIT, &err, now_ms);
     } else {
         note_end(hand, result);
+        if (slice_is(result->cause, job_cause_name(CAUSE_WORKER_LOST)))
+            note_trouble(hand, now_ms);
         deliver(hand, result, now_ms);
     }
     remove_at(hand, i);
@@ -375,8 +402,10 @@ static void end_trial(struct hand *hand, size_t i, int64_t now_ms)
 
 bool hand_turn(struct hand *hand, int64_t now_ms)
 {
-    bool changed = false;
+    bool changed = hand->trouble_ms != 0 && now_ms >= hand->trouble_ms;
 
+    if (changed)
+        hand->trouble_ms = 0; /* perhaps it has passed: try */
     for (size_t i = 0; i < hand->count;) {
         if (!hand->jobs[i]->slot || !slot_turn(hand->jobs[i]->slot, now_ms)) {
             i++;
@@ -397,7 +426,7 @@ bool hand_turn(struct hand *hand, int64_t now_ms)
 
 int64_t hand_deadline(const struct hand *hand)
 {
-    int64_t deadline = INT64_MAX;
+    int64_t deadline = hand->trouble_ms != 0 ? hand->trouble_ms : INT64_MAX;
 
     for (size_t i = 0; i < hand->count; i++) {
         if (!hand->jobs[i]->slot)
@@ -433,7 +462,7 @@ uint32_t hand_credit(const struct hand *hand)
     size_t credit = hand->count < wanted ? wanted - hand->count : 0;
 
     /* Results that are not taken from us must not pile up without end. */
-    if (listed >= PROTO_RUNNING_MAX)
+    if (listed >= PROTO_RUNNING_MAX || hand->trouble_ms != 0)
         return 0;
     if (credit > PROTO_RUNNING_MAX - listed)
         credit = PROTO_RUNNING_MAX - listed;

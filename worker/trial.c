@@ -95,7 +95,10 @@ static void fill_failure(struct msg_result *result, const struct error *err)
 {
     /* A sentence of the program about its input, or about the data: the first
      * says what to change in the grid, the second what to change on disk. */
-    enum job_cause cause = err->code == ERR_DATA ? CAUSE_DATA : CAUSE_EXIT;
+    enum job_cause cause = err->code == ERR_DATA ? CAUSE_DATA
+                           /* A state that could not be written: not the job's fault. */
+                           : err->code == ERR_IO ? CAUSE_WORKER_LOST
+                                                 : CAUSE_EXIT;
 
     result->outcome = OUTCOME_FAILED;
     result->cause = slice_of(job_cause_name(cause));

@@ -174,6 +174,23 @@ static void test_missing_data_is_named(void **state)
     spec_free(&spec);
 }
 
+static void test_no_room_for_a_state_is_not_the_jobs_fault(void **state)
+{
+    struct fixture elsewhere = *(struct fixture *)*state;
+    struct spec spec = run_spec();
+    struct buf text = {0};
+
+    snprintf(elsewhere.dir, sizeof elsewhere.dir, "/nonexistent");
+    spec_text(&spec, &text);
+    struct ran ran = run_job(&elsewhere, (struct slice){text.data, text.size}, NULL, 0);
+    assert_int_equal(ran.msg.result.outcome, OUTCOME_FAILED);
+    assert_true(slice_is(ran.msg.result.cause, "worker-lost"));
+    assert_non_null(strstr(ran.msg.result.message.data, "/nonexistent"));
+    ran_free(&ran);
+    buf_free(&text);
+    spec_free(&spec);
+}
+
 static void test_no_start_no_result(void **state)
 {
     (void)state;
@@ -209,6 +226,8 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_missing_data_is_named, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_no_room_for_a_state_is_not_the_jobs_fault,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test(test_no_start_no_result),
         cmocka_unit_test(test_environment),
     };
