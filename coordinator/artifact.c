@@ -114,6 +114,26 @@ static struct partial *partial_find(struct artifact_store *store, const char *ha
     return oldest;
 }
 
+static int make_dirs(const struct artifact_store *store, struct error *err)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/partial", store->dir);
+    return make_dir(store->dir, err) != 0 || make_dir(path, err) != 0 ? -1 : 0;
+}
+
+/* Somebody may have tidied up meanwhile. */
+static int open_partial(const struct artifact_store *store, const char *path,
+                        struct error *err)
+{
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC;
+    int fd = open(path, flags, 0666);
+
+    if (fd < 0 && errno == ENOENT && make_dirs(store, NULL) == 0)
+        fd = open(path, flags, 0666);
+    return fd < 0 ? err_errno(err, ERR_IO, "cannot create %s", path) : fd;
+}
+
 /* The open upload of hash, begun or taken up again. */
 static struct partial *partial_get(struct artifact_store *store, const char *hash,
                                    uint64_t size, struct error *err)
@@ -132,12 +152,8 @@ static struct partial *partial_get(struct artifact_store *store, const char *has
         return NULL;
     }
     partial_path(store, hash, path);
-    partial->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (partial->fd < 0) {
-        err_errno(err, ERR_IO, "cannot create %s", path);
-        goto fail;
-    }
-    if (read_held(partial, err) != 0)
+    partial->fd = open_partial(store, path, err);
+    if (partial->fd < 0 || read_held(partial, err) != 0)
         goto fail;
     return partial;
 
@@ -217,7 +233,6 @@ done:
 struct artifact_store *artifact_open(const char *dir, struct error *err)
 {
     struct artifact_store *store = calloc(1, sizeof *store);
-    char path[PATH_MAX];
 
     if (!store) {
         err_set(err, ERR_NO_MEMORY, "no memory for artifacts");
@@ -229,10 +244,7 @@ struct artifact_store *artifact_open(const char *dir, struct error *err)
         err_set(err, ERR_INVALID, "the path %s is too long", dir);
         goto fail;
     }
-    if (make_dir(dir, err) != 0)
-        goto fail;
-    snprintf(path, sizeof path, "%s/partial", store->dir);
-    if (make_dir(path, err) != 0)
+    if (make_dirs(store, err) != 0)
         goto fail;
     return store;
 

@@ -136,6 +136,20 @@ static void a_gap_is_refused(void **state)
     assert_whole(room);
 }
 
+static void a_folder_that_was_removed_is_made_again(void **state)
+{
+    struct room *room = *state;
+    char path[256];
+    uint64_t held;
+
+    snprintf(path, sizeof path, "%s/partial", room->dir);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rmdir(room->dir), 0);
+    assert_int_equal(put(room, 0, &held), 0);
+    put_rest(room, held);
+    assert_whole(room);
+}
+
 static void it_goes_on_after_a_restart(void **state)
 {
     struct room *room = *state;
@@ -285,6 +299,7 @@ int main(void)
         ROOM_TEST(pieces_make_a_whole),
         ROOM_TEST(a_piece_counts_once_whoever_brings_it),
         ROOM_TEST(a_gap_is_refused),
+        ROOM_TEST(a_folder_that_was_removed_is_made_again),
         ROOM_TEST(it_goes_on_after_a_restart),
         ROOM_TEST(a_wrong_hash_is_thrown_away),
         ROOM_TEST(sizes_must_agree),
