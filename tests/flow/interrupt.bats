@@ -50,7 +50,7 @@ nobody_left() {
     kill -INT "$RUN"
     finish_run
     [ "$CODE" = 130 ]
-    grep -q "coord run .*grid.toml' goes on" "$DIR/run.log"
+    grep -q 'this goes on where it was: coord run .*grid.toml' "$DIR/run.log"
     nobody_left
     [ "$(sql "SELECT count(*) FROM attempt WHERE state = 'running'")" = 0 ]
     [ "$(sql "SELECT count(*) FROM attempt WHERE cause = 'worker-lost'")" = 0 ]
