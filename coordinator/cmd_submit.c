@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "coordinator/lock.h"
 #include "coordinator/plan_print.h"
 #include "coordinator/submit.h"
 #include "proto/limits.h"
@@ -67,6 +68,26 @@ static void print_answer(const struct cli *cli, const struct submit_answer *answ
     buf_free(&name);
 }
 
+struct waiting {
+    char lock[sizeof((struct cli *)0)->dir];
+    bool alone; /* no coordinator runs: said */
+};
+
+/* A coordinator that went away may come back and go on, so the wait goes on too;
+ * but whoever waits is told what they are waiting for. */
+static bool note_absence(void *user)
+{
+    struct waiting *waiting = user;
+    bool alone = lock_holder(waiting->lock) == 0;
+
+    if (alone != waiting->alone)
+        fprintf(stderr, "\ncoord submit: %s\n",
+                alone ? "the coordinator is gone; waiting for 'coord serve'"
+                      : "the coordinator is back");
+    waiting->alone = alone;
+    return false;
+}
+
 static int submit(struct cli *cli, const char *file, const struct buf *grid, bool wait)
 {
     char endpoint[WIRE_ENDPOINT_MAX];
@@ -87,7 +108,11 @@ static int submit(struct cli *cli, const char *file, const struct buf *grid, boo
         return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;
     }
     print_answer(cli, &answer);
-    return wait ? cli_wait(cli, answer.sweep, 0, NULL, NULL) : EXIT_OK;
+    if (!wait)
+        return EXIT_OK;
+    struct waiting waiting = {.alone = false};
+    cli_path(cli, "lock", waiting.lock, sizeof waiting.lock);
+    return cli_wait(cli, answer.sweep, 0, note_absence, &waiting);
 }
 
 int cmd_submit(struct cli *cli, int argc, char **argv)

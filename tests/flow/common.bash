@@ -60,10 +60,9 @@ serve() {
         >>"$DIR/serve.log" 2>&1 3>&- &
     SERVE=$!
     PIDS+=("$SERVE")
-    wait_for coord_answers
+    wait_for grep -q "ready: .*pid=$SERVE\$" "$DIR/serve.log"
     ENDPOINT=$(cat "$COORD_DIR/endpoint")
 }
-coord_answers() { [ -s "$COORD_DIR/endpoint" ] && coord status; }
 
 # worker NAME [OPTION...]: start a worker daemon; its id is in $WORKER.
 worker() {

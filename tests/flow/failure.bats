@@ -76,6 +76,22 @@ is_training() {
     cmp "$DIR/undisturbed.csv" "$DIR/disturbed.csv"
 }
 
+@test "submit --wait says when the coordinator is gone, and goes on when it is back" {
+    write_grid
+    serve --lease 5 --beat 500
+    worker one
+    coord submit "$DIR/grid.toml" --wait 2>"$DIR/submit.log" 3>&- &
+    WAITING=$!
+    PIDS+=("$WAITING")
+    wait_for some_done 1
+    kill -KILL "$SERVE"
+    wait_for grep -q "the coordinator is gone" "$DIR/submit.log"
+    BIND=$ENDPOINT serve --lease 5 --beat 500
+    wait_for grep -q "the coordinator is back" "$DIR/submit.log"
+    wait "$WAITING"
+    all_done
+}
+
 @test "SIGTERM drains a worker: what it has finishes, and it leaves with 0" {
     write_grid
     serve
