@@ -10,4 +10,9 @@ if [ "${1-}" != --installed ]; then
     sh deploy/install-deps.sh
     make -s -j"$(nproc)"
 fi
-exec build/release/bin/coord run deploy/grids/quickstart.toml
+code=0
+build/release/bin/coord run deploy/grids/quickstart.toml || code=$?
+if ! command -v coord >/dev/null; then
+    echo "          after export PATH=\"$PWD/build/release/bin:\$PATH\", or make install" >&2
+fi
+exit "$code"
