@@ -65,7 +65,7 @@ static int unknown_group(struct slice word, const char *const *names, struct err
     const char *nearest = text ? name_nearest(text, names) : NULL;
     struct buf known = {0};
 
-    for (int i = 0; names[i] && i < SHOWN_MAX; i++)
+    for (int i = 0; i < SHOWN_MAX && names[i]; i++)
         buf_printf(&known, "%s%s", i ? ", " : "", names[i]);
     if (text && nearest)
         err_set(err, ERR_INVALID, "unknown group \"%s\" (did you mean \"%s\"?)", text,

@@ -267,10 +267,8 @@ const struct toml_node *toml_get(const struct toml_node *table, const char *key)
 
 static int list_value(const struct toml_node *node, struct value *ret, struct error *err)
 {
-    struct value list;
+    struct value list = value_list();
 
-    std::memset(&list, 0, sizeof list);
-    list.type = VALUE_LIST;
     for (std::size_t i = 0; i < node->count; i++) {
         struct value item;
         if (toml_value(&node->children[i], &item, err) || value_push(&list, item, err)) {

@@ -291,7 +291,7 @@ static double sum_squares(const real *x, size_t n)
     double sum = 0;
     size_t i = 0;
 
-    for (; i + 4 * SUMS <= n; i += 4 * SUMS)
+    for (; i + 4 * (size_t)SUMS <= n; i += 4 * (size_t)SUMS)
         for (size_t k = 0; k < SUMS; k++) {
             few at;
             memcpy(&at, x + i + 4 * k, sizeof at);
