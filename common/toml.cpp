@@ -8,7 +8,6 @@ extern "C" {
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 #include <sstream>
 #include <string>
