@@ -61,8 +61,18 @@ OBJ_proto       := $(call objects,$(SRC_proto))
 OBJ_coordinator := $(call objects,$(SRC_coordinator)) $(B)/gen/schema_sql.c.o
 OBJ_worker      := $(call objects,$(SRC_worker))
 
+# Kernels, compiled once for every instruction set (worker/nn/simd/simd.h).
+SIMD_SRC         := $(wildcard worker/nn/simd/*.c)
+SIMD_SETS_x86_64 := avx2 avx512
+SIMD_SETS        := $(or $(SIMD_SETS_$(shell uname -m)),avx2)
+SIMD_avx2        := -DSIMD_AVX2 $(ARCH)
+SIMD_avx512      := -DSIMD_AVX512 -march=x86-64-v4 -mprefer-vector-width=512
+simd_objects      = $(foreach s,$(SIMD_SETS),$(SIMD_SRC:worker/nn/simd/%.c=$(B)/$(1)/$(s)/%.c.o))
+OBJ_worker       += $(call simd_objects,simd)
+
 # The engine once more in double precision, for gradient checks.
-OBJ_nn64 := $(patsubst worker/nn/%.c,$(B)/nn64/%.c.o,$(wildcard worker/nn/*.c))
+OBJ_nn64 := $(patsubst worker/nn/%.c,$(B)/nn64/%.c.o,$(wildcard worker/nn/*.c)) \
+            $(call simd_objects,simd64)
 
 LIB  = $(B)/lib$(1).a
 ARCHIVES = $(foreach a,coordinator worker proto common,$(call LIB,$(a)))
@@ -115,6 +125,15 @@ $(B)/%.cpp.o: %.cpp
 $(B)/nn64/%.c.o: worker/nn/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DNN_DOUBLE $(ARCH) $(CFLAGS) -MMD -MP -c -o $@ $<
+define simd_rules
+$(B)/simd/$(1)/%.c.o: worker/nn/simd/%.c
+	@mkdir -p $$(@D)
+	$(CC) $(CPPFLAGS) $(SIMD_$(1)) $(CFLAGS) -MMD -MP -c -o $$@ $$<
+$(B)/simd64/$(1)/%.c.o: worker/nn/simd/%.c
+	@mkdir -p $$(@D)
+	$(CC) $(CPPFLAGS) -DNN_DOUBLE $(SIMD_$(1)) $(CFLAGS) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach s,$(SIMD_SETS),$(eval $(call simd_rules,$(s))))
 $(B)/gen/%.c.o: $(B)/gen/%.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 

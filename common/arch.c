@@ -16,19 +16,19 @@ enum { CLASSES = 0 }; /* as a width: as many as the data has */
 
 struct row {
     enum layer_kind kind;
-    char name[32];
+    char name[48];
     int units; /* dense: outputs; conv: output channels */
     int kernel, stride, pad;
 };
 
 /* LeCun et al. 1998 as everybody builds it today: ReLU and max pooling. */
 static const struct row LENET5[] = {
-    {LAYER_CONV, "conv1", 6, 5, 1, 2},          {.kind = LAYER_RELU, .name = "relu1"},
+    {LAYER_CONV, "conv1", 6, 5, 1, 2},          {.kind = LAYER_ACT, .name = "relu1"},
     {LAYER_MAXPOOL, "pool1", 0, 2, 2, 0},       {LAYER_CONV, "conv2", 16, 5, 1, 0},
-    {.kind = LAYER_RELU, .name = "relu2"},      {LAYER_MAXPOOL, "pool2", 0, 2, 2, 0},
+    {.kind = LAYER_ACT, .name = "relu2"},       {LAYER_MAXPOOL, "pool2", 0, 2, 2, 0},
     {.kind = LAYER_FLATTEN, .name = "flatten"}, {LAYER_DENSE, "fc1", 120, 0, 0, 0},
-    {.kind = LAYER_RELU, .name = "relu3"},      {LAYER_DENSE, "fc2", 84, 0, 0, 0},
-    {.kind = LAYER_RELU, .name = "relu4"},      {LAYER_DENSE, "fc3", CLASSES, 0, 0, 0},
+    {.kind = LAYER_ACT, .name = "relu3"},       {LAYER_DENSE, "fc2", 84, 0, 0, 0},
+    {.kind = LAYER_ACT, .name = "relu4"},       {LAYER_DENSE, "fc3", CLASSES, 0, 0, 0},
 };
 
 /* The rows of one model, to be filled by its maker. */
@@ -54,7 +54,7 @@ static int mlp_rows(struct rows *rows, const int64_t *widths, size_t count,
     if (add_row(rows, &flatten, err))
         return -1;
     for (size_t i = 0; i <= count; i++) {
-        struct row dense = {.kind = LAYER_DENSE}, relu = {.kind = LAYER_RELU};
+        struct row dense = {.kind = LAYER_DENSE}, relu = {.kind = LAYER_ACT};
         dense.units = i < count ? (int)widths[i] : CLASSES;
         snprintf(dense.name, sizeof dense.name, "fc%zu", i + 1);
         snprintf(relu.name, sizeof relu.name, "relu%zu", i + 1);
@@ -130,13 +130,17 @@ static int add_tensor(struct arch *arch, const struct layer *layer,
     *tensor = (struct tensor){.class = class, .rank = rank, .count = 1};
     snprintf(tensor->name, sizeof tensor->name, "%s.%s", layer->name,
              class == TENSOR_WEIGHT ? "weight" : "bias");
-    snprintf(tensor->group, sizeof tensor->group, "%s", layer->name);
+    snprintf(tensor->layer, sizeof tensor->layer, "%s", layer->name);
+    snprintf(tensor->unit, sizeof tensor->unit, "%s", layer->name);
+    snprintf(tensor->block, sizeof tensor->block, "%s", layer->name);
     for (int i = 0; i < rank; i++) {
         tensor->dim[i] = dim[i];
         tensor->count *= (size_t)dim[i];
     }
     tensor->offset = arch->param_count;
     arch->param_count += tensor->count;
+    arch->state_count = arch->param_count;
+    arch->param_tensors = arch->tensor_count + 1;
     return arch->tensor_count++;
 }
 
@@ -178,8 +182,12 @@ static int add_layer(struct arch *arch, const struct row *row, struct error *err
                             .kernel = row->kernel,
                             .stride = row->stride,
                             .pad = row->pad,
+                            .input = arch->layer_count - 1,
+                            .other = LAYER_EXAMPLE,
                             .weight = -1,
-                            .bias = -1};
+                            .bias = -1,
+                            .mean = -1,
+                            .var = -1};
     snprintf(layer->name, sizeof layer->name, "%s", row->name);
     switch (row->kind) {
     case LAYER_DENSE:
@@ -198,13 +206,13 @@ static int add_layer(struct arch *arch, const struct row *row, struct error *err
     case LAYER_FLATTEN:
         layer->out = (struct shape){(int)shape_count(in), 1, 1};
         break;
-    case LAYER_RELU:
+    default:
         break;
     }
     arch->layer_count++;
-    if (rc == 0 && arch->param_count > ARCH_PARAMS_MAX)
+    if (rc == 0 && arch->param_count > ARCH_STATE_MAX)
         rc = err_set(err, ERR_INVALID, "layer %s: more than %d parameters in all",
-                     layer->name, ARCH_PARAMS_MAX);
+                     layer->name, ARCH_STATE_MAX);
     return rc;
 }
 

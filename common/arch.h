@@ -6,9 +6,11 @@
  * vary, and does no arithmetic: the coordinator checks groups and counts points
  * with it, the engine executes it, checkpoints are written by it.
  *
- * All parameters lie in one flat vector of param_count reals, tensor after
- * tensor in the order of `tensors` (which is PyTorch's state_dict order);
- * tensors[i].offset is where each begins.
+ * All tensors lie in one flat vector of state_count reals, one after another in
+ * the order of `tensors`; tensors[i].offset is where each begins. The first
+ * param_count of them are what an optimizer changes; the running statistics of
+ * batch norms follow. A norm's num_batches_tracked is not in the vector: it is the
+ * number of steps (worker/ckpt/ckpt.h).
  */
 
 #include "common/buf.h"
@@ -23,43 +25,95 @@ struct shape {
     int C, H, W; /* channels, height, width; a vector is (n,1,1) */
 };
 
-enum layer_kind { LAYER_DENSE, LAYER_CONV, LAYER_MAXPOOL, LAYER_RELU, LAYER_FLATTEN };
-
-/* Layer i reads the output of layer i-1 (layer 0 reads the example). */
-struct layer {
-    enum layer_kind kind;
-    char name[32]; /* "conv1", "fc2", "relu3", "pool1" */
-    struct shape in, out;
-    int kernel, stride, pad; /* conv and pool */
-    int weight, bias;        /* indices into tensors; -1: none */
+enum layer_kind {
+    LAYER_DENSE,
+    LAYER_CONV,
+    LAYER_MAXPOOL,  /* whole windows; the border is never the largest */
+    LAYER_AVGPOOL,  /* whole windows; the border counts as zeros */
+    LAYER_ADAPTIVE, /* average pooling to the shape out, PyTorch's windows:
+                       floor(i * H / OH) up to ceil((i + 1) * H / OH) */
+    LAYER_NORM,
+    LAYER_ACT,
+    LAYER_ADD,       /* in + other */
+    LAYER_SUBSAMPLE, /* every stride-th pixel, and zero channels, as many before as
+                        after: the shortcut without parameters */
+    LAYER_DROPOUT,
+    LAYER_SHIFT, /* + bias, one number (fixup) */
+    LAYER_SCALE, /* * weight, one number (fixup) */
+    LAYER_FLATTEN,
 };
 
-enum tensor_class { TENSOR_WEIGHT, TENSOR_BIAS };
+enum act_kind { ACT_RELU, ACT_TANH, ACT_SIGMOID, ACT_GELU /* with erf */ };
 
+/* Batch norm as PyTorch's: the batch's biased variance to normalise in training,
+ * running statistics (of the unbiased one) otherwise. Group norm with one group is
+ * layer norm over (C,H,W), with a weight and a bias for every channel. */
+enum norm_kind { NORM_BATCH, NORM_GROUP };
+
+#define NORM_EPS      1e-5 /* under the root, both kinds */
+#define NORM_MOMENTUM 0.1  /* share of the new value in a running statistic */
+
+/* The example as a layer's input. */
+enum { LAYER_EXAMPLE = -1 };
+
+/* Layer i reads the outputs of layers before it. */
+struct layer {
+    enum layer_kind kind;
+    char name[48]; /* "conv1", "fc2", "relu3", "layer1.0.bn2" */
+    int input;     /* whose output it reads, or LAYER_EXAMPLE */
+    int other;     /* LAYER_ADD: the second such; else LAYER_EXAMPLE */
+    struct shape in, out;
+    int kernel, stride, pad; /* conv and pools; stride of LAYER_SUBSAMPLE */
+    enum act_kind act;       /* LAYER_ACT */
+    enum norm_kind norm;     /* LAYER_NORM */
+    int norm_groups;         /* NORM_GROUP: divides in.C */
+    double dropout;          /* LAYER_DROPOUT: share of units dropped */
+    int weight, bias;        /* indices into tensors; -1: none */
+    int mean, var;           /* batch norm: its running statistics; else -1 */
+};
+
+enum tensor_class {
+    TENSOR_WEIGHT,      /* of dense layers and convolutions */
+    TENSOR_BIAS,        /* of the same, and of LAYER_SHIFT */
+    TENSOR_NORM_WEIGHT, /* gamma, and of LAYER_SCALE */
+    TENSOR_NORM_BIAS,   /* beta */
+    TENSOR_MEAN,        /* running statistics: not parameters */
+    TENSOR_VAR,
+};
+
+/* A tensor has three names by which a probe can vary it: that of its own layer,
+ * that of its unit (a layer with weights, together with the norm that follows it)
+ * and that of its block ("stem", "B1" .. "B4", "fc"; the unit's where a network
+ * has no blocks). */
 struct tensor {
-    char name[64];  /* "conv1.weight" */
-    char group[32]; /* "conv1": what a layer-wise probe varies together */
+    char name[64]; /* "layer1.0.bn1.weight" */
+    char layer[48];
+    char unit[48];
+    char block[48];
     enum tensor_class class;
     int rank;   /* 1..4 */
-    int dim[4]; /* weight of conv (O,I,KH,KW), of dense (O,I); bias (O) */
+    int dim[4]; /* weight of conv (O,I,KH,KW), of dense (O,I); else (n) */
     size_t offset, count;
 };
 
 /* Deepest supported network; the table of a ResNet-1202 would not fit, and
  * nobody sweeps one on CPUs. */
-enum { ARCH_LAYERS_MAX = 1024, ARCH_TENSORS_MAX = 1024 };
+enum { ARCH_LAYERS_MAX = 1024, ARCH_TENSORS_MAX = 2048 };
 
 /* A state must fit in one artifact of 1 GiB (proto/limits.h), four bytes each. */
-enum { ARCH_PARAMS_MAX = 260000000 };
+enum { ARCH_STATE_MAX = 260000000 };
 
 struct arch {
     struct shape input;
     int classes;
     struct layer *layers;
     int layer_count;
-    struct tensor *tensors;
+    struct tensor *tensors; /* parameters first, then running statistics; each in
+                               PyTorch's state_dict order */
     int tensor_count;
-    size_t param_count;
+    int param_tensors;  /* how many of them are parameters */
+    size_t param_count; /* reals of the parameters, which come first */
+    size_t state_count; /* of all tensors */
 };
 
 /* Build the network that a train spec describes (model.*, data.name, data.classes). The

@@ -16,8 +16,8 @@ int arch_groups(const struct arch *arch, const char **names, int max)
 
     /* A layer's tensors stand side by side, so a new name is a new group. */
     for (int t = 0; t < arch->tensor_count; t++) {
-        const char *group = arch->tensors[t].group;
-        if (t > 0 && strcmp(group, arch->tensors[t - 1].group) == 0)
+        const char *group = arch->tensors[t].unit;
+        if (t > 0 && strcmp(group, arch->tensors[t - 1].unit) == 0)
             continue;
         if (count < max)
             names[count] = group;
@@ -53,7 +53,7 @@ static int times_in(const char *group, const char *name)
 bool arch_in_group(const struct arch *arch, int t, const char *group)
 {
     assert(t >= 0 && t < arch->tensor_count);
-    return strcmp(group, "all") == 0 || times_in(group, arch->tensors[t].group) > 0;
+    return strcmp(group, "all") == 0 || times_in(group, arch->tensors[t].unit) > 0;
 }
 
 /* Names beyond these are left out of a message. */

@@ -42,8 +42,15 @@ static inline struct layer *netkit_add(struct netkit *kit, enum layer_kind kind,
     assert(kit->arch.layer_count < NETKIT_MAX);
     struct layer *layer = &kit->layers[kit->arch.layer_count++];
 
-    *layer =
-        (struct layer){.kind = kind, .in = kit->at, .out = out, .weight = -1, .bias = -1};
+    *layer = (struct layer){.kind = kind,
+                            .input = kit->arch.layer_count - 2,
+                            .other = LAYER_EXAMPLE,
+                            .in = kit->at,
+                            .out = out,
+                            .weight = -1,
+                            .bias = -1,
+                            .mean = -1,
+                            .var = -1};
     kit->at = out;
     kit->arch.classes = out.C;
     return layer;
@@ -59,7 +66,7 @@ static inline int netkit_tensor(struct netkit *kit, const char *layer, int numbe
 
     snprintf(tensor->name, sizeof tensor->name, "%s%d.%s", layer, number,
              rank == 1 ? "bias" : "weight");
-    snprintf(tensor->group, sizeof tensor->group, "%s%d", layer, number);
+    snprintf(tensor->unit, sizeof tensor->unit, "%s%d", layer, number);
     tensor->class = rank == 1 ? TENSOR_BIAS : TENSOR_WEIGHT;
     tensor->rank = rank;
     tensor->count = 1;
@@ -69,6 +76,8 @@ static inline int netkit_tensor(struct netkit *kit, const char *layer, int numbe
     }
     tensor->offset = arch->param_count;
     arch->param_count += tensor->count;
+    arch->state_count = arch->param_count;
+    arch->param_tensors = arch->tensor_count + 1;
     return arch->tensor_count++;
 }
 
@@ -104,7 +113,7 @@ static inline void netkit_pool(struct netkit *kit, int k, int stride, int pad)
 
 static inline void netkit_relu(struct netkit *kit)
 {
-    netkit_add(kit, LAYER_RELU, kit->at);
+    netkit_add(kit, LAYER_ACT, kit->at);
 }
 
 static inline void netkit_flatten(struct netkit *kit)

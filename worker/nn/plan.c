@@ -134,7 +134,7 @@ static void plan_relu(struct cursor *at, const struct arch *arch,
  * positive, nowhere. */
 static bool is_relu_before_pool(const struct arch *arch, int i)
 {
-    return i + 1 < arch->layer_count && arch->layers[i].kind == LAYER_RELU &&
+    return i + 1 < arch->layer_count && arch->layers[i].kind == LAYER_ACT &&
            arch->layers[i + 1].kind == LAYER_MAXPOOL;
 }
 
@@ -150,7 +150,7 @@ static void plan_flatten(struct cursor *at, const struct arch *arch,
 static void (*const PLAN_LAYER[])(struct cursor *, const struct arch *,
                                   const struct layer *) = {
     [LAYER_DENSE] = plan_dense,     [LAYER_CONV] = plan_conv,
-    [LAYER_MAXPOOL] = plan_pool,    [LAYER_RELU] = plan_relu,
+    [LAYER_MAXPOOL] = plan_pool,    [LAYER_ACT] = plan_relu,
     [LAYER_FLATTEN] = plan_flatten,
 };
 

@@ -1,0 +1,72 @@
+#ifndef COORD_NN_SIMD_H
+#define COORD_NN_SIMD_H
+
+/* For the sources of this directory only, which are compiled once for every
+ * instruction set (the Makefile's SIMD_*). SIMD(name) gives a function or table of
+ * the variant its name; everything else in a source is static.
+ *
+ * The layout of activations is the same for all variants, LANES images side by
+ * side (worker/nn/lanes.h). A `wide` is WIDE_PIXELS groups of lanes: two
+ * neighbouring pixels at once with AVX-512, one with AVX2.
+ *
+ * All variants must give the same bits. So every sum has an order that does not
+ * depend on the width of a vector:
+ *   - sums over channels or taps run in lanes of their own, one fused multiply-add
+ *     after another, and are the same whatever stands beside them;
+ *   - a sum over pixels keeps one partial sum for each lane of EVEN and of ODD
+ *     places, 2 * LANES in all: one `wide` with AVX-512, two with AVX2. At the end
+ *     the odd ones are added to the even ones, then lane after lane (vec_sum).
+ */
+
+#include "worker/nn/vec.h"
+
+#if defined SIMD_AVX512
+#define SIMD(name) name##_avx512
+#else
+#define SIMD(name) name##_avx2
+#endif
+
+enum { LANES = VEC_LANES };
+
+#if defined SIMD_AVX512 && defined __AVX512F__
+enum { WIDE_PIXELS = 2 };
+typedef real wide __attribute__((vector_size(64)));
+typedef real wide_unaligned
+    __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
+#else
+enum { WIDE_PIXELS = 1 };
+typedef vec wide;
+typedef vec_unaligned wide_unaligned;
+#endif
+
+/* Reals of a wide. */
+enum { WIDE = WIDE_PIXELS * LANES };
+
+static inline wide wide_load(const real *at)
+{
+    return *(const wide_unaligned *)at;
+}
+
+static inline void wide_store(real *at, wide value)
+{
+    *(wide_unaligned *)at = value;
+}
+
+static inline wide wide_all(real value)
+{
+    return value - (wide){0};
+}
+
+/* a * b + c, rounded once. */
+static inline wide wide_fma(wide a, wide b, wide c)
+{
+#if defined SIMD_AVX512 && defined __AVX512F__ && defined NN_DOUBLE
+    return (wide)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined SIMD_AVX512 && defined __AVX512F__
+    return (wide)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#else
+    return vec_fma(a, b, c);
+#endif
+}
+
+#endif
