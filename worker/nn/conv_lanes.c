@@ -180,7 +180,7 @@ void conv_lanes_backward(const struct conv *v, real *din, real *dW, real *db,
     zero(to.sums, l.weights * L);
     for (int n = 0; n < lanes_round(B); n += L) {
         const real *padded = pad_input(&l.in, to.in, in);
-        taps_run(v, to.sums, padded, dout);
+        taps_run(v, v->C, to.sums, padded, dout);
         if (db)
             add_bias(v, db, dout);
         if (din) {

@@ -60,19 +60,22 @@ static VEC_UNROLLED void tile(const struct row *r, int ow, const int TO, const i
 #pragma GCC unroll 6
     for (int t = 0; t < TO; t++)
 #pragma GCC unroll 2
-        for (int p = 0; p < TW; p++)
-            vec_store(r->out + (size_t)t * plane + (size_t)(ow + p) * L, acc[t][p]);
+        for (int p = 0; p < TW; p++) {
+            real *to = r->out + (size_t)t * plane + (size_t)(ow + p) * L;
+            vec_store(to, s->add ? vec_load(to) + acc[t][p] : acc[t][p]);
+        }
 }
 
-/* The last tile of an odd row begins a pixel early and computes that one again. */
+/* The last tile of an odd row begins a pixel early and computes that one again,
+ * unless it would be added twice. */
 static VEC_UNROLLED void row_of(const struct row *r, const int TO)
 {
     const int OW = r->s->OW;
 
     for (int ow = 0; ow + TILE_W <= OW; ow += TILE_W)
         tile(r, ow, TO, TILE_W);
-    if (OW == 1)
-        tile(r, 0, TO, 1);
+    if (OW == 1 || (OW % TILE_W && r->s->add))
+        tile(r, OW - 1, TO, 1);
     else if (OW % TILE_W)
         tile(r, OW - TILE_W, TO, TILE_W);
 }

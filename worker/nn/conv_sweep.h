@@ -1,7 +1,7 @@
 #ifndef COORD_NN_CONV_SWEEP_H
 #define COORD_NN_CONV_SWEEP_H
 
-/* The inner half of conv_lanes.c: a strided correlation over planes that are
+/* The inner half of conv_direct.c: a strided correlation over planes that are
  * padded already, which is what the forward pass and, with other planes and
  * weights, the gradient of the input both are. One group of L images (lanes.h).
  */
@@ -16,6 +16,7 @@ struct sweep {
     int O, OH, OW; /* the output, (O,OH,OW,L) */
     int kernel, stride;
     int h0, h1, w0, w1; /* outside these rows and columns the input is zero */
+    bool add;           /* to what out holds */
 };
 
 /* Weights seen as (O,C,taps) with any strides. The gradient of the input takes
@@ -30,7 +31,7 @@ struct sweep_weights {
 /* Lay out O * C * taps weights as sweep_run reads them. */
 void sweep_pack(real *to, const struct sweep_weights *weights);
 
-/* Overwrites out. packed comes from sweep_pack; b (O) or NULL. */
+/* Overwrites out, or adds to it. packed comes from sweep_pack; b (O) or NULL. */
 void sweep_run(const struct sweep *sweep, real *out, const real *in, const real *packed,
                const real *b);
 

@@ -82,8 +82,8 @@ static const struct {
                            {4, taps_3}, {3, taps_4}, {2, taps_5}};
 
 /* Taps kw and up to TAPS_MAX - 1 after it of row kh and input channel c. */
-static void add_taps(const struct conv *v, real *sums, const real *in, const real *dout,
-                     int c, int kh, int kw)
+static void add_taps(const struct conv *v, int channels, real *sums, const real *in,
+                     const real *dout, int c, int kh, int kw)
 {
     const int k = v->kernel, TK = k - kw < TAPS_MAX ? k - kw : TAPS_MAX;
     const int TO = TAPS_OF[TK].channels;
@@ -94,7 +94,7 @@ static void add_taps(const struct conv *v, real *sums, const real *in, const rea
         .v = v,
         .in = in + (size_t)(c * (v->H + 2 * v->pad) + kh) * in_row + (size_t)kw * L,
         .in_row = in_row,
-        .sums_O = (size_t)(v->C * k * k) * L,
+        .sums_O = (size_t)(channels * k * k) * L,
         .oh0 = above > 0 ? (above + v->stride - 1) / v->stride : 0,
         .oh1 = below > 0 ? (below - 1) / v->stride + 1 : 0,
     };
@@ -103,16 +103,17 @@ static void add_taps(const struct conv *v, real *sums, const real *in, const rea
         a.oh1 = v->OH;
     for (int o = 0; o < v->O; o += TO) {
         a.dout = dout + (size_t)o * plane;
-        a.sums = sums + (size_t)(((o * v->C + c) * k + kh) * k + kw) * L;
+        a.sums = sums + (size_t)(((o * channels + c) * k + kh) * k + kw) * L;
         a.count = v->O - o < TO ? v->O - o : TO;
         TAPS_OF[TK].add(&a);
     }
 }
 
-void taps_run(const struct conv *v, real *sums, const real *padded, const real *dout)
+void taps_run(const struct conv *v, int channels, real *sums, const real *padded,
+              const real *dout)
 {
-    for (int c = 0; c < v->C; c++)
+    for (int c = 0; c < channels; c++)
         for (int kh = 0; kh < v->kernel; kh++)
             for (int kw = 0; kw < v->kernel; kw += TAPS_MAX)
-                add_taps(v, sums, padded, dout, c, kh, kw);
+                add_taps(v, channels, sums, padded, dout, c, kh, kw);
 }
