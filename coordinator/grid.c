@@ -377,6 +377,10 @@ struct grid *grid_parse(const char *text, size_t size, const char *file,
 static void free_probe(struct grid_probe *probe)
 {
     free(probe->name);
+    free(probe->a.intervention);
+    free(probe->b.intervention);
+    grid_free_settings(&probe->a.where);
+    grid_free_settings(&probe->b.where);
     grid_free_settings(&probe->set);
     grid_free_settings(&probe->groups.list);
 }

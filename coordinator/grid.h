@@ -61,11 +61,22 @@ struct grid_groups {
     struct grid_settings list; /* else: each a string; opt is probe.groups */
 };
 
+/* The runs at one end of the paths between runs: those of an intervention, of a
+ * seed, and with these values, as far as they are given. */
+struct grid_side {
+    char *intervention; /* NULL: any */
+    bool has_seed;
+    int64_t seed;
+    struct grid_settings where;
+    struct grid_place place; /* line 0: not given */
+};
+
 struct grid_probe {
     char *name;
-    const char *kind;      /* path, layers */
-    char from[32], to[32]; /* states of the point's own run */
-    struct grid_place from_place, to_place;
+    const char *kind;      /* path, layers, between */
+    char from[32], to[32]; /* states of the point's own run; of a's and b's */
+    struct grid_side a, b; /* between: not given where it pairs the seeds of a point */
+    struct grid_place kind_place, from_place, to_place, pairs_place;
     struct grid_settings set; /* probe.alphas, probe.bn, probe.splits.train, ... */
     struct grid_groups groups;
     struct grid_place place;

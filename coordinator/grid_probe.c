@@ -20,14 +20,100 @@ static int read_probe_name(struct grid_reader *reader, const struct toml_node *n
     return grid_read_name(reader, node, true, &((struct grid_probe *)into)->name);
 }
 
+/* Between runs is not another computation: the worker's kinds are the two others,
+ * and groups tell which (check_probe). */
 static int read_kind(struct grid_reader *reader, const struct toml_node *node, void *into)
 {
+    static const char *const WORDS[] = {"path", "layers", "between", NULL};
+    static const char *const LATER[] = {"plane", NULL};
+    const struct opt words = {.type = OPT_NAME, .names = WORDS, .names_later = LATER};
+    struct grid_setting word = {0};
+    struct grid_probe *probe = into;
+    int rc = grid_read_value(reader, node, &words, node->key, &word);
+
+    probe->kind_place = grid_place_of(node);
+    for (size_t i = 0; rc == 0 && WORDS[i]; i++)
+        if (strcmp(WORDS[i], word.value.string) == 0)
+            probe->kind = WORDS[i];
+    value_free(&word.value);
+    return rc;
+}
+
+/* ---- pairs ------------------------------------------------------------------- */
+
+static int read_seed(struct grid_reader *reader, const struct toml_node *node,
+                     struct grid_side *side)
+{
+    if (node->type != TOML_INT)
+        return grid_fail_type(reader, node, "one of the sweep's seeds");
+    side->has_seed = true;
+    side->seed = node->integer;
+    return 0;
+}
+
+/* intervention and seed, and beside them options of the runs. */
+static int read_side(struct grid_reader *reader, const struct toml_node *node,
+                     struct grid_side *side)
+{
+    struct toml_node rest = *node;
+    int rc = 0;
+
+    if (node->type != TOML_TABLE)
+        return grid_fail_type(reader, node, "a table that tells which runs");
+    side->place = grid_place_of(node);
+    rest.count = 0;
+    rest.children = calloc(node->count + 1, sizeof *rest.children);
+    if (!rest.children)
+        return err_set(reader->err, ERR_NO_MEMORY, "no memory for a grid");
+    for (size_t i = 0; i < node->count && rc == 0; i++) {
+        const struct toml_node *child = &node->children[i];
+        if (strcmp(child->key, "intervention") == 0)
+            rc = grid_read_name(reader, child, true, &side->intervention);
+        else if (strcmp(child->key, "seed") == 0)
+            rc = read_seed(reader, child, side);
+        else
+            rest.children[rest.count++] = *child;
+    }
+    if (rc == 0)
+        rc = grid_read_settings(reader, &rest, &side->where);
+    free(rest.children);
+    return rc;
+}
+
+static int read_side_a(struct grid_reader *reader, const struct toml_node *node,
+                       void *into)
+{
+    return read_side(reader, node, &((struct grid_probe *)into)->a);
+}
+
+static int read_side_b(struct grid_reader *reader, const struct toml_node *node,
+                       void *into)
+{
+    return read_side(reader, node, &((struct grid_probe *)into)->b);
+}
+
+static int read_pairs(struct grid_reader *reader, const struct toml_node *node,
+                      void *into)
+{
+    static const struct grid_field FIELDS[] = {
+        {"a", read_side_a, false},
+        {"b", read_side_b, false},
+        {NULL, NULL, false},
+    };
     struct grid_probe *probe = into;
 
-    if (set_as(reader, node, "probe.kind", probe))
+    probe->pairs_place = grid_place_of(node);
+    if (node->type == TOML_STRING && strcmp(node->string, "seeds") == 0)
+        return 0;
+    if (node->type != TOML_TABLE)
+        return grid_fail(reader, grid_place_of(node), ERR_INVALID,
+                         "key 'pairs': expected \"seeds\" or { a = {...}, b = {...} }");
+    if (grid_read_fields(reader, node, FIELDS, "pairs", probe))
         return -1;
-    probe->kind = probe->set.items[probe->set.count - 1].value.string;
-    return 0;
+    if (probe->a.place.line && probe->b.place.line)
+        return 0;
+    return grid_fail(reader, grid_place_of(node), ERR_INVALID,
+                     "key '%s' of pairs is missing", probe->a.place.line ? "b" : "a");
 }
 
 /* ---- from, to ---------------------------------------------------------------- */
@@ -207,38 +293,62 @@ static const struct grid_field PROBE_FIELDS[] = {
     {"splits", read_splits, false},
     {"tolerance", read_tolerance, false},
     {"refine", NULL, true},
-    {"pairs", NULL, true},
+    {"pairs", read_pairs, false},
     {NULL, NULL, false},
 };
+
+/* Groups or none decide which of the worker's kinds a path between runs is. */
+static int set_kind(struct grid_reader *reader, struct grid_probe *probe, bool layers)
+{
+    struct grid_setting *item =
+        grid_grow(reader, &probe->set.items, &probe->set.count, sizeof *item);
+
+    if (!item)
+        return -1;
+    item->opt = opt_find(JOB_PROBE, "probe.kind");
+    item->place = probe->kind_place;
+    return value_string(layers ? "layers" : "path", &item->value, reader->err);
+}
+
+static int check_kind(struct grid_reader *reader, struct grid_probe *made)
+{
+    bool layers = strcmp(made->kind, "layers") == 0;
+    bool between = strcmp(made->kind, "between") == 0;
+    bool groups = made->groups.named || made->groups.list.count > 0;
+
+    if (groups && !layers && !between)
+        return grid_fail(reader, made->place, ERR_INVALID,
+                         "key 'groups' of probe '%s': applies only where kind is layers"
+                         " or between",
+                         made->name);
+    if (made->pairs_place.line && !between)
+        return grid_fail(reader, made->pairs_place, ERR_INVALID,
+                         "key 'pairs' of probe '%s': applies only where kind is between",
+                         made->name);
+    if (!between && strcmp(made->from, made->to) == 0)
+        return grid_fail(reader, made->place, ERR_INVALID,
+                         "probe '%s': expected two different states, got \"%s\" twice",
+                         made->name, made->from);
+    if (layers && !groups)
+        made->groups.named = groups = true;
+    return set_kind(reader, made, groups);
+}
 
 static int check_probe(struct grid_reader *reader, const struct grid *grid,
                        struct grid_probe *made)
 {
-    bool layers = made->kind && strcmp(made->kind, "layers") == 0;
-    bool groups = made->groups.named || made->groups.list.count > 0;
-
     if (!made->name || !made->kind)
         return grid_fail(reader, made->place, ERR_INVALID,
                          made->name
                              ? "key 'kind' of [[probe]] is missing: expected one of"
-                               " \"path\", \"layers\""
+                               " \"path\", \"layers\", \"between\""
                              : "key 'name' of [[probe]] is missing");
-    if (groups && !layers)
-        return grid_fail(reader, made->place, ERR_INVALID,
-                         "key 'groups' of probe '%s': applies only where kind is layers",
-                         made->name);
-    if (strcmp(made->from, made->to) == 0)
-        return grid_fail(reader, made->place, ERR_INVALID,
-                         "probe '%s': expected two different states, got \"%s\" twice",
-                         made->name, made->from);
     for (const struct grid_probe *other = grid->probes; other < made; other++)
         if (strcmp(other->name, made->name) == 0)
             return grid_fail(reader, made->place, ERR_INVALID,
                              "probe '%s' is there twice, first in line %d", made->name,
                              other->place.line);
-    if (layers && !groups)
-        made->groups.named = true;
-    return 0;
+    return check_kind(reader, made);
 }
 
 static int add_probe(struct grid_reader *reader, const struct toml_node *node,
@@ -250,12 +360,14 @@ static int add_probe(struct grid_reader *reader, const struct toml_node *node,
     if (!made)
         return -1;
     made->place = made->from_place = made->to_place = grid_place_of(node);
-    snprintf(made->from, sizeof made->from, "init");
     snprintf(made->to, sizeof made->to, "final");
     if (node->type != TOML_TABLE)
         return grid_fail_type(reader, node, "a table");
     if (grid_read_fields(reader, node, PROBE_FIELDS, "[[probe]]", made))
         return -1;
+    if (!*made->from)
+        snprintf(made->from, sizeof made->from, "%s",
+                 made->kind && strcmp(made->kind, "between") == 0 ? "final" : "init");
     return check_probe(reader, grid, made);
 }
 

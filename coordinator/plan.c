@@ -39,6 +39,8 @@ static int add_jobs(struct plan_maker *maker)
     for (size_t run = 0; run < run_count; run++)
         if (plan_add_probes(maker, run))
             return -1;
+    if (plan_add_between(maker, run_count))
+        return -1;
     return plan_check_probes(maker);
 }
 

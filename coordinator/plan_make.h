@@ -2,7 +2,8 @@
 #define COORD_PLAN_MAKE_H
 
 /* How a plan is made, for plan*.c only: runs from points (plan_run.c), probes
- * from runs (plan_probe.c), jobs found again by key (plan_jobs.c).
+ * from runs (plan_probe.c), probes from pairs of them (plan_between.c), jobs found
+ * again by key (plan_jobs.c).
  */
 
 #include "common/error.h"
@@ -42,8 +43,17 @@ int plan_run_spec(struct plan_maker *maker, const struct point *point, struct sp
 /* The network of a run that is in the plan. */
 struct arch *plan_run_arch(struct plan_maker *maker, size_t run);
 
-/* Every [[probe]] for one run. */
+/* Every [[probe]] within one run. */
 int plan_add_probes(struct plan_maker *maker, size_t run);
+
+/* One probe from a state of run a to one of run b, listed under `member`. arch is
+ * b's network. */
+int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe, size_t run_a,
+                   size_t run_b, const struct arch *arch,
+                   const struct plan_member *member);
+
+/* Every [[probe]] between runs; after the last of them. */
+int plan_add_between(struct plan_maker *maker, size_t run_count);
 
 /* What only all runs together can tell of the probes; after the last of them. */
 int plan_check_probes(struct plan_maker *maker);

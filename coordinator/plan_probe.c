@@ -146,14 +146,14 @@ static int check_splits(struct plan_maker *maker, const struct grid_probe *probe
 }
 
 static int make_spec(struct plan_maker *maker, const struct grid_probe *probe,
-                     const struct plan_job *run, const struct arch *arch,
-                     struct spec *ret)
+                     const struct plan_job *run_a, const struct plan_job *run,
+                     const struct arch *arch, struct spec *ret)
 {
     struct error *err = maker->err;
     struct spec spec = {0};
     const char *name = NULL;
 
-    if (spec_init(&spec, JOB_PROBE, err) || set_string(&spec, "a.run", run->key, err) ||
+    if (spec_init(&spec, JOB_PROBE, err) || set_string(&spec, "a.run", run_a->key, err) ||
         set_string(&spec, "b.run", run->key, err) ||
         set_string(&spec, "a.state", probe->from, err) ||
         set_string(&spec, "b.state", probe->to, err) ||
@@ -215,37 +215,61 @@ static int count_rows(struct plan_maker *maker, const struct grid_probe *probe,
 
 /* ---- jobs -------------------------------------------------------------------- */
 
-static int add_needs(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
-                     struct plan_job *job)
+static int add_needs(struct plan_maker *maker, const struct grid_probe *probe,
+                     size_t run_a, size_t run_b, struct plan_job *job)
 {
     job->needs = calloc(2, sizeof *job->needs);
     if (!job->needs)
         return err_set(maker->err, ERR_NO_MEMORY, "no memory for a probe's needs");
     job->need_count = 2;
-    job->needs[0] = (struct plan_need){.job = run, .role = "a"};
-    job->needs[1] = (struct plan_need){.job = run, .role = "b"};
+    job->needs[0] = (struct plan_need){.job = run_a, .role = "a"};
+    job->needs[1] = (struct plan_need){.job = run_b, .role = "b"};
     snprintf(job->needs[0].state, sizeof job->needs[0].state, "%s", probe->from);
     snprintf(job->needs[1].state, sizeof job->needs[1].state, "%s", probe->to);
     return 0;
 }
 
-static int add_probe(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
-                     const struct arch *arch)
+/* Find or make the job; *ret_job is its number. */
+static int add_job(struct plan_maker *maker, const struct grid_probe *probe, size_t run_a,
+                   size_t run_b, const struct arch *arch, size_t *ret_job)
 {
     struct plan *plan = maker->plan;
-    size_t before = plan->job_count, number;
+    size_t before = plan->job_count;
     struct plan_job *job;
     struct spec spec;
 
-    if (make_spec(maker, probe, &plan->jobs[run], arch, &spec) ||
-        plan_add_job(maker, spec, &number))
+    if (make_spec(maker, probe, &plan->jobs[run_a], &plan->jobs[run_b], arch, &spec) ||
+        plan_add_job(maker, spec, ret_job))
         return -1;
-    job = &plan->jobs[number];
-    if (plan->job_count > before &&
-        (count_rows(maker, probe, arch, job) || add_needs(maker, probe, run, job)))
+    job = &plan->jobs[*ret_job];
+    return plan->job_count > before && (count_rows(maker, probe, arch, job) ||
+                                        add_needs(maker, probe, run_a, run_b, job))
+               ? -1
+               : 0;
+}
+
+int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe, size_t run_a,
+                   size_t run_b, const struct arch *arch,
+                   const struct plan_member *member)
+{
+    size_t job;
+
+    maker->has_norm = maker->has_norm || arch_has_norm(arch);
+    if (add_job(maker, probe, run_a, run_b, arch, &job))
+        return -1;
+    return plan_copy_member(maker, job, member, probe->name);
+}
+
+static int add_within(struct plan_maker *maker, const struct grid_probe *probe,
+                      size_t run, const struct arch *arch)
+{
+    struct plan *plan = maker->plan;
+    size_t job;
+
+    if (add_job(maker, probe, run, run, arch, &job))
         return -1;
     for (size_t i = 0; i < plan->jobs[run].member_count; i++)
-        if (plan_copy_member(maker, number, &plan->jobs[run].members[i], probe->name))
+        if (plan_copy_member(maker, job, &plan->jobs[run].members[i], probe->name))
             return -1;
     return 0;
 }
@@ -256,8 +280,11 @@ int plan_add_probes(struct plan_maker *maker, size_t run)
     int rc = arch ? 0 : -1;
 
     maker->has_norm = maker->has_norm || (arch && arch_has_norm(arch));
-    for (size_t i = 0; i < maker->grid->probe_count && rc == 0; i++)
-        rc = add_probe(maker, &maker->grid->probes[i], run, arch);
+    for (size_t i = 0; i < maker->grid->probe_count && rc == 0; i++) {
+        const struct grid_probe *probe = &maker->grid->probes[i];
+        if (strcmp(probe->kind, "between") != 0)
+            rc = add_within(maker, probe, run, arch);
+    }
     arch_free(&arch);
     return rc;
 }

@@ -170,16 +170,16 @@ static void test_probes(void **state)
     assert_string_equal(grid->probes[0].to, "final");
     put_settings(&grid->probes[0].set, &got);
     assert_string_equal(got.data,
-                        "probe.kind=\"path\"@5:1 probe.from=-0.5@7:12 probe.to=1.5@7:25"
-                        " probe.alphas=401@7:35 probe.bn=[\"interp\",\"recompute\"]@8:1"
+                        "probe.from=-0.5@7:12 probe.to=1.5@7:25 probe.alphas=401@7:35"
+                        " probe.bn=[\"interp\",\"recompute\"]@8:1"
                         " probe.splits.train=5000@9:12 probe.splits.test=\"all\"@9:26"
-                        " probe.tolerance=0.0@10:1");
+                        " probe.tolerance=0.0@10:1 probe.kind=\"path\"@5:1");
     buf_clear(&got);
     put_settings(&grid->probes[1].set, &got);
     buf_puts(&got, "; ");
     put_settings(&grid->probes[1].groups.list, &got);
     assert_string_equal(got.data,
-                        "probe.kind=\"layers\"@13:1 probe.alphas=[0.0,1.0]@14:1; "
+                        "probe.alphas=[0.0,1.0]@14:1 probe.kind=\"layers\"@13:1; "
                         "probe.groups=\"fc1\"@15:11 probe.groups=\"conv1+fc2\"@15:18");
     assert_false(grid->probes[1].groups.named);
     assert_true(grid->probes[2].groups.named);
@@ -388,7 +388,8 @@ static void test_bad_interventions(void **state)
     ASSERT_ERRORS(CASES, ERR_INVALID);
 }
 
-#define PROBE SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\n"
+#define PROBE   SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\n"
+#define BETWEEN SWEEP "[[probe]]\nname = \"p\"\nkind = \"between\"\n"
 
 static void test_bad_probes(void **state)
 {
@@ -397,13 +398,13 @@ static void test_bad_probes(void **state)
          "g.toml:3:1: key 'name' of [[probe]] is missing"},
         {SWEEP "[[probe]]\nname = \"p\"\n",
          "g.toml:3:1: key 'kind' of [[probe]] is missing: expected one of \"path\","
-         " \"layers\""},
+         " \"layers\", \"between\""},
         {SWEEP "[[probe]]\nkind = \"pth\"\n",
-         "g.toml:4:1: key 'kind': expected one of \"path\", \"layers\", got \"pth\""
-         " (did you mean \"path\"?)"},
+         "g.toml:4:1: key 'kind': expected one of \"path\", \"layers\", \"between\","
+         " got \"pth\" (did you mean \"path\"?)"},
         {PROBE "alpha = 3",
          "g.toml:6:1: unknown key 'alpha' in [[probe]]: expected one of name, kind, from,"
-         " to, alphas, groups, bn, splits, tolerance (did you mean 'alphas'?)"},
+         " to, alphas, groups, bn, splits, tolerance, pairs (did you mean 'alphas'?)"},
         {PROBE "alphas = 1", "g.toml:6:1: key 'alphas': expected a count from 2 to 65536 "
                              "or a list of different"
                              " numbers, got 1"},
@@ -433,7 +434,18 @@ static void test_bad_probes(void **state)
         {PROBE "tolerance = -1",
          "g.toml:6:1: key 'tolerance': expected a number of at least 0, got -1.0"},
         {PROBE "groups = \"layers\"",
-         "g.toml:3:1: key 'groups' of probe 'p': applies only where kind is layers"},
+         "g.toml:3:1: key 'groups' of probe 'p': applies only where kind is layers"
+         " or between"},
+        {PROBE "pairs = \"seeds\"",
+         "g.toml:6:1: key 'pairs' of probe 'p': applies only where kind is between"},
+        {BETWEEN "pairs = \"runs\"",
+         "g.toml:6:1: key 'pairs': expected \"seeds\" or { a = {...}, b = {...} }"},
+        {BETWEEN "pairs = { a = {} }", "g.toml:6:1: key 'b' of pairs is missing"},
+        {BETWEEN "pairs = { a = {}, b = { seed = \"x\" } }",
+         "g.toml:6:25: key 'seed': expected one of the sweep's seeds, got a string"},
+        {BETWEEN "pairs = { a = {}, b = { optimiser.lr = 1 } }",
+         "g.toml:6:25: unknown key 'optimiser': expected one of data, init, model,"
+         " optimizer, seed, train (did you mean 'optimizer'?)"},
         {PROBE "groups = \"layer\"",
          "g.toml:6:1: key 'groups': expected one of \"blocks\", \"layers\", got \"layer\""
          " (did you mean \"layers\"?)"},
@@ -468,12 +480,10 @@ static void test_not_yet(void **state)
          "g.toml:4:1: key 'model.width': not supported yet"},
         {SWEEP "[base]\nmodel.name = \"resnet20\"\n",
          "g.toml:4:7: key 'model.name': \"resnet20\" is not supported yet"},
-        {SWEEP "[[probe]]\nkind = \"between\"\n",
-         "g.toml:4:1: key 'kind': \"between\" is not supported yet"},
+        {SWEEP "[[probe]]\nkind = \"plane\"\n",
+         "g.toml:4:1: key 'kind': \"plane\" is not supported yet"},
         {PROBE "refine = { near = 1.0 }\n",
          "g.toml:6:1: key 'refine' in [[probe]]: not supported yet"},
-        {PROBE "pairs = \"seeds\"\n",
-         "g.toml:6:1: key 'pairs' in [[probe]]: not supported yet"},
         {SWEEP "max_running = 2\n",
          "g.toml:3:1: key 'max_running': a limit is not supported yet, only 0"},
         {PROBE "from = \"run:a:final\"\n",
