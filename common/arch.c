@@ -239,22 +239,21 @@ fail:
 
 struct arch *arch_build(const struct spec *spec, struct error *err)
 {
-    const struct dataset_info *info = dataset_find(spec_string(spec, "data.name"));
+    const struct dataset_info info = dataset_of(spec);
     struct rows rows = {.row = calloc(ARCH_LAYERS_MAX, sizeof(struct row))};
     struct arch *arch = NULL;
 
-    assert(info); /* the option's names are the data sets' */
     if (!rows.row) {
         err_set(err, ERR_NO_MEMORY, "no memory for a network");
         goto done;
     }
     if (make_rows(spec, &rows, err))
         goto done;
-    arch = arch_new(info->shape, spec_classes(spec), rows.count, err);
+    arch = arch_new(info.shape, spec_classes(spec), rows.count, err);
     for (int i = 0; arch && i < rows.count; i++)
         if (add_layer(arch, &rows.row[i], err)) {
             err_prefix(err, "model \"%s\" on data \"%s\"",
-                       spec_string(spec, "model.name"), info->name);
+                       spec_string(spec, "model.name"), info.name);
             arch_free(&arch);
         }
 done:

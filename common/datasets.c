@@ -1,5 +1,8 @@
 #include "common/datasets.h"
 
+#include "common/error.h"
+#include "common/spec.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -36,6 +39,11 @@ static const struct dataset_info DATASETS[] = {
     { .name = "spiral", .format = DATASET_SPIRAL, .shape = {2, 1, 1},
       .classes = 2, .train_count = 2000, .test_count = 1000,
       .mean = {0, 0}, .std = {1, 1} },
+    /* Shape, classes and sizes are the spec's (dataset_of); the constants are what
+     * worker/data/blobs.c makes. */
+    { .name = "blobs", .format = DATASET_BLOBS, .shape = {3, 32, 32},
+      .classes = 10, .train_count = 5000, .test_count = 1000,
+      .mean = {.502, .502, .502}, .std = {.188, .188, .188} },
 };
 /* clang-format on */
 
@@ -54,5 +62,75 @@ int64_t dataset_class_count(const struct dataset_info *info, bool test, int clas
     assert(class >= 0 && class < info->classes);
     if (of)
         return of[class];
-    return (test ? info->test_count : info->train_count) / info->classes;
+    /* Of those that are made, example i has class i mod classes. */
+    return ((test ? info->test_count : info->train_count) + info->classes - 1 - class) /
+           info->classes;
+}
+
+bool dataset_is_made(const struct dataset_info *info)
+{
+    return info->files[0] == NULL;
+}
+
+/* The first max numbers of a list of integers; returns how many it has. */
+static size_t read_ints(const struct spec *spec, const char *name, int64_t *ret,
+                        size_t max)
+{
+    struct value list;
+    size_t count;
+
+    if (spec_value(spec, name, &list, NULL)) /* no memory: told as a wrong count */
+        return 0;
+    count = list.list.count;
+    for (size_t i = 0; i < count && i < max; i++)
+        ret[i] = list.list.items[i].integer;
+    value_free(&list);
+    return count;
+}
+
+struct dataset_info dataset_of(const struct spec *spec)
+{
+    const struct dataset_info *known = dataset_find(spec_string(spec, "data.name"));
+    struct dataset_info info;
+    int64_t side[3] = {3, 32, 32}, size[2] = {5000, 1000};
+
+    assert(known); /* the option's names are the data sets' */
+    info = *known;
+    if (info.format != DATASET_BLOBS)
+        return info;
+    (void)read_ints(spec, "data.shape", side, 3);
+    (void)read_ints(spec, "data.sizes", size, 2);
+    info.shape = (struct shape){(int)side[0], (int)side[1], (int)side[2]};
+    info.train_count = size[0];
+    info.test_count = size[1];
+    info.classes = (int)spec_int(spec, "data.prototypes");
+    info.spread = spec_real(spec, "data.spread");
+    return info;
+}
+
+int dataset_check(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    const struct dataset_info info = dataset_of(spec);
+    int64_t example = (int64_t)info.shape.C * info.shape.H * info.shape.W, number[3];
+
+    if (info.format != DATASET_BLOBS)
+        return 0;
+    *ret_name = "data.shape";
+    if (read_ints(spec, "data.shape", number, 3) != 3)
+        return err_set(err, ERR_INVALID, "expected three: channels, height and width");
+    if (info.shape.C > 3)
+        return err_set(err, ERR_INVALID, "expected at most 3 channels, got %d",
+                       info.shape.C);
+    *ret_name = "data.sizes";
+    if (read_ints(spec, "data.sizes", number, 2) != 2)
+        return err_set(err, ERR_INVALID, "expected two: training and test examples");
+    if (number[0] < info.classes || number[1] < info.classes)
+        return err_set(err, ERR_INVALID,
+                       "expected an example of each of the %d classes in both",
+                       info.classes);
+    if (number[0] + number[1] > BLOBS_BYTES_MAX / example)
+        return err_set(err, ERR_INVALID,
+                       "examples of %lld bytes, more than %d bytes in all",
+                       (long long)example, BLOBS_BYTES_MAX);
+    return 0;
 }

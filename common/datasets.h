@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum dataset_format { DATASET_IDX, DATASET_CIFAR, DATASET_SPIRAL };
+struct error;
+struct spec;
+
+enum dataset_format { DATASET_IDX, DATASET_CIFAR, DATASET_SPIRAL, DATASET_BLOBS };
 
 struct dataset_info {
     const char *name;
@@ -26,6 +29,7 @@ struct dataset_info {
                               test images, test labels (".gz" also found);
                               CIFAR: training files, then the test file last */
     int label_bytes;      /* CIFAR: 1, or 2 for CIFAR-100 (coarse, fine) */
+    double spread;        /* blobs: of the noise, over that of the prototypes */
 };
 
 /* How many training (or test) examples there are of a class below classes. */
@@ -33,5 +37,19 @@ int64_t dataset_class_count(const struct dataset_info *info, bool test, int clas
 
 /* NULL when unknown. */
 const struct dataset_info *dataset_find(const char *name);
+
+/* The facts of the data set that a train spec names: as found by name, but shape,
+ * classes and sizes of a made one are what the spec says. Before data.classes and
+ * data.train take their part. */
+struct dataset_info dataset_of(const struct spec *spec);
+
+/* Whether it is computed rather than read from files. */
+bool dataset_is_made(const struct dataset_info *info);
+
+/* Whether what data.shape and data.sizes say can be made: three sides, at most
+ * three channels, two sizes with an example of each class, BLOBS_BYTES_MAX in all.
+ * ret_name gets the offending option's name. ERR_INVALID. */
+enum { BLOBS_BYTES_MAX = 1 << 30 };
+int dataset_check(const struct spec *spec, const char **ret_name, struct error *err);
 
 #endif

@@ -15,7 +15,9 @@
 
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-#define IMAGES "data.name=fashion-mnist|mnist|cifar10|cifar100"
+#define FILES  "data.name=fashion-mnist|mnist|cifar10|cifar100"
+#define IMAGES FILES "|blobs"
+#define BLOBS  "data.name=blobs"
 
 #define SEED(name_, help_)                                                               \
     {                                                                                    \
@@ -44,21 +46,31 @@ static const struct opt TABLE[] = {
     { "data.classes", OPT_INTS, .fallback = "[]", .max = 99, .ascending = true,
       .needs = IMAGES,
       .help = "classes kept, numbered anew in this order; none: all of them" },
-    { "data.dir", OPT_STRING, .fallback = "\"\"", .needs = IMAGES,
+    { "data.dir", OPT_STRING, .fallback = "\"\"", .needs = FILES,
       .help = "folder of the data set's files; empty: the system's" },
     { "data.labels.noise", OPT_REAL, .fallback = "0.0", .max = 1,
       .help = "share of training labels that become another class" },
     { "data.labels.random", OPT_REAL, .fallback = "0.0", .max = 1,
       .help = "share of training labels drawn anew at random" },
     { "data.name", OPT_NAME, .fallback = "\"fashion-mnist\"",
-      .names = NAMES("fashion-mnist", "mnist", "cifar10", "cifar100", "spiral"),
+      .names = NAMES("fashion-mnist", "mnist", "cifar10", "cifar100", "spiral",
+                     "blobs"),
       .help = "the data set" },
+    { "data.prototypes", OPT_INT, .fallback = "10", .min = 2, .max = 100, .needs = BLOBS,
+      .help = "classes of blobs, each the noise around a prototype" },
     { "data.replicas", OPT_INT, .fallback = "1", .min = 1, .max = 1000,
       .unit = "copies",
       .help = "copies of every training example, spoiled independently" },
+    { "data.shape", OPT_INTS, .fallback = "[3,32,32]", .min = 1, .max = 1024,
+      .needs = BLOBS, .help = "channels, height and width of blobs" },
     { "data.shuffle", OPT_INT, .fallback = "0", .max = 1024, .needs = IMAGES,
       .unit = "pixels",
       .help = "side of the blocks that are permuted in every image; 0: none" },
+    { "data.sizes", OPT_INTS, .fallback = "[5000,1000]", .min = 2, .max = COUNT_MAX,
+      .needs = BLOBS, .unit = "examples",
+      .help = "training and test examples of blobs" },
+    { "data.spread", OPT_REAL, .fallback = "1.0", .max = 1000, .needs = BLOBS,
+      .help = "standard deviation of the noise over that of the prototypes" },
     { "data.train", OPT_SIZE, .fallback = "\"all\"", .max = COUNT_MAX,
       .unit = "examples", .help = "training examples used, a fixed subset" },
     { "data.zero_out", OPT_REAL, .fallback = "0.0", .max = 1, .below_max = true,

@@ -107,14 +107,6 @@ static int resolve(const struct spec *spec, const char *name, int64_t total, int
                    (long long)total);
 }
 
-static const struct dataset_info *info_of(const struct spec *spec)
-{
-    const struct dataset_info *info = dataset_find(spec_string(spec, "data.name"));
-
-    assert(info); /* the option's names are the data sets' */
-    return info;
-}
-
 /* The list data.classes, borrowed; NULL when all are kept. */
 static const struct value *classes_kept(const struct spec *spec)
 {
@@ -128,13 +120,13 @@ int spec_classes(const struct spec *spec)
 {
     const struct value *kept = classes_kept(spec);
 
-    return kept ? (int)kept->list.count : info_of(spec)->classes;
+    return kept ? (int)kept->list.count : dataset_of(spec).classes;
 }
 
 /* The examples of a split that data.classes leaves. */
 static int64_t count_kept(const struct spec *spec, bool test)
 {
-    const struct dataset_info *info = info_of(spec);
+    const struct dataset_info of = dataset_of(spec), *info = &of;
     const struct value *kept = classes_kept(spec);
     int64_t sum = 0;
 
@@ -167,7 +159,7 @@ static int find_sizes(const struct spec *spec, struct spec_sizes *ret,
 /* A choice of all classes would be the same data under another key. */
 static int rule_classes(const struct spec *spec, const char **ret_name, struct error *err)
 {
-    const struct dataset_info *info = info_of(spec);
+    const struct dataset_info of = dataset_of(spec), *info = &of;
     const struct value *kept = classes_kept(spec);
     size_t count = kept ? kept->list.count : 0;
     int64_t last;
@@ -192,7 +184,7 @@ static int rule_classes(const struct spec *spec, const char **ret_name, struct e
 static int rule_blocks(const struct spec *spec, const char **ret_name, struct error *err)
 {
     static const char *const SIDES[] = {"data.blur", "data.shuffle"};
-    const struct shape shape = info_of(spec)->shape;
+    const struct shape shape = dataset_of(spec).shape;
 
     for (size_t i = 0; i < 2; i++) {
         int k = (int)spec_int(spec, SIDES[i]);
@@ -385,9 +377,9 @@ static int rule_range(const struct spec *spec, const char **ret_name, struct err
 enum { RULES_MAX = 16 };
 
 static const rule_fn RULES[][RULES_MAX] = {
-    [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, rule_nesterov, rule_warmup,
-                   rule_classes, rule_blocks, rule_replicas, rule_freeze, rule_sizes,
-                   rule_schedule, rule_keep},
+    [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, dataset_check,
+                   rule_nesterov, rule_warmup, rule_classes, rule_blocks, rule_replicas,
+                   rule_freeze, rule_sizes, rule_schedule, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_range},
     [JOB_DERIVE] = {NULL},

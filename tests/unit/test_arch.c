@@ -228,8 +228,8 @@ static void test_datasets(void **state)
         assert_non_null(info);
         assert_true(info->train_count > 0 && info->test_count > 0);
         assert_true(info->shape.C <= 3 && info->std[0] > 0);
-        if (info->format != DATASET_SPIRAL)
-            assert_non_null(info->files[0]);
+        assert_int_equal(dataset_is_made(info),
+                         info->format == DATASET_SPIRAL || info->format == DATASET_BLOBS);
     }
     assert_null(dataset_find("imagenet"));
 }

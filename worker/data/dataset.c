@@ -25,10 +25,10 @@ struct part {
 enum { LABELS = 256, NOT_KEPT = -1 };
 
 struct dataset {
-    const struct dataset_info *source; /* as the files are */
-    struct dataset_info info;          /* as the run sees it: fewer classes */
-    int label_of[LABELS];              /* of a file's label, or NOT_KEPT */
-    size_t example;                    /* numbers in one */
+    struct dataset_info source; /* as the files are */
+    struct dataset_info info;   /* as the run sees it: fewer classes */
+    int label_of[LABELS];       /* of a file's label, or NOT_KEPT */
+    size_t example;             /* numbers in one */
     struct part parts[2];
     struct spoil *spoil;     /* of training examples */
     struct distort *distort; /* NULL: images stay as they are */
@@ -57,7 +57,7 @@ static bool is_directory(const char *path)
 static int find_dir(const struct spec *spec, const struct dataset_info *info,
                     const char *data_dir, struct buf *path, struct error *err)
 {
-    if (info->format == DATASET_SPIRAL)
+    if (dataset_is_made(info))
         return 0;
     if (spec_has(spec, "data.dir")) {
         buf_puts(path, spec_string(spec, "data.dir"));
@@ -137,7 +137,7 @@ static int read_split(struct dataset *data, const struct spec *spec, const char 
     int64_t count;
     int rc = -1;
 
-    if (raw_read(data->source, dir, split, hash, &raw, err))
+    if (raw_read(&data->source, dir, split, hash, &raw, err))
         return -1;
     order = find_order(data, &raw, split, &count, err);
     if (!order)
@@ -145,7 +145,7 @@ static int read_split(struct dataset *data, const struct spec *spec, const char 
     if (count == 0) {
         err_set(err, ERR_DATA,
                 "data set '%s' has no %s examples of the classes asked for",
-                data->source->name, split_name(split));
+                data->source.name, split_name(split));
         goto done;
     }
     if (split == SPLIT_TRAIN && spec_size(spec, "data.train", count, &count, err))
@@ -246,7 +246,7 @@ static int read_all(struct dataset *data, const struct spec *spec, const char *d
         err_set(err, ERR_NO_MEMORY, "no memory to hash a data set");
         goto done;
     }
-    if (find_dir(spec, data->source, data_dir, &dir, err) ||
+    if (find_dir(spec, &data->source, data_dir, &dir, err) ||
         read_split(data, spec, dir.data, SPLIT_TRAIN, hash, err) ||
         read_split(data, spec, dir.data, SPLIT_TEST, hash, err))
         goto done;
@@ -269,13 +269,8 @@ struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
         err_set(err, ERR_NO_MEMORY, "no memory for data set '%s'", name);
         return NULL;
     }
-    data->source = dataset_find(name);
-    if (!data->source) {
-        err_set(err, ERR_INVALID, "unknown data set '%s'", name);
-        goto fail;
-    }
-    data->info = *data->source;
-    data->example = raw_example(data->source);
+    data->source = data->info = dataset_of(spec);
+    data->example = raw_example(&data->source);
     data->scratch = malloc(data->example);
     if (!data->scratch) {
         err_set(err, ERR_NO_MEMORY, "no memory for data set '%s'", name);

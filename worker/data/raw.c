@@ -2,6 +2,7 @@
 
 #include "common/buf.h"
 #include "common/error.h"
+#include "worker/data/blobs.h"
 #include "worker/data/cifar.h"
 #include "worker/data/gzfile.h"
 #include "worker/data/idx.h"
@@ -174,11 +175,23 @@ static int read_spiral(const struct dataset_info *info, const char *dir, enum sp
     return 0;
 }
 
+static int read_blobs(const struct dataset_info *info, const char *dir, enum split split,
+                      struct raw *raw, struct error *err)
+{
+    (void)dir;
+    raw->count = split == SPLIT_TRAIN ? info->train_count : info->test_count;
+    if (take_memory(raw, raw_example(info), false, err))
+        return -1;
+    return blobs_make(info, split == SPLIT_TRAIN ? 0 : 1, raw->count, raw->pixels,
+                      raw->labels, err);
+}
+
 static int (*const READERS[])(const struct dataset_info *, const char *, enum split,
                               struct raw *, struct error *) = {
     [DATASET_IDX] = read_idx,
     [DATASET_CIFAR] = read_cifar,
     [DATASET_SPIRAL] = read_spiral,
+    [DATASET_BLOBS] = read_blobs,
 };
 
 int raw_read(const struct dataset_info *info, const char *dir, enum split split,
