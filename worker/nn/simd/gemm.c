@@ -1,0 +1,175 @@
+#include "worker/nn/simd/gemm.h"
+
+#include "worker/nn/simd/simd.h"
+
+/* A tile of C is kept in registers: 24 of the 32 of AVX-512, 12 of the 16 of AVX2.
+ * Either is enough independent chains to hide the latency of a fused multiply-add,
+ * and asks for less than one load for two of them. */
+enum {
+    TILE_R = WIDE_PIXELS == 2 ? 8 : 4, /* rows */
+    TILE_W = 3,                        /* wides */
+    /* Of k at a time, so that a panel of B stays in the first-level cache while all
+     * rows of A pass by. */
+    STRETCH = 128,
+};
+
+/* One tile's corner in each matrix, and the stretch of k. */
+struct tile {
+    const real *a, *b;
+    real *c;
+    const real *start; /* or NULL */
+    size_t a_step, b_step, c_row;
+    int K;
+    bool add;
+};
+
+/* The value in a register of its own: otherwise gcc reads it from memory once for
+ * every use, and the loads cost more than the arithmetic. */
+static inline wide held(wide value)
+{
+#ifdef __AVX__
+    __asm__("" : "+v"(value));
+#endif
+    return value;
+}
+
+/* R and W are constants of the caller: acc lives in registers. */
+static VEC_UNROLLED void tile_run(const struct tile *t, const int R, const int W)
+{
+    const real *a = t->a, *b = t->b;
+    real *const c = t->c;
+    const size_t c_row = t->c_row, a_step = t->a_step, b_step = t->b_step;
+    const int K = t->K;
+    wide acc[TILE_R][TILE_W];
+
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 3
+        for (int w = 0; w < W; w++)
+            acc[r][w] = t->add ? wide_load(c + (size_t)r * c_row + w * WIDE)
+                               : wide_all(t->start ? t->start[r] : 0);
+    for (int k = 0; k < K; k++) {
+        wide in[TILE_W];
+#pragma GCC unroll 3
+        for (int w = 0; w < W; w++)
+            in[w] = held(wide_load(b + w * WIDE));
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) {
+            const wide factor = held(wide_all(a[r]));
+#pragma GCC unroll 3
+            for (int w = 0; w < W; w++)
+                acc[r][w] = wide_fma(factor, in[w], acc[r][w]);
+        }
+        a += a_step;
+        b += b_step;
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 3
+        for (int w = 0; w < W; w++)
+            wide_store(c + (size_t)r * c_row + w * WIDE, acc[r][w]);
+}
+
+/* The same, one vec wide: half a wide may be left over. */
+static VEC_UNROLLED void tile_half(const struct tile *t, const int R)
+{
+    const real *a = t->a, *b = t->b;
+    real *const c = t->c;
+    const size_t c_row = t->c_row, a_step = t->a_step, b_step = t->b_step;
+    const int K = t->K;
+    vec acc[TILE_R];
+
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++)
+        acc[r] = t->add ? vec_load(c + (size_t)r * c_row)
+                        : vec_all(t->start ? t->start[r] : 0);
+    for (int k = 0; k < K; k++) {
+        const vec in = vec_load(b);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++)
+            acc[r] = vec_fma(vec_all(a[r]), in, acc[r]);
+        a += a_step;
+        b += b_step;
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; r++)
+        vec_store(c + (size_t)r * c_row, acc[r]);
+}
+
+#define TILE(R)                                                                          \
+    static void tile_##R##_0(const struct tile *t)                                       \
+    {                                                                                    \
+        tile_half(t, R);                                                                 \
+    }                                                                                    \
+    static void tile_##R##_1(const struct tile *t)                                       \
+    {                                                                                    \
+        tile_run(t, R, 1);                                                               \
+    }                                                                                    \
+    static void tile_##R##_2(const struct tile *t)                                       \
+    {                                                                                    \
+        tile_run(t, R, 2);                                                               \
+    }                                                                                    \
+    static void tile_##R##_3(const struct tile *t)                                       \
+    {                                                                                    \
+        tile_run(t, R, 3);                                                               \
+    }
+TILE(1)
+TILE(2)
+TILE(4)
+#if defined SIMD_AVX512
+TILE(8)
+#endif
+
+/* From the tallest; [w] is w wides across, [0] half a one. */
+static const struct {
+    int rows;
+    void (*run[TILE_W + 1])(const struct tile *);
+} TILES[] = {
+#if defined SIMD_AVX512
+    {8, {tile_8_0, tile_8_1, tile_8_2, tile_8_3}},
+#endif
+    {4, {tile_4_0, tile_4_1, tile_4_2, tile_4_3}},
+    {2, {tile_2_0, tile_2_1, tile_2_2, tile_2_3}},
+    {1, {tile_1_0, tile_1_1, tile_1_2, tile_1_3}},
+};
+
+/* All rows of some columns and a stretch of k; *t has what they share. */
+static void columns(const struct gemm *g, struct tile *t, int j, int w, int k0)
+{
+    const size_t panel = (size_t)(j / GEMM_COLS), within = (size_t)(j % GEMM_COLS);
+    real *c = g->C + panel * g->C_panel + within;
+    int shape = 0;
+
+    t->b = g->B + panel * g->B_panel + within + (size_t)k0 * g->B_step;
+    for (int i = 0; i < g->M; i += TILES[shape].rows) {
+        while (g->M - i < TILES[shape].rows)
+            shape++;
+        t->a = g->A + (size_t)(i / GEMM_ROWS) * g->A_panel + (size_t)k0 * g->A_step +
+               i % GEMM_ROWS;
+        t->c = c + (size_t)i * g->C_row;
+        t->start = g->start ? g->start + i : NULL;
+        TILES[shape].run[w](t);
+    }
+}
+
+static void multiply(const struct gemm *g)
+{
+    for (int k0 = 0; k0 < g->K; k0 += STRETCH) {
+        struct tile t = {
+            .a_step = g->A_step,
+            .b_step = g->B_step,
+            .c_row = g->C_row,
+            .K = g->K - k0 < STRETCH ? g->K - k0 : STRETCH,
+            .add = g->add || k0 > 0,
+        };
+        for (int j = 0; j < g->N; j += TILE_W * WIDE) {
+            const int left = (g->N - j) / WIDE, w = left < TILE_W ? left : TILE_W;
+            if (w)
+                columns(g, &t, j, w, k0);
+            if (w < TILE_W && (g->N - j) % WIDE)
+                columns(g, &t, j + w * WIDE, 0, k0);
+        }
+    }
+}
+
+const struct gemm_kernels SIMD(gemm_kernels) = {multiply};
