@@ -1,8 +1,9 @@
 #include "worker/nn/conv_op.h"
 
-#include "worker/nn/conv_sweep.h"
 #include "worker/nn/conv_taps.h"
+#include "worker/nn/frame.h"
 #include "worker/nn/lanes.h"
+#include "worker/nn/sweep.h"
 #include "worker/nn/team.h"
 #include "worker/nn/vec.h"
 
@@ -15,56 +16,9 @@ enum {
     SUMS_MAX = 256 * 1024,
 };
 
-/* Planes (C,H,W,L) into larger ones that are zero around and between: row h goes
- * to pad + h * step, columns likewise; with a negative pad some go nowhere. */
-struct frame {
-    int C, H, W;
-    int pad, step;
-    int padded_H, padded_W;
-};
-
-static size_t frame_size(const struct frame *f)
+static int max(int a, int b)
 {
-    return (size_t)f->C * (size_t)f->padded_H * (size_t)f->padded_W * L;
-}
-
-static void frame_row(const struct frame *f, real *to, const real *from)
-{
-    for (int w = 0; w < f->W; w++) {
-        const int at = f->pad + w * f->step;
-        if (at >= 0 && at < f->padded_W)
-            vec_store(to + (size_t)at * L, vec_load(from + (size_t)w * L));
-    }
-}
-
-/* Fill the first `channels` of a frame that is zero between. */
-static void frame_fill(const struct frame *f, int channels, real *to, const real *from)
-{
-    for (int c = 0; c < channels; c++) {
-        for (int h = 0; h < f->H; h++, from += (size_t)f->W * L) {
-            const int at = f->pad + h * f->step;
-            if (at >= 0 && at < f->padded_H)
-                frame_row(f,
-                          to + (size_t)(c * f->padded_H + at) * (size_t)f->padded_W * L,
-                          from);
-        }
-    }
-}
-
-static struct frame in_frame(const struct conv *v)
-{
-    return (struct frame){
-        v->C, v->H, v->W, v->pad, 1, v->H + 2 * v->pad, v->W + 2 * v->pad};
-}
-
-/* The output's gradient, padded and spread by the stride so that a sweep over it
- * gives the input's. */
-static struct frame dout_frame(const struct conv *v)
-{
-    const int k = v->kernel;
-
-    return (struct frame){v->O,      v->OH,        v->OW,       k - 1 - v->pad,
-                          v->stride, v->H + k - 1, v->W + k - 1};
+    return a > b ? a : b;
 }
 
 static size_t plane_of(int C, int H, int W)
@@ -76,6 +30,63 @@ static size_t weight_count(const struct conv *v)
 {
     return (size_t)v->O * (size_t)v->C * (size_t)v->kernel * (size_t)v->kernel;
 }
+
+/* ---- what the passes read ------------------------------------------------- */
+
+/* The input with its padding, for the forward pass. */
+static struct frame in_frame(const struct conv *v)
+{
+    const int s = v->stride, k = v->kernel, columns = (v->OW - 1) * s + k;
+
+    return (struct frame){
+        .C = v->C,
+        .H = v->H,
+        .W = v->W,
+        .top = v->pad,
+        .left = v->pad,
+        .step = s,
+        .kept = s < k ? s : k,
+        .rows = (v->OH - 1) * s + k,
+        .cols = (columns + s - 1) / s,
+    };
+}
+
+/* The output's gradient, for the input's: out of its rows those that inputs have a
+ * part in, and zeros for those that there are not. */
+static struct frame dout_frame(const struct conv *v)
+{
+    const int s = v->stride, before = max(v->kernel - 1 - v->pad, 0) / s;
+
+    return (struct frame){
+        .C = v->O,
+        .H = v->OH,
+        .W = v->OW,
+        .top = before,
+        .left = before,
+        .step = 1,
+        .kept = 1,
+        .rows = before + (v->H - 1 + v->pad) / s + 1,
+        .cols = before + (v->W - 1 + v->pad) / s + 1,
+    };
+}
+
+/* The input with its padding, for the gradient of the weights. */
+static struct frame taps_frame(const struct conv *v)
+{
+    return (struct frame){
+        .C = v->C,
+        .H = v->H,
+        .W = v->W,
+        .top = v->pad,
+        .left = v->pad,
+        .step = 1,
+        .kept = 1,
+        .rows = v->H + 2 * v->pad,
+        .cols = v->W + 2 * v->pad,
+    };
+}
+
+/* ---- scratch -------------------------------------------------------------- */
 
 /* How many input channels a member takes at a time for the gradient of the
  * weights. Whoever takes them, every sum has the same order. */
@@ -91,18 +102,13 @@ static int sum_channels(const struct conv *v, int threads)
 /* Each member has a piece of the scratch: a frame, and sums of weights. */
 static size_t member_scratch(const struct conv *v, int threads)
 {
-    const struct frame in = in_frame(v), dout = dout_frame(v);
+    const struct frame in = in_frame(v), dout = dout_frame(v), taps = taps_frame(v);
     const size_t sums = weight_count(v) / (size_t)v->C * L;
-    const size_t a = frame_size(&in) + sums * (size_t)sum_channels(v, threads);
-    const size_t b = frame_size(&dout);
+    const int channels = sum_channels(v, threads);
+    const size_t a = frame_size(&in, v->C), b = frame_size(&dout, v->O);
+    const size_t c = frame_size(&taps, channels) + sums * (size_t)channels;
 
-    return a > b ? a : b;
-}
-
-static bool direct_suits(const struct conv *v)
-{
-    (void)v;
-    return true;
+    return a > b ? (a > c ? a : c) : (b > c ? b : c);
 }
 
 static size_t round_line(size_t reals)
@@ -110,21 +116,201 @@ static size_t round_line(size_t reals)
     return (reals + 15) / 16 * 16;
 }
 
+/* One of the correlations that a pass is made of: the forward pass is one, the
+ * gradient of the input one for each remainder of rows and columns by the stride. */
+struct part {
+    struct sweep sweep;
+    const real *packed;
+};
+
+/* The scratch from its begin to the members' pieces: lists that part_of() fills, and
+ * the weights in their order. */
+struct lists {
+    struct part *parts; /* (stride * stride) */
+    int *at, *from;     /* of products */
+    struct sweep_pixel *pixels;
+    real *packed;
+};
+
+static size_t reals_of(size_t bytes)
+{
+    return round_line((bytes + sizeof(real) - 1) / sizeof(real));
+}
+
+/* Returns how many reals they take. */
+static size_t lists_at(struct lists *ret, const struct conv *v, real *scratch)
+{
+    const size_t parts = (size_t)v->stride * (size_t)v->stride;
+    const size_t products =
+        (size_t)max(v->C, v->O) * (size_t)v->kernel * (size_t)v->kernel;
+    /* a part may have one that is there twice */
+    const size_t pixels = (size_t)max(v->H * v->W, v->OH * v->OW) + parts;
+    const size_t a = reals_of(parts * sizeof *ret->parts);
+    const size_t b = reals_of(products * sizeof *ret->at);
+    const size_t c = reals_of(pixels * sizeof *ret->pixels);
+
+    if (scratch)
+        *ret = (struct lists){
+            (void *)scratch,           (void *)(scratch + a),
+            (void *)(scratch + a + b), (void *)(scratch + a + 2 * b),
+            scratch + a + 2 * b + c,
+        };
+    return a + 2 * b + c + round_line(weight_count(v));
+}
+
 static size_t direct_scratch(const struct conv *v, int batch_max, int threads)
 {
     (void)batch_max;
-    return round_line(weight_count(v)) +
+    return lists_at(NULL, v, NULL) +
            (size_t)threads * round_line(member_scratch(v, threads));
 }
+
+/* ---- lists of pixels and products ----------------------------------------- */
+
+/* Pixels in rows and columns, and their places in reals. */
+struct grid {
+    int rows, cols;
+    int in, in_row; /* neighbours in a row are neighbours */
+    int out, out_row, out_col;
+};
+
+static struct sweep_pixel pixel_at(const struct grid *g, int row, int col)
+{
+    return (struct sweep_pixel){g->in + row * g->in_row + col * L,
+                                g->out + row * g->out_row + col * g->out_col};
+}
+
+/* Two and two, then the last ones of odd rows. */
+static void list_pixels(struct sweep *s, struct sweep_pixel *to, const struct grid *g)
+{
+    int n = 0;
+
+    for (int row = 0; row < g->rows; row++)
+        for (int col = 0; col < g->cols / 2 * 2; col++)
+            to[n++] = pixel_at(g, row, col);
+    s->paired = n;
+    for (int row = 0; row < g->rows && g->cols % 2; row++)
+        to[n++] = pixel_at(g, row, g->cols - 1);
+    if (n % 2)
+        to[n] = to[n - 1];
+    s->pixels = to;
+    s->count = n;
+}
+
+/* out[o][oh][ow] = b[o] + sum over (c,kh,kw) of W * in */
+static void list_forward(const struct lists *to, const struct conv *v,
+                         const struct frame *f)
+{
+    const int k = v->kernel, s = v->stride, row = f->kept * f->cols;
+    const struct grid grid = {
+        .rows = v->OH,
+        .cols = v->OW,
+        .in_row = s * row * L,
+        .out_row = v->OW * L,
+        .out_col = L,
+    };
+    struct sweep *sweep = &to->parts->sweep;
+    int n = 0;
+
+    for (int c = 0; c < v->C; c++) {
+        for (int kh = 0; kh < k; kh++) {
+            for (int kw = 0; kw < k; kw++, n++) {
+                to->at[n] = ((c * f->rows + kh) * row + kw % s * f->cols + kw / s) * L;
+                to->from[n] = n;
+            }
+        }
+    }
+    *sweep = (struct sweep){
+        .at = to->at, .products = n, .O = v->O, .plane = plane_of(1, v->OH, v->OW)};
+    list_pixels(sweep, to->pixels, &grid);
+    to->parts->packed = to->packed;
+}
+
+/* Rows (or columns) h of the input with (h + pad) % stride == remainder. */
+struct residue {
+    int first, count; /* first, first + stride, ... */
+    int source;       /* row of the frame that tap `remainder` reads for the first */
+};
+
+static struct residue residue_of(const struct conv *v, int size, int before,
+                                 int remainder)
+{
+    const int s = v->stride, first = ((remainder - v->pad) % s + s) % s;
+
+    return (struct residue){first, first < size ? (size - 1 - first) / s + 1 : 0,
+                            (first + v->pad - remainder) / s + before};
+}
+
+/* din[c][h][w] = sum over o and the taps, from last to first, that take (h,w) to an
+ * output: those with the remainders a of rows and b of columns. Returns how many
+ * products there are. */
+static int list_products(int *at, int *from, const struct conv *v, const struct frame *f,
+                         int a, int b)
+{
+    const int k = v->kernel, s = v->stride;
+    int n = 0;
+
+    for (int o = 0; o < v->O; o++) {
+        for (int kh = k - 1; kh >= 0; kh--) {
+            for (int kw = k - 1; kw >= 0; kw--) {
+                if (kh % s != a || kw % s != b)
+                    continue;
+                at[n] = ((o * f->rows - kh / s) * f->cols - kw / s) * L;
+                from[n] = (o * v->C * k + kh) * k + kw;
+                n++;
+            }
+        }
+    }
+    return n;
+}
+
+static void list_backward(const struct lists *lists, const struct conv *v,
+                          const struct frame *f, bool add)
+{
+    const int s = v->stride;
+    struct lists to = *lists;
+
+    for (int i = 0; i < s * s; i++, to.parts++) {
+        const int a = i / s, b = i % s;
+        const struct residue rows = residue_of(v, v->H, f->top, a);
+        const struct residue cols = residue_of(v, v->W, f->left, b);
+        const int n = list_products(to.at, to.from, v, f, a, b);
+        const struct grid grid = {
+            .rows = rows.count,
+            .cols = cols.count,
+            .in = (rows.source * f->cols + cols.source) * L,
+            .in_row = f->cols * L,
+            .out = (rows.first * v->W + cols.first) * L,
+            .out_row = s * v->W * L,
+            .out_col = s * L,
+        };
+        struct sweep *sweep = &to.parts->sweep;
+        *sweep = (struct sweep){.at = to.at,
+                                .products = n,
+                                .O = v->C,
+                                .plane = plane_of(1, v->H, v->W),
+                                .add = add};
+        list_pixels(sweep, to.pixels, &grid);
+        to.parts->packed = to.packed;
+        to.at += n;
+        to.from += n;
+        to.pixels += sweep->count + sweep->count % 2;
+        to.packed += (size_t)n * (size_t)v->C;
+    }
+}
+
+/* ---- forward, and gradient of the input ----------------------------------- */
 
 /* What the items of a pass share. */
 struct work {
     const struct conv_call *call;
+    const struct sweep_kernels *sweeps;
     struct frame frame;
-    struct sweep sweep;
-    size_t in_group, out_group; /* reals */
+    struct lists lists;
+    int parts;
+    size_t in_group, out_group; /* reals, of what is read and what is written */
     real *to;
-    const real *from, *dout, *packed, *b;
+    const real *from, *dout, *b;
     real *pieces;
     size_t piece;
     int channels; /* at a time; weights */
@@ -133,16 +319,17 @@ struct work {
 static struct work work_of(const struct conv_call *call, struct frame frame)
 {
     const struct conv *v = call->conv;
-
-    return (struct work){
+    struct work work = {
         .call = call,
+        .sweeps = ISA_PICK(sweep_kernels, call->isa),
         .frame = frame,
         .in_group = plane_of(v->C, v->H, v->W),
         .out_group = plane_of(v->O, v->OH, v->OW),
-        .packed = call->scratch,
-        .pieces = call->scratch + round_line(weight_count(v)),
         .piece = round_line(member_scratch(v, team_size(call->team))),
     };
+
+    work.pieces = call->scratch + lists_at(&work.lists, v, call->scratch);
+    return work;
 }
 
 static int groups_of(const struct conv_call *call)
@@ -150,63 +337,39 @@ static int groups_of(const struct conv_call *call)
     return lanes_round(call->B) / L;
 }
 
-static void zero(real *to, size_t n)
-{
-    memset(to, 0, n * sizeof *to);
-}
-
-/* The frame of every member, empty. */
-static void clear_frames(const struct work *w)
-{
-    for (int i = 0; i < team_size(w->call->team); i++)
-        zero(w->pieces + (size_t)i * w->piece, frame_size(&w->frame));
-}
-
-/* One group of images through a sweep. */
+/* One group of images through all parts. */
 static void sweep_item(void *arg, int g, int who)
 {
     const struct work *w = arg;
     const struct frame *f = &w->frame;
-    const size_t read = plane_of(f->C, f->H, f->W);
-    const size_t written = plane_of(w->sweep.O, w->sweep.OH, w->sweep.OW);
-    const real *in = w->from + (size_t)g * read;
+    const real *in = w->from + (size_t)g * w->in_group;
     real *frame = w->pieces + (size_t)who * w->piece;
 
-    if (f->pad != 0 || f->step != 1) {
+    if (!frame_is_source(f)) {
         frame_fill(f, f->C, frame, in);
         in = frame;
     }
-    sweep_run(&w->sweep, w->to + (size_t)g * written, in, w->packed, w->b);
+    for (int i = 0; i < w->parts; i++) {
+        const struct part *part = &w->lists.parts[i];
+        w->sweeps->run(&part->sweep, w->to + (size_t)g * w->out_group, in, part->packed,
+                       w->b);
+    }
 }
 
 static void direct_forward(const struct conv_call *call, real *out, const real *in,
                            const real *W, const real *b)
 {
     const struct conv *v = call->conv;
-    const int taps = v->kernel * v->kernel;
-    const struct sweep_weights weights = {
-        W, v->O, v->C, taps, (size_t)(v->C * taps), (size_t)taps, false};
+    const int products = v->C * v->kernel * v->kernel;
     struct work work = work_of(call, in_frame(v));
 
-    work.sweep = (struct sweep){
-        .C = v->C,
-        .H = work.frame.padded_H,
-        .W = work.frame.padded_W,
-        .O = v->O,
-        .OH = v->OH,
-        .OW = v->OW,
-        .kernel = v->kernel,
-        .stride = v->stride,
-        .h0 = v->pad,
-        .h1 = v->pad + v->H,
-        .w0 = v->pad,
-        .w1 = v->pad + v->W,
-    };
+    list_forward(&work.lists, v, &work.frame);
+    work.sweeps->pack(work.lists.packed, W, v->O, (size_t)products, work.lists.from,
+                      products);
+    work.parts = 1;
     work.to = out;
     work.from = in;
     work.b = b;
-    sweep_pack(call->scratch, &weights);
-    clear_frames(&work);
     team_run(call->team, groups_of(call), sweep_item, &work);
 }
 
@@ -214,33 +377,27 @@ static void direct_backward_data(const struct conv_call *call, real *din, bool a
                                  const real *dout, const real *W)
 {
     const struct conv *v = call->conv;
-    const int k = v->kernel, taps = k * k;
-    const struct sweep_weights weights = {
-        W, v->C, v->O, taps, (size_t)taps, (size_t)(v->C * taps), true};
     struct work work = work_of(call, dout_frame(v));
-    const struct frame *d = &work.frame;
+    const int *from = work.lists.from;
+    real *packed = work.lists.packed;
 
-    work.sweep = (struct sweep){
-        .C = v->O,
-        .H = d->padded_H,
-        .W = d->padded_W,
-        .O = v->C,
-        .OH = v->H,
-        .OW = v->W,
-        .kernel = k,
-        .stride = 1,
-        .h0 = d->pad,
-        .h1 = d->pad + (v->OH - 1) * v->stride + 1,
-        .w0 = d->pad,
-        .w1 = d->pad + (v->OW - 1) * v->stride + 1,
-        .add = add,
-    };
+    work.parts = v->stride * v->stride;
+    list_backward(&work.lists, v, &work.frame, add);
+    for (int i = 0; i < work.parts; i++) {
+        const int products = work.lists.parts[i].sweep.products;
+        work.sweeps->pack(packed, W, v->C, (size_t)(v->kernel * v->kernel), from,
+                          products);
+        from += products;
+        packed += (size_t)products * (size_t)v->C;
+    }
+    work.in_group = plane_of(v->O, v->OH, v->OW);
+    work.out_group = plane_of(v->C, v->H, v->W);
     work.to = din;
     work.from = dout;
-    sweep_pack(call->scratch, &weights);
-    clear_frames(&work);
     team_run(call->team, groups_of(call), sweep_item, &work);
 }
+
+/* ---- gradient of the weights ---------------------------------------------- */
 
 /* The weights of some input channels, over all images. */
 static void weights_item(void *arg, int item, int who)
@@ -251,10 +408,10 @@ static void weights_item(void *arg, int item, int who)
     const int channels = v->C - c0 < w->channels ? v->C - c0 : w->channels;
     const size_t plane = plane_of(1, v->H, v->W), taps = (size_t)(v->kernel * v->kernel);
     real *frame = w->pieces + (size_t)who * w->piece, *dW = w->to;
-    real *sums = frame + frame_size(&w->frame);
+    real *sums = frame + frame_size(&w->frame, w->channels);
     const size_t row = (size_t)channels * taps; /* of sums, for an output channel */
 
-    zero(sums, (size_t)v->O * row * L);
+    memset(sums, 0, (size_t)v->O * row * L * sizeof *sums);
     for (int g = 0; g < groups_of(w->call); g++) {
         const real *in = w->from + (size_t)g * w->in_group + (size_t)c0 * plane;
         if (v->pad > 0) {
@@ -273,14 +430,19 @@ static void direct_backward_weights(const struct conv_call *call, real *dW,
                                     const real *dout, const real *in)
 {
     const struct conv *v = call->conv;
-    struct work work = work_of(call, in_frame(v));
+    struct work work = work_of(call, taps_frame(v));
 
     work.to = dW;
     work.from = in;
     work.dout = dout;
     work.channels = sum_channels(v, team_size(call->team));
-    clear_frames(&work);
     team_run(call->team, (v->C + work.channels - 1) / work.channels, weights_item, &work);
+}
+
+static bool direct_suits(const struct conv *v)
+{
+    (void)v;
+    return true;
 }
 
 const struct conv_op conv_direct = {

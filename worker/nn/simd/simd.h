@@ -29,11 +29,13 @@
 enum { LANES = VEC_LANES };
 
 #if defined SIMD_AVX512 && defined __AVX512F__
+#define WIDE_512 1
 enum { WIDE_PIXELS = 2 };
 typedef real wide __attribute__((vector_size(64)));
 typedef real wide_unaligned
     __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
 #else
+#define WIDE_512 0
 enum { WIDE_PIXELS = 1 };
 typedef vec wide;
 typedef vec_unaligned wide_unaligned;
@@ -55,6 +57,47 @@ static inline void wide_store(real *at, wide value)
 static inline wide wide_all(real value)
 {
     return value - (wide){0};
+}
+
+/* The two groups of lanes of a wide, where they lie apart. With one group in a wide
+ * there is no other. */
+static inline wide wide_load_two(const real *low, const real *high)
+{
+#if WIDE_512 && defined NN_DOUBLE
+    return (wide)_mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(low)),
+                                    _mm256_loadu_pd(high), 1);
+#elif WIDE_512
+    return (wide)_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)),
+                                    _mm256_loadu_ps(high), 1);
+#else
+    (void)high;
+    return wide_load(low);
+#endif
+}
+
+static inline void wide_store_two(real *low, real *high, wide value)
+{
+#if WIDE_512 && defined NN_DOUBLE
+    _mm256_storeu_pd(low, _mm512_castpd512_pd256((__m512d)value));
+    _mm256_storeu_pd(high, _mm512_extractf64x4_pd((__m512d)value, 1));
+#elif WIDE_512
+    _mm256_storeu_ps(low, _mm512_castps512_ps256((__m512)value));
+    _mm256_storeu_ps(high, _mm512_extractf32x8_ps((__m512)value, 1));
+#else
+    (void)high;
+    wide_store(low, value);
+#endif
+}
+
+/* The value, kept in a register (vec_hold says why). */
+static inline wide wide_hold(wide value)
+{
+#if WIDE_512
+    __asm__("" : "+v"(value));
+    return value;
+#else
+    return vec_hold(value);
+#endif
 }
 
 /* a * b + c, rounded once. */

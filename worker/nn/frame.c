@@ -1,0 +1,69 @@
+#include "worker/nn/frame.h"
+
+#include "worker/nn/vec.h"
+
+#include <string.h>
+
+enum { L = VEC_LANES };
+
+size_t frame_size(const struct frame *f, int channels)
+{
+    return (size_t)channels * (size_t)f->rows * (size_t)f->kept * (size_t)f->cols * L;
+}
+
+bool frame_is_source(const struct frame *f)
+{
+    return f->top == 0 && f->left == 0 && f->step == 1 && f->rows == f->H &&
+           f->cols == f->W;
+}
+
+static int at_least(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static int at_most(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* One row as it is. */
+static void copy_row(const struct frame *f, real *to, const real *from)
+{
+    const int first = at_most(at_least(f->left, 0), f->cols);
+    const int end = at_least(at_most(f->left + f->W, f->cols), first);
+
+    memset(to, 0, (size_t)first * L * sizeof *to);
+    memcpy(to + (size_t)first * L, from + (size_t)(first - f->left) * L,
+           (size_t)(end - first) * L * sizeof *to);
+    memset(to + (size_t)end * L, 0, (size_t)(f->cols - end) * L * sizeof *to);
+}
+
+/* One row, its columns sorted by remainder. */
+static void sort_row(const struct frame *f, real *to, const real *from)
+{
+    for (int r = 0; r < f->kept; r++) {
+        int w = r - f->left;
+        for (int i = 0; i < f->cols; i++, w += f->step, to += L)
+            vec_store(to, w >= 0 && w < f->W ? vec_load(from + (size_t)w * L) : (vec){0});
+    }
+}
+
+void frame_fill(const struct frame *f, int channels, real *to, const real *from)
+{
+    const size_t row = (size_t)f->kept * (size_t)f->cols * L;
+
+    for (int c = 0; c < channels; c++, from += (size_t)f->H * (size_t)f->W * L) {
+        for (int r = 0; r < f->rows; r++, to += row) {
+            const int h = r - f->top;
+            if (r % f->step >= f->kept)
+                continue;
+            if (h < 0 || h >= f->H)
+                memset(to, 0, row * sizeof *to);
+            else if (f->step == 1)
+                copy_row(f, to, from + (size_t)h * (size_t)f->W * L);
+            else
+                sort_row(f, to, from + (size_t)h * (size_t)f->W * L);
+        }
+    }
+}
