@@ -14,23 +14,31 @@ static size_t product(const struct grid_axes *axes, size_t count)
     return count;
 }
 
+static size_t zip_length(const struct grid_zip *zip)
+{
+    return zip->axes.items[0].choices.count;
+}
+
 /* Points of one intervention; above POINTS_MAX when there are too many. Every
  * factor is at most 10000, so the product stays far from overflow. */
 static size_t points_of(const struct grid *grid, const struct grid_intervention *of)
 {
-    return product(&of->axes, product(&grid->axes, grid->seed_count));
+    size_t count = product(&grid->axes, grid->seed_count);
+
+    for (size_t i = 0; i < grid->zip_count && count <= POINTS_MAX; i++)
+        count *= zip_length(&grid->zips[i]);
+    return product(&of->axes, count);
 }
 
 int expand_count(const struct grid *grid, size_t *ret, struct error *err)
 {
-    size_t count = 0;
+    size_t count = grid->include_count * grid->seed_count;
 
-    for (size_t i = 0; i < grid->intervention_count; i++) {
+    for (size_t i = 0; i < grid->intervention_count && count <= POINTS_MAX; i++)
         count += points_of(grid, &grid->interventions[i]);
-        if (count > POINTS_MAX)
-            return err_set(err, ERR_INVALID, "%s:1:1: the grid has more than %d points",
-                           grid->file, POINTS_MAX);
-    }
+    if (count > POINTS_MAX)
+        return err_set(err, ERR_INVALID, "%s:1:1: the grid has more than %d points",
+                       grid->file, POINTS_MAX);
     *ret = count;
     return 0;
 }
@@ -67,26 +75,63 @@ static size_t choose(struct point *point, const struct grid_axes *axes, size_t i
     return i;
 }
 
+/* One digit for each zip: the same choice of all its options. */
+static size_t choose_zips(struct point *point, const struct grid *grid, size_t i)
+{
+    for (size_t z = grid->zip_count; z-- > 0;) {
+        const struct grid_zip *zip = &grid->zips[z];
+        for (size_t a = 0; a < zip->axes.count; a++)
+            put(point, &zip->axes.items[a].choices.items[i % zip_length(zip)]);
+        i /= zip_length(zip);
+    }
+    return i;
+}
+
+static void put_all(struct point *point, const struct grid_settings *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        put(point, &set->items[i]);
+}
+
+static void include_point(const struct grid *grid, size_t i, struct point *ret)
+{
+    const struct grid_include *include = &grid->includes[i / grid->seed_count];
+
+    assert(i / grid->seed_count < grid->include_count);
+    ret->intervention = grid_intervention_of(grid, include->intervention);
+    ret->seed = grid->seeds[i % grid->seed_count];
+    put_all(ret, &ret->intervention->set);
+    put_all(ret, &include->set);
+}
+
 void expand_point(const struct grid *grid, size_t i, struct point *ret)
 {
+    const struct grid_intervention *end = grid->interventions + grid->intervention_count;
     const struct grid_intervention *of = grid->interventions;
-    size_t count = points_of(grid, of);
 
-    while (i >= count) {
-        i -= count;
-        of++;
-        assert(of < grid->interventions + grid->intervention_count);
-        count = points_of(grid, of);
+    ret->setting_count = 0;
+    for (; of < end && i >= points_of(grid, of); of++)
+        i -= points_of(grid, of);
+    if (of == end) {
+        include_point(grid, i, ret);
+        return;
     }
     ret->intervention = of;
-    ret->setting_count = 0;
-    for (size_t s = 0; s < of->set.count; s++)
-        put(ret, &of->set.items[s]);
+    put_all(ret, &of->set);
     ret->seed = grid->seeds[i % grid->seed_count];
     i /= grid->seed_count;
     i = choose(ret, &of->axes, i);
+    i = choose_zips(ret, grid, i);
     i = choose(ret, &grid->axes, i);
     assert(i == 0);
+}
+
+const struct grid_setting *point_find(const struct point *point, const char *name)
+{
+    for (size_t i = 0; i < point->setting_count; i++)
+        if (strcmp(point->settings[i]->opt->name, name) == 0)
+            return point->settings[i];
+    return NULL;
 }
 
 void point_describe(const struct point *point, struct buf *out)

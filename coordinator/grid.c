@@ -299,34 +299,13 @@ static const struct grid_field TOP_FIELDS[] = {
     {"intervention", read_interventions, false},
     {"probe", grid_read_probes, false},
     {"limits", read_limits, false},
-    {"zip", NULL, true},
-    {"exclude", NULL, true},
-    {"include", NULL, true},
+    {"zip", grid_read_zips, false},
+    {"exclude", grid_read_excludes, false},
+    {"include", grid_read_includes, false},
     {"run", NULL, true},
     {"derive", NULL, true},
     {NULL, NULL, false},
 };
-
-/* An option that an intervention sets can not also be an axis of the grid: which
- * of the two should win? */
-static int check_axis_clash(struct grid_reader *reader, const struct grid *grid,
-                            const struct grid_intervention *of)
-{
-    for (size_t a = 0; a < grid->axes.count; a++) {
-        const struct opt *opt = grid->axes.items[a].opt;
-        const struct grid_setting *set = grid_find(&of->set, opt->name);
-        struct grid_place place = set ? set->place : (struct grid_place){0, 0};
-        for (size_t i = 0; i < of->axes.count && !set; i++)
-            if (of->axes.items[i].opt == opt)
-                place = of->axes.items[i].place;
-        if (place.line > 0)
-            return grid_fail(reader, place, ERR_INVALID,
-                             "key '%s': is an axis of the grid in line %d, so"
-                             " intervention '%s' cannot change it",
-                             opt->name, grid->axes.items[a].place.line, of->name);
-    }
-    return 0;
-}
 
 static int read_grid(struct grid_reader *reader, const struct toml_node *root,
                      struct grid *grid)
@@ -347,10 +326,7 @@ static int read_grid(struct grid_reader *reader, const struct toml_node *root,
                          "table [sweep] with the sweep's name is missing");
     if (grid->seed_count == 0 && add_seed(reader, grid, 0))
         return -1;
-    for (size_t i = 0; i < grid->intervention_count; i++)
-        if (check_axis_clash(reader, grid, &grid->interventions[i]))
-            return -1;
-    return 0;
+    return grid_check_points(reader, grid);
 }
 
 struct grid *grid_parse(const char *text, size_t size, const char *file,
@@ -377,10 +353,8 @@ struct grid *grid_parse(const char *text, size_t size, const char *file,
 static void free_probe(struct grid_probe *probe)
 {
     free(probe->name);
-    free(probe->a.intervention);
-    free(probe->b.intervention);
-    grid_free_settings(&probe->a.where);
-    grid_free_settings(&probe->b.where);
+    grid_free_side(&probe->a);
+    grid_free_side(&probe->b);
     grid_free_settings(&probe->set);
     grid_free_settings(&probe->groups.list);
 }
@@ -398,6 +372,7 @@ void grid_free(struct grid **grid_p)
     }
     for (size_t i = 0; i < grid->probe_count; i++)
         free_probe(&grid->probes[i]);
+    grid_free_points(grid);
     grid_free_settings(&grid->base);
     grid_free_axes(&grid->axes);
     free(grid->interventions);

@@ -61,14 +61,27 @@ struct grid_groups {
     struct grid_settings list; /* else: each a string; opt is probe.groups */
 };
 
-/* The runs at one end of the paths between runs: those of an intervention, of a
- * seed, and with these values, as far as they are given. */
+/* Some of the points: those of an intervention, of a seed, and with these values,
+ * as far as they are given. */
 struct grid_side {
     char *intervention; /* NULL: any */
     bool has_seed;
     int64_t seed;
     struct grid_settings where;
     struct grid_place place; /* line 0: not given */
+};
+
+/* Options that move together: all have as many choices. */
+struct grid_zip {
+    struct grid_axes axes; /* at least one */
+    struct grid_place place;
+};
+
+/* One point more, for every seed. */
+struct grid_include {
+    char *intervention; /* NULL: the baseline */
+    struct grid_settings set;
+    struct grid_place place;
 };
 
 struct grid_probe {
@@ -92,8 +105,14 @@ struct grid {
     uint32_t time_limit_s;  /* 0: none */
     struct grid_settings base;
     struct grid_axes axes;
+    struct grid_zip *zips;
+    size_t zip_count;
     struct grid_intervention *interventions; /* the first is the baseline */
     size_t intervention_count;
+    struct grid_side *excludes; /* points left out */
+    size_t exclude_count;
+    struct grid_include *includes; /* points added */
+    size_t include_count;
     struct grid_probe *probes;
     size_t probe_count;
 };
@@ -104,6 +123,13 @@ struct grid {
 struct grid *grid_parse(const char *text, size_t size, const char *file,
                         struct error *err);
 void grid_free(struct grid **grid);
+
+/* The intervention of a name (NULL: the baseline), or NULL. */
+const struct grid_intervention *grid_intervention_of(const struct grid *grid,
+                                                     const char *name);
+
+/* The axis of an option, of the grid's or in a zip, or NULL. */
+const struct grid_axis *grid_axis_of(const struct grid *grid, const char *name);
 
 /* The setting of an option by name, or NULL. */
 const struct grid_setting *grid_find(const struct grid_settings *set, const char *name);

@@ -41,55 +41,16 @@ static int read_kind(struct grid_reader *reader, const struct toml_node *node, v
 
 /* ---- pairs ------------------------------------------------------------------- */
 
-static int read_seed(struct grid_reader *reader, const struct toml_node *node,
-                     struct grid_side *side)
-{
-    if (node->type != TOML_INT)
-        return grid_fail_type(reader, node, "one of the sweep's seeds");
-    side->has_seed = true;
-    side->seed = node->integer;
-    return 0;
-}
-
-/* intervention and seed, and beside them options of the runs. */
-static int read_side(struct grid_reader *reader, const struct toml_node *node,
-                     struct grid_side *side)
-{
-    struct toml_node rest = *node;
-    int rc = 0;
-
-    if (node->type != TOML_TABLE)
-        return grid_fail_type(reader, node, "a table that tells which runs");
-    side->place = grid_place_of(node);
-    rest.count = 0;
-    rest.children = calloc(node->count + 1, sizeof *rest.children);
-    if (!rest.children)
-        return err_set(reader->err, ERR_NO_MEMORY, "no memory for a grid");
-    for (size_t i = 0; i < node->count && rc == 0; i++) {
-        const struct toml_node *child = &node->children[i];
-        if (strcmp(child->key, "intervention") == 0)
-            rc = grid_read_name(reader, child, true, &side->intervention);
-        else if (strcmp(child->key, "seed") == 0)
-            rc = read_seed(reader, child, side);
-        else
-            rest.children[rest.count++] = *child;
-    }
-    if (rc == 0)
-        rc = grid_read_settings(reader, &rest, &side->where);
-    free(rest.children);
-    return rc;
-}
-
 static int read_side_a(struct grid_reader *reader, const struct toml_node *node,
                        void *into)
 {
-    return read_side(reader, node, &((struct grid_probe *)into)->a);
+    return grid_read_side(reader, node, &((struct grid_probe *)into)->a);
 }
 
 static int read_side_b(struct grid_reader *reader, const struct toml_node *node,
                        void *into)
 {
-    return read_side(reader, node, &((struct grid_probe *)into)->b);
+    return grid_read_side(reader, node, &((struct grid_probe *)into)->b);
 }
 
 static int read_pairs(struct grid_reader *reader, const struct toml_node *node,

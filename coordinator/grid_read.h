@@ -1,7 +1,8 @@
 #ifndef COORD_GRID_READ_H
 #define COORD_GRID_READ_H
 
-/* What the readers of a grid's parts share (grid.c, grid_set.c, grid_probe.c):
+/* What the readers of a grid's parts share (grid.c, grid_set.c, grid_points.c,
+ * grid_probe.c):
  * errors with a place, tables walked by a list of fields, names. Nobody else
  * includes this. Readers return 0 / -1; what they have made by then belongs to
  * the grid, which is freed as a whole.
@@ -63,11 +64,30 @@ int grid_read_settings(struct grid_reader *reader, const struct toml_node *node,
                        void *settings);
 int grid_read_axes(struct grid_reader *reader, const struct toml_node *node, void *axes);
 
+/* The table of a zip; an axis may have a value twice. */
+int grid_read_zip_axes(struct grid_reader *reader, const struct toml_node *node,
+                       struct grid_axes *axes);
+
+/* A table that picks points (grid_side). */
+int grid_read_side(struct grid_reader *reader, const struct toml_node *node,
+                   struct grid_side *side);
+
+/* [[zip]], [[exclude]], [[include]], into a struct grid; and what can only be told
+ * once all of it is read. */
+int grid_read_zips(struct grid_reader *reader, const struct toml_node *node, void *grid);
+int grid_read_excludes(struct grid_reader *reader, const struct toml_node *node,
+                       void *grid);
+int grid_read_includes(struct grid_reader *reader, const struct toml_node *node,
+                       void *grid);
+int grid_check_points(struct grid_reader *reader, const struct grid *grid);
+
 /* The whole array of [[probe]] tables, into a struct grid. */
 int grid_read_probes(struct grid_reader *reader, const struct toml_node *node,
                      void *grid);
 
 void grid_free_settings(struct grid_settings *set);
 void grid_free_axes(struct grid_axes *axes);
+void grid_free_side(struct grid_side *side);
+void grid_free_points(struct grid *grid);
 
 #endif

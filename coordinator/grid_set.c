@@ -53,8 +53,9 @@ int grid_add_setting(struct grid_reader *reader, const struct toml_node *node,
 
 /* ---- axes ------------------------------------------------------------------- */
 
+/* A zip may have a value twice, since another option differs. */
 static int add_choice(struct grid_reader *reader, const struct toml_node *node,
-                      const char *key, struct grid_axis *axis)
+                      const char *key, bool zipped, struct grid_axis *axis)
 {
     struct grid_settings *choices = &axis->choices;
     struct grid_setting *item =
@@ -62,7 +63,7 @@ static int add_choice(struct grid_reader *reader, const struct toml_node *node,
 
     if (!item || grid_read_value(reader, node, axis->opt, key, item))
         return -1;
-    for (size_t i = 0; i + 1 < choices->count; i++)
+    for (size_t i = 0; !zipped && i + 1 < choices->count; i++)
         if (value_equal(&choices->items[i].value, &item->value)) {
             struct buf text = {0};
             value_text(&item->value, &text);
@@ -79,7 +80,8 @@ static int add_choice(struct grid_reader *reader, const struct toml_node *node,
 enum { CHOICES_MAX = 10000 };
 
 static int add_axis(struct grid_reader *reader, const struct toml_node *node,
-                    const struct opt *opt, const char *key, struct grid_axes *into)
+                    const struct opt *opt, const char *key, bool zipped,
+                    struct grid_axes *into)
 {
     struct grid_place place = grid_place_of(node);
     struct grid_axis *axis;
@@ -108,7 +110,7 @@ static int add_axis(struct grid_reader *reader, const struct toml_node *node,
     axis->opt = opt;
     axis->place = place;
     for (size_t i = 0; i < node->count; i++)
-        if (add_choice(reader, &node->children[i], key, axis))
+        if (add_choice(reader, &node->children[i], key, zipped, axis))
             return -1;
     return 0;
 }
@@ -119,6 +121,7 @@ static int add_axis(struct grid_reader *reader, const struct toml_node *node,
 struct target {
     struct grid_settings *settings;
     struct grid_axes *axes;
+    bool zipped;
 };
 
 /* The parts of a dotted name; quoted keys hold several. */
@@ -216,7 +219,7 @@ static int read_option(struct grid_reader *reader, const struct toml_node *node,
         return grid_fail(reader, place, ERR_INVALID,
                          "key 'numerics': is the program's to set");
     if (target->axes)
-        return add_axis(reader, node, opt, name, target->axes);
+        return add_axis(reader, node, opt, name, target->zipped, target->axes);
     return grid_add_setting(reader, node, opt, name, target->settings);
 }
 
@@ -254,6 +257,14 @@ int grid_read_axes(struct grid_reader *reader, const struct toml_node *node, voi
 
     if (node->type != TOML_TABLE)
         return grid_fail_type(reader, node, "a table");
+    return read_options(reader, node, "", &target);
+}
+
+int grid_read_zip_axes(struct grid_reader *reader, const struct toml_node *node,
+                       struct grid_axes *axes)
+{
+    struct target target = {.axes = axes, .zipped = true};
+
     return read_options(reader, node, "", &target);
 }
 

@@ -7,35 +7,77 @@
 
 /* ---- runs -------------------------------------------------------------------- */
 
+static bool same_member(const struct plan_member *a, const struct plan_member *b)
+{
+    bool same = a->seed == b->seed && a->param_count == b->param_count &&
+                strcmp(a->intervention, b->intervention) == 0 &&
+                strcmp(a->probe, b->probe) == 0;
+
+    for (size_t i = 0; i < a->param_count && same; i++)
+        same = strcmp(a->params[i].name, b->params[i].name) == 0 &&
+               value_equal(&a->params[i].value, &b->params[i].value);
+    return same;
+}
+
+/* An include may add a point that is there: it is listed once. */
+static void drop_double(struct plan_job *job)
+{
+    const struct plan_member *last = &job->members[job->member_count - 1];
+
+    for (size_t i = 0; i + 1 < job->member_count; i++)
+        if (same_member(&job->members[i], last)) {
+            plan_drop_member(job);
+            return;
+        }
+}
+
 static int add_run(struct plan_maker *maker, size_t i)
 {
     struct point point;
     struct spec spec;
     size_t job;
+    int rc;
 
     expand_point(maker->grid, i, &point);
-    if (plan_run_spec(maker, &point, &spec) || plan_add_job(maker, spec, &job))
+    rc = plan_run_spec(maker, &point, &spec);
+    if (rc <= 0)
+        return rc;
+    maker->plan->point_count++;
+    if (plan_add_job(maker, spec, &job))
         return -1;
     if (maker->plan->jobs[job].member_count == 0)
         maker->first_point[job] = i;
-    return plan_add_member(maker, job, &point, "");
+    if (plan_add_member(maker, job, &point, ""))
+        return -1;
+    drop_double(&maker->plan->jobs[job]);
+    return 0;
+}
+
+static int add_runs(struct plan_maker *maker)
+{
+    size_t count;
+
+    if (expand_count(maker->grid, &count, maker->err))
+        return -1;
+    maker->first_point = calloc(count, sizeof *maker->first_point);
+    maker->excluded = calloc(maker->grid->exclude_count + 1, sizeof *maker->excluded);
+    maker->base_used = calloc(maker->grid->base.count + 1, sizeof *maker->base_used);
+    if (!maker->first_point || !maker->excluded || !maker->base_used)
+        return err_set(maker->err, ERR_NO_MEMORY, "%s: no memory for %zu points",
+                       maker->grid->file, count);
+    for (size_t i = 0; i < count; i++)
+        if (add_run(maker, i))
+            return -1;
+    return plan_check_points(maker);
 }
 
 static int add_jobs(struct plan_maker *maker)
 {
-    struct plan *plan = maker->plan;
     size_t run_count;
 
-    if (expand_count(maker->grid, &plan->point_count, maker->err))
+    if (add_runs(maker))
         return -1;
-    maker->first_point = calloc(plan->point_count, sizeof *maker->first_point);
-    if (!maker->first_point)
-        return err_set(maker->err, ERR_NO_MEMORY, "%s: no memory for %zu points",
-                       maker->grid->file, plan->point_count);
-    for (size_t i = 0; i < plan->point_count; i++)
-        if (add_run(maker, i))
-            return -1;
-    run_count = plan->job_count;
+    run_count = maker->plan->job_count;
     for (size_t run = 0; run < run_count; run++)
         if (plan_add_probes(maker, run))
             return -1;
@@ -71,8 +113,10 @@ static int varies(const struct plan *plan, const char *name, struct error *err)
 
 static bool is_touched(const struct grid *grid, const struct opt *opt)
 {
-    for (size_t i = 0; i < grid->axes.count; i++)
-        if (grid->axes.items[i].opt == opt)
+    if (grid_axis_of(grid, opt->name))
+        return true;
+    for (size_t i = 0; i < grid->include_count; i++)
+        if (grid_find(&grid->includes[i].set, opt->name))
             return true;
     for (size_t i = 0; i < grid->intervention_count; i++) {
         const struct grid_intervention *of = &grid->interventions[i];
@@ -126,6 +170,8 @@ static int fill(struct plan *plan, const char *text, size_t size, struct error *
         rc = find_varied(&maker);
     free(maker.slots);
     free(maker.first_point);
+    free(maker.excluded);
+    free(maker.base_used);
     return rc;
 }
 

@@ -42,35 +42,11 @@ static bool names(const struct grid_side *side, const char *option)
     return grid_find(&side->where, option) != NULL;
 }
 
-/* 1 or 0; -1 with an error. */
 static int belongs(struct plan_maker *maker, const struct grid_side *side,
                    const struct entry *entry)
 {
-    const struct spec *spec = &maker->plan->jobs[entry->run].spec;
-
-    if ((side->intervention &&
-         strcmp(side->intervention, entry->member->intervention) != 0) ||
-        (side->has_seed && side->seed != entry->member->seed))
-        return 0;
-    for (size_t i = 0; i < side->where.count; i++) {
-        const struct grid_setting *want = &side->where.items[i];
-        struct value value;
-        if (spec_value(spec, want->opt->name, &value, maker->err))
-            return -1;
-        bool equal = value_equal(&value, &want->value);
-        value_free(&value);
-        if (!equal)
-            return 0;
-    }
-    return 1;
-}
-
-static bool is_axis(const struct grid *grid, const char *option)
-{
-    for (size_t i = 0; i < grid->axes.count; i++)
-        if (strcmp(grid->axes.items[i].opt->name, option) == 0)
-            return true;
-    return false;
+    return plan_picks(maker, side, entry->member->intervention, entry->member->seed,
+                      &maker->plan->jobs[entry->run].spec);
 }
 
 /* What must agree, as text; never empty. */
@@ -89,7 +65,7 @@ static void put_agree(const struct plan_maker *maker, const struct grid_probe *p
         buf_printf(&entry->agree, "%lld ", (long long)member->seed);
     for (size_t i = 0; i < member->param_count; i++) {
         const char *name = member->params[i].name;
-        if (!is_axis(maker->grid, name) || names(&probe->a, name) ||
+        if (!grid_axis_of(maker->grid, name) || names(&probe->a, name) ||
             names(&probe->b, name))
             continue;
         buf_printf(&entry->agree, "%s=", name);

@@ -194,6 +194,11 @@ int plan_copy_member(struct plan_maker *maker, size_t job,
     return push_member(maker, job, copy);
 }
 
+void plan_drop_member(struct plan_job *job)
+{
+    free_member(&job->members[--job->member_count]);
+}
+
 void plan_free_job(struct plan_job *job)
 {
     for (size_t i = 0; i < job->member_count; i++)

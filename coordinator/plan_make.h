@@ -19,6 +19,8 @@ struct plan_maker {
     size_t *slots;       /* hash table of job numbers + 1, by key; 0: free */
     size_t slot_count;   /* a power of two, more than twice the jobs */
     size_t *first_point; /* of every run, by job number */
+    size_t *excluded;    /* points that each exclude left out */
+    size_t *base_used;   /* points that each setting of base counts in */
     bool has_norm;       /* some run's network, of those seen for probes */
     struct error *err;
 };
@@ -35,10 +37,23 @@ int plan_add_member(struct plan_maker *maker, size_t job, const struct point *po
 int plan_copy_member(struct plan_maker *maker, size_t job,
                      const struct plan_member *member, const char *probe);
 
+/* Take the last member away again. */
+void plan_drop_member(struct plan_job *job);
+
 void plan_free_job(struct plan_job *job);
 
-/* The spec of a point's run, checked, with the states that probes need kept. */
+/* The spec of a point's run, checked, with the states that probes need kept: 1. Or
+ * 0 when an exclude leaves the point out, and -1 on errors. */
 int plan_run_spec(struct plan_maker *maker, const struct point *point, struct spec *ret);
+
+/* Whether a run of this intervention, seed and spec is one that a side picks: 1 or
+ * 0; -1 with an error. */
+int plan_picks(struct plan_maker *maker, const struct grid_side *side,
+               const char *intervention, int64_t seed, const struct spec *spec);
+
+/* After all points: every exclude must have left one out, every setting of base must
+ * have counted somewhere, and some point must be left. */
+int plan_check_points(struct plan_maker *maker);
 
 /* The network of a run that is in the plan. */
 struct arch *plan_run_arch(struct plan_maker *maker, size_t run);

@@ -41,10 +41,10 @@ static struct grid_place place_of(const struct plan_maker *maker,
                                   const struct point *point, const char *name)
 {
     const struct grid_setting *base = grid_find(&maker->grid->base, name);
+    const struct grid_setting *own = point_find(point, name);
 
-    for (size_t i = 0; i < point->setting_count; i++)
-        if (strcmp(point->settings[i]->opt->name, name) == 0)
-            return point->settings[i]->place;
+    if (own)
+        return own->place;
     return base ? base->place : point->intervention->place;
 }
 
@@ -145,6 +145,31 @@ static int keep_states(struct plan_maker *maker, struct spec *spec)
 
 /* ---- the whole --------------------------------------------------------------- */
 
+/* What base sets for one choice of another option (momentum for sgd) is of no use
+ * to a point that chooses otherwise (adam): it does not count there. A point that
+ * sets such an option itself is told so by spec_check; so is a base that sets one for
+ * nothing. 1 when it is dropped; 0; -1 with an error. */
+static int drop_base(const struct point *point, const struct grid_setting *setting,
+                     struct spec *spec, struct error *err)
+{
+    const struct opt *opt = setting->opt;
+    const char *equals = opt->needs ? strchr(opt->needs, '=') : NULL;
+    char name[64];
+    struct value fallback;
+    int rc;
+
+    if (!equals || point_find(point, opt->name) || opt_applies(opt, spec))
+        return 0;
+    (void)snprintf(name, sizeof name, "%.*s", (int)(equals - opt->needs), opt->needs);
+    if (!point_find(point, name) || !opt->fallback)
+        return 0;
+    if (value_parse(opt->fallback, strlen(opt->fallback), &fallback, err))
+        return -1;
+    rc = spec_set(spec, opt->name, &fallback, err);
+    value_free(&fallback);
+    return rc ? -1 : 1;
+}
+
 static int apply(struct plan_maker *maker, const struct point *point, struct spec *spec)
 {
     const struct grid_settings *base = &maker->grid->base;
@@ -156,7 +181,86 @@ static int apply(struct plan_maker *maker, const struct point *point, struct spe
         if (spec_set(spec, point->settings[i]->opt->name, &point->settings[i]->value,
                      maker->err))
             return -1;
+    for (size_t i = 0; i < base->count; i++) {
+        int dropped = drop_base(point, &base->items[i], spec, maker->err);
+        if (dropped < 0)
+            return -1;
+        maker->base_used[i] += !dropped;
+    }
     return 0;
+}
+
+/* ---- what is left out ---------------------------------------------------------- */
+
+int plan_picks(struct plan_maker *maker, const struct grid_side *side,
+               const char *intervention, int64_t seed, const struct spec *spec)
+{
+    if ((side->intervention && strcmp(side->intervention, intervention) != 0) ||
+        (side->has_seed && side->seed != seed))
+        return 0;
+    for (size_t i = 0; i < side->where.count; i++) {
+        const struct grid_setting *want = &side->where.items[i];
+        struct value value;
+        if (spec_value(spec, want->opt->name, &value, maker->err))
+            return -1;
+        bool equal = value_equal(&value, &want->value);
+        value_free(&value);
+        if (!equal)
+            return 0;
+    }
+    return 1;
+}
+
+/* 1 when some exclude picks the point; all of them are asked, since each must be
+ * good for something. */
+static int is_excluded(struct plan_maker *maker, const struct point *point,
+                       const struct spec *spec)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < maker->grid->exclude_count; i++) {
+        int picks = plan_picks(maker, &maker->grid->excludes[i],
+                               point->intervention->name, point->seed, spec);
+        if (picks < 0)
+            return -1;
+        if (picks) {
+            maker->excluded[i]++;
+            rc = 1;
+        }
+    }
+    return rc;
+}
+
+static int check_base(struct plan_maker *maker)
+{
+    const struct grid_settings *base = &maker->grid->base;
+
+    for (size_t i = 0; i < base->count; i++) {
+        const struct grid_setting *setting = &base->items[i];
+        if (maker->base_used[i] > 0)
+            continue;
+        err_set(maker->err, ERR_INVALID, "applies to no point: it needs %s",
+                setting->opt->needs);
+        return plan_fail_at(maker, setting->place, setting->opt->name);
+    }
+    return 0;
+}
+
+int plan_check_points(struct plan_maker *maker)
+{
+    const struct grid *grid = maker->grid;
+
+    for (size_t i = 0; i < grid->exclude_count; i++) {
+        const struct grid_side *exclude = &grid->excludes[i];
+        if (maker->excluded[i] > 0)
+            continue;
+        err_set(maker->err, ERR_INVALID, "no point of the grid is like that");
+        return plan_fail_at(maker, exclude->place, "where");
+    }
+    if (maker->plan->point_count == 0)
+        return err_set(maker->err, ERR_INVALID, "%s:1:1: every point is excluded",
+                       grid->file);
+    return check_base(maker);
 }
 
 /* Results must fit in a message: three history rows an epoch (proto/limits.h). */
@@ -176,10 +280,18 @@ int plan_run_spec(struct plan_maker *maker, const struct point *point, struct sp
 {
     struct spec spec = {0};
     const char *name = NULL;
+    int excluded;
 
     if (spec_init(&spec, JOB_TRAIN, maker->err) || apply(maker, point, &spec) ||
         set_seeds(maker, point, &spec))
         goto fail;
+    excluded = is_excluded(maker, point, &spec);
+    if (excluded < 0)
+        goto fail;
+    if (excluded > 0) {
+        spec_free(&spec);
+        return 0;
+    }
     if (spec_check(&spec, &name, maker->err)) {
         if (name)
             fail_in_point(maker, point, name);
@@ -188,7 +300,7 @@ int plan_run_spec(struct plan_maker *maker, const struct point *point, struct sp
     if (check_bounds(maker, point, &spec) || keep_states(maker, &spec))
         goto fail;
     *ret = spec;
-    return 0;
+    return 1;
 
 fail:
     spec_free(&spec);

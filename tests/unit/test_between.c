@@ -159,8 +159,7 @@ static void test_no_pairs(void **state)
     (void)state;
     assert_error(SWEEP PROBE,
                  "g.toml:3:1: key 'pairs': needs at least two seeds, the sweep has one");
-    assert_error(SWEEP PROBE
-                 "pairs = { a = { intervention = \"x\" }, b = { seed = 0 } }\n",
+    assert_error(SWEEP PROBE "pairs = { a = { seed = 1 }, b = { seed = 0 } }\n",
                  "g.toml:6:1: key 'pairs': no two runs of the sweep are such a pair");
     assert_error(SWEEP "[axes]\nmodel.name = [\"lenet5\", \"lenet-300-100\"]\n" PROBE
                        "pairs = { a = { model.name = \"lenet5\" },"

@@ -195,11 +195,11 @@ static void test_bad_tables(void **state)
         {"", "g.toml:1:1: table [sweep] with the sweep's name is missing"},
         {"a =", "g.toml:1:4: encountered end-of-file"},
         {SWEEP "[bass]\n", "g.toml:3:2: unknown key 'bass' in the grid: expected one of"
-                           " sweep, base, axes, intervention, probe, limits"
-                           " (did you mean 'base'?)"},
+                           " sweep, base, axes, intervention, probe, limits, zip,"
+                           " exclude, include (did you mean 'base'?)"},
         {SWEEP "[limit]\ntime = 3\n",
          "g.toml:3:2: unknown key 'limit' in the grid: expected one of sweep, base, axes,"
-         " intervention, probe, limits (did you mean 'limits'?)"},
+         " intervention, probe, limits, zip, exclude, include (did you mean 'limits'?)"},
         {"sweep = 3", "g.toml:1:1: key 'sweep': expected a table, got an integer"},
         {SWEEP "[[base]]\n", "g.toml:3:3: key 'base': expected a table, got a list"},
         {SWEEP "[intervention]\nname = \"x\"\n",
@@ -467,11 +467,6 @@ static void test_bad_probes(void **state)
 static void test_not_yet(void **state)
 {
     static const struct bad CASES[] = {
-        {SWEEP "[[zip]]\n", "g.toml:3:3: key 'zip' in the grid: not supported yet"},
-        {SWEEP "[[exclude]]\n",
-         "g.toml:3:3: key 'exclude' in the grid: not supported yet"},
-        {SWEEP "[[include]]\n",
-         "g.toml:3:3: key 'include' in the grid: not supported yet"},
         {SWEEP "[run.a]\n", "g.toml:3:2: key 'run' in the grid: not supported yet"},
         {SWEEP "[derive.a]\n", "g.toml:3:2: key 'derive' in the grid: not supported yet"},
         {SWEEP "[base]\ninit.from = \"run:a\"\n",

@@ -338,10 +338,9 @@ static const struct {
      "g.toml:4:11: key 'optimizer.nesterov': needs optimizer.momentum above 0"},
     {SWEEP "[base]\nmodel.widths = [3]\n",
      "g.toml:4:7: key 'model.widths': applies only where model.name is mlp"},
-    {SWEEP "[base]\nmodel = { name = \"mlp\", widths = [3] }\n"
-           "[axes]\nmodel.name = [\"mlp\", \"lenet5\"]\n",
-     "g.toml:4:25: key 'model.widths': applies only where model.name is mlp"
-     " (intervention 'baseline' with model.name=\"lenet5\")"},
+    {SWEEP "[axes]\nmodel.widths = [[3]]\nmodel.name = [\"mlp\", \"lenet5\"]\n",
+     "g.toml:4:17: key 'model.widths': applies only where model.name is mlp"
+     " (intervention 'baseline' with model.name=\"lenet5\", model.widths=[3])"},
     {SWEEP "[[intervention]]\nname = \"x\"\nrole = \"optimizer\"\n"
            "set = { train.schedule.at = [3] }\n",
      "g.toml:6:24: key 'train.schedule.at': applies only where train.schedule.name is"
