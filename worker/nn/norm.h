@@ -12,11 +12,11 @@
  *   z, residual, out, dout, dz (G,C,S,L)   gamma, beta, dgamma, dbeta (C)
  *   mean, invstd: batch norm (C); group norm (G,groups,L)
  *
- * Statistics are sums of float lanes over one plane, added up in double, in two
- * passes (mean, then squared distances). Lanes beyond the batch do not count in
- * them, and are 0 in every output and gradient. Buffers are the caller's; out may
- * be z or residual only where said. Nothing allocates. No bits depend on the team
- * or the instruction set.
+ * Statistics are sums of float lanes over one plane, added up in double, of
+ * distances from the mean of a first part: one reading, as good as two (norm.c).
+ * Lanes beyond the batch do not count in them, and are 0 in every output and
+ * gradient. Buffers are the caller's; out may be z or residual only where said.
+ * Nothing allocates. No bits depend on the team or the instruction set.
  */
 
 #include "worker/nn/isa.h"
