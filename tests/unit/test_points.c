@@ -208,7 +208,7 @@ static void test_errors(void **state)
          "g.toml:3:1: there is no intervention 'x'"},
         {SWEEP "[[zip]]\n\"optimizer.name\" = [\"sgd\", \"adam\"]\n"
                "\"optimizer.momentum\" = [0.9, 0.8]\n",
-         "g.toml:5:31: key 'optimizer.momentum': applies only where optimizer.name is sgd"
+         "g.toml:5:30: key 'optimizer.momentum': applies only where optimizer.name is sgd"
          " or rmsprop (intervention 'baseline' with optimizer.momentum=0.8,"
          " optimizer.name=\"adam\")"},
         {SWEEP "[base]\noptimizer.beta1 = 0.5\n[axes]\n"
