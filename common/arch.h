@@ -11,6 +11,12 @@
  * param_count of them are what an optimizer changes; the running statistics of
  * batch norms follow. A norm's num_batches_tracked is not in the vector: it is the
  * number of steps (worker/ckpt/ckpt.h).
+ *
+ * Names are torchvision's (ResNets of every size: conv1, bn1, layerS.B.conv1, ...,
+ * downsample.0 and .1, fc; VGG: features.N), or fcN, convN and bnN. After a VGG's
+ * features, averaged to 1x1 where they end larger, comes one dense layer,
+ * classifier.0. Whatever its kind, a norm has the name of a batch norm. Fixup's
+ * numbers are called as in its authors' code: bias1, layerS.B.bias1a, layerS.B.scale.
  */
 
 #include "common/buf.h"
@@ -108,8 +114,9 @@ struct arch {
     int classes;
     struct layer *layers;
     int layer_count;
-    struct tensor *tensors; /* parameters first, then running statistics; each in
-                               PyTorch's state_dict order */
+    struct tensor *tensors; /* parameters first, then running statistics; each in the
+                               order of layers, which is that of PyTorch's state_dict
+                               (but for fixup's numbers) */
     int tensor_count;
     int param_tensors;  /* how many of them are parameters */
     size_t param_count; /* reals of the parameters, which come first */

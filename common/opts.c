@@ -15,9 +15,16 @@
 
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
+#define CASES(...) ((const struct opt_case[]){__VA_ARGS__, {.needs = NULL}})
+
 #define FILES  "data.name=fashion-mnist|mnist|cifar10|cifar100"
 #define IMAGES FILES "|blobs"
 #define BLOBS  "data.name=blobs"
+
+#define VGGS          "vgg11|vgg13|vgg16|vgg19"
+#define CIFAR_RESNETS "resnet20|resnet32|resnet44|resnet56|resnet110"
+#define BIG_RESNETS   "resnet18|resnet34|resnet50"
+#define RESNETS       "model.name=" BIG_RESNETS "|" CIFAR_RESNETS
 
 #define SEED(name_, help_)                                                               \
     {                                                                                    \
@@ -56,6 +63,9 @@ static const struct opt TABLE[] = {
       .names = NAMES("fashion-mnist", "mnist", "cifar10", "cifar100", "spiral",
                      "blobs"),
       .help = "the data set" },
+    { "data.pad", OPT_INT, .fallback = "0", .max = 64, .needs = IMAGES,
+      .unit = "pixels",
+      .help = "zero pixels added on each side of every image, before all else" },
     { "data.prototypes", OPT_INT, .fallback = "10", .min = 2, .max = 100, .needs = BLOBS,
       .help = "classes of blobs, each the noise around a prototype" },
     { "data.replicas", OPT_INT, .fallback = "1", .min = 1, .max = 1000,
@@ -95,19 +105,38 @@ static const struct opt TABLE[] = {
     { "init.std", OPT_REAL, .fallback = "0.01", .max = REAL_MAX, .above_min = true,
       .needs = "init.scheme=sparse",
       .help = "standard deviation of the weights that are not zero" },
-    LATER("init.zero_gamma", "last norm of every block starts at 0"),
-    LATER("model.activation", "the nonlinearity"),
-    LATER("model.dropout", "share of units dropped in training"),
+    { "init.zero_gamma", OPT_BOOL, .fallback = "false", .needs = RESNETS,
+      .help = "the last norm of every residual block starts at 0" },
+    { "model.activation", OPT_NAME, .fallback = "\"relu\"",
+      .names = NAMES("relu", "tanh", "sigmoid", "gelu"), .help = "the nonlinearity" },
+    { "model.dropout", OPT_REAL, .fallback = "0.0", .max = 1, .below_max = true,
+      .help = "share of units dropped in training: of hidden dense layers; of what the"
+              " last layer of a vgg or resnet reads" },
     { "model.name", OPT_NAME, .fallback = "\"lenet5\"",
-      .names = NAMES("mlp", "lenet-300-100", "lenet5"),
-      .names_later = NAMES("vgg11", "vgg13", "vgg16", "vgg19", "resnet18", "resnet20",
-                           "resnet32", "resnet34", "resnet44", "resnet50", "resnet56",
-                           "resnet110"),
+      .names = NAMES("mlp", "lenet-300-100", "lenet5", "vgg11", "vgg13", "vgg16",
+                     "vgg19", "resnet18", "resnet20", "resnet32", "resnet34",
+                     "resnet44", "resnet50", "resnet56", "resnet110"),
       .help = "the network" },
-    LATER("model.norm", "normalisation layers"),
-    LATER("model.residual", "shortcut connections"),
-    LATER("model.stem", "the first layers of a ResNet"),
-    LATER("model.width", "channels of the first stage"),
+    { "model.norm", OPT_NAME, .fallback = "\"none\"",
+      .cases = CASES({ RESNETS, "\"batch\"" }),
+      .names = NAMES("batch", "group", "layer", "none", "fixup"),
+      .help = "normalisation after every hidden layer; resnets have batch if nothing"
+              " is said. fixup is for resnets" },
+    { "model.norm_groups", OPT_INT, .fallback = "8", .min = 1, .max = 65536,
+      .needs = "model.norm=group", .help = "groups of channels of a group norm" },
+    { "model.residual", OPT_BOOL, .fallback = "true", .needs = RESNETS,
+      .help = "shortcut connections" },
+    { "model.shortcut", OPT_NAME, .fallback = "\"conv\"", .names = NAMES("conv", "pad"),
+      .needs = RESNETS,
+      .help = "where shapes change: 1x1 convolution, or zero channels (option A)" },
+    { "model.stem", OPT_NAME, .fallback = "\"cifar\"",
+      .names = NAMES("cifar", "imagenet"), .needs = "model.name=" BIG_RESNETS,
+      .help = "first layers: 3x3, or 7x7 of stride 2 and a max pool" },
+    { "model.width", OPT_REAL, .fallback = "1.0",
+      .cases = CASES({ "model.name=" CIFAR_RESNETS, "16.0" }), .max = 4096,
+      .above_min = true, .needs = "model.name=" VGGS "|" BIG_RESNETS "|" CIFAR_RESNETS,
+      .help = "factor on the standard channels; resnet20, 32, 44, 56 and 110: channels"
+              " of the first stage, 16 if nothing is said" },
     { "model.widths", OPT_INTS, .fallback = "[300,100]", .min = 1, .max = 65536,
       .needs = "model.name=mlp", .unit = "units",
       .help = "hidden layers of an mlp" },
@@ -246,16 +275,27 @@ static bool one_of(const char *words, const char *word)
     return false;
 }
 
-bool opt_applies(const struct opt *opt, const struct spec *spec)
+/* Whether "option=a|b|c" holds. */
+static bool holds(const char *needs, const struct spec *spec)
 {
     char name[64];
-    const char *equals;
+    const char *equals = strchr(needs, '=');
 
-    if (!opt->needs)
-        return true;
-    equals = strchr(opt->needs, '=');
-    assert(equals && (size_t)(equals - opt->needs) < sizeof name);
-    memcpy(name, opt->needs, (size_t)(equals - opt->needs));
-    name[equals - opt->needs] = '\0';
+    assert(equals && (size_t)(equals - needs) < sizeof name);
+    memcpy(name, needs, (size_t)(equals - needs));
+    name[equals - needs] = '\0';
     return one_of(equals + 1, spec_string(spec, name));
+}
+
+const char *opt_fallback(const struct opt *opt, const struct spec *spec)
+{
+    for (const struct opt_case *c = opt->cases; c && c->needs; c++)
+        if (holds(c->needs, spec))
+            return c->fallback;
+    return opt->fallback;
+}
+
+bool opt_applies(const struct opt *opt, const struct spec *spec)
+{
+    return !opt->needs || holds(opt->needs, spec);
 }

@@ -34,11 +34,19 @@ enum opt_type {
     OPT_STATE,   /* one of those */
 };
 
+/* A default that holds only for some networks. */
+struct opt_case {
+    const char *needs; /* as struct opt has it */
+    const char *fallback;
+};
+
 struct opt {
     const char *name; /* "optimizer.lr" */
     enum opt_type type;
     enum job_kind kind;             /* the jobs that have it */
     const char *fallback;           /* default, as a value text; NULL: required */
+    const struct opt_case *cases;   /* where one of these holds, its default instead;
+                                 ends with needs == NULL. NULL: none */
     double min, max;                /* range of numbers (of each item), inclusive */
     bool above_min, below_max;      /* that bound is exclusive */
     bool ascending;                 /* OPT_INTS: each item above the one before */
@@ -80,6 +88,9 @@ void opt_expect(const struct opt *opt, struct buf *out);
  * row, or one of its names, that is not built yet. On failure the value may have
  * changed, but is valid. */
 int opt_check(const struct opt *opt, struct value *value, struct error *err);
+
+/* The default of a row in a spec, as a value text; NULL: required. */
+const char *opt_fallback(const struct opt *opt, const struct spec *spec);
 
 /* Whether the row applies to the spec (its needs hold, defaults included). */
 bool opt_applies(const struct opt *opt, const struct spec *spec);

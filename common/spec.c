@@ -120,27 +120,42 @@ static int unknown_option(enum job_kind kind, const char *name, struct error *er
 }
 
 /* The default as a value; the option must have one. */
-static struct value fallback_of(const struct opt *opt)
+static struct value fallback_of(const struct spec *spec, const struct opt *opt)
 {
+    const char *text = opt_fallback(opt, spec);
     struct value value = value_bool(false);
-    int rc = value_parse(opt->fallback, strlen(opt->fallback), &value, NULL);
+    int rc = value_parse(text, strlen(text), &value, NULL);
 
     assert(rc == 0);
     (void)rc;
     return value;
 }
 
-static bool is_fallback(const struct opt *opt, const struct value *value)
+static bool is_fallback(const struct spec *spec, const struct opt *opt,
+                        const struct value *value)
 {
     struct value fallback;
     bool same;
 
     if (!opt->fallback)
         return false;
-    fallback = fallback_of(opt);
+    fallback = fallback_of(spec, opt);
     same = value_equal(&fallback, value);
     value_free(&fallback);
     return same;
+}
+
+/* Items of options with one default were left out when they were set. */
+static bool is_idle(const struct spec *spec, const struct spec_item *item)
+{
+    return item->opt->cases && is_fallback(spec, item->opt, &item->value);
+}
+
+void spec_settle(struct spec *spec)
+{
+    for (size_t i = spec->count; i-- > 0;)
+        if (is_idle(spec, &spec->items[i]))
+            remove_item(spec, &spec->items[i]);
 }
 
 int spec_set(struct spec *spec, const char *name, const struct value *value,
@@ -158,7 +173,7 @@ int spec_set(struct spec *spec, const char *name, const struct value *value,
         value_free(&copy);
         return err_prefix(err, "option '%s'", name);
     }
-    if (!is_fallback(opt, &copy))
+    if (opt->cases || !is_fallback(spec, opt, &copy))
         return put_item(spec, opt, copy, err);
     value_free(&copy);
     item = item_of(spec, name);
@@ -171,7 +186,9 @@ int spec_set(struct spec *spec, const char *name, const struct value *value,
 
 bool spec_has(const struct spec *spec, const char *name)
 {
-    return item_of(spec, name) != NULL;
+    const struct spec_item *item = item_of(spec, name);
+
+    return item && !is_idle(spec, item);
 }
 
 /* A scalar that owns nothing; strings are spec_string's. */
@@ -182,7 +199,7 @@ static struct value scalar(const struct spec *spec, const char *name, enum opt_t
 
     assert(opt && opt->type == type && (item || opt->fallback));
     (void)type;
-    return item ? item->value : fallback_of(opt);
+    return item ? item->value : fallback_of(spec, opt);
 }
 
 bool spec_bool(const struct spec *spec, const char *name)
@@ -202,13 +219,13 @@ double spec_real(const struct spec *spec, const char *name)
 
 /* The default's text is quoted; the table holds it bare among the names. Options
  * without names have the empty string as their default. */
-static const char *fallback_string(const struct opt *opt)
+static const char *fallback_string(const struct spec *spec, const struct opt *opt)
 {
-    size_t size = strlen(opt->fallback) - 2;
+    const char *text = opt_fallback(opt, spec);
+    size_t size = strlen(text) - 2;
 
     for (size_t i = 0; opt->names && opt->names[i]; i++)
-        if (strlen(opt->names[i]) == size &&
-            memcmp(opt->names[i], opt->fallback + 1, size) == 0)
+        if (strlen(opt->names[i]) == size && memcmp(opt->names[i], text + 1, size) == 0)
             return opt->names[i];
     assert(size == 0);
     return "";
@@ -222,7 +239,7 @@ const char *spec_string(const struct spec *spec, const char *name)
     assert(opt);
     assert(opt->type == OPT_NAME || opt->type == OPT_STRING || opt->type == OPT_STATE);
     assert(item || opt->fallback);
-    return item ? item->value.string : fallback_string(opt);
+    return item ? item->value.string : fallback_string(spec, opt);
 }
 
 int spec_value(const struct spec *spec, const char *name, struct value *ret,
@@ -230,11 +247,13 @@ int spec_value(const struct spec *spec, const char *name, struct value *ret,
 {
     const struct opt *opt = opt_find(spec->kind, name);
     const struct spec_item *item = item_of(spec, name);
+    const char *text;
 
     assert(opt && (item || opt->fallback));
     if (item)
         return value_copy(&item->value, ret, err);
-    return value_parse(opt->fallback, strlen(opt->fallback), ret, err);
+    text = opt_fallback(opt, spec);
+    return value_parse(text, strlen(text), ret, err);
 }
 
 int spec_size(const struct spec *spec, const char *name, int64_t total, int64_t *ret,
@@ -271,6 +290,8 @@ void spec_text(const struct spec *spec, struct buf *out)
 {
     buf_printf(out, "coord-spec 1 %s\n", job_kind_name(spec->kind));
     for (size_t i = 0; i < spec->count; i++) {
+        if (is_idle(spec, &spec->items[i]))
+            continue;
         buf_printf(out, "%s=", spec->items[i].opt->name);
         value_text(&spec->items[i].value, out);
         buf_puts(out, "\n");

@@ -20,6 +20,7 @@
  * b.run, b.state), so a key covers everything upstream.
  */
 
+#include "common/arch.h"
 #include "common/buf.h"
 #include "common/hash.h"
 #include "common/opts.h"
@@ -39,7 +40,7 @@ struct spec_item {
     struct value value;    /* owned */
 };
 
-/* Items are sorted by name and hold only what differs from the default (and
+/* Items are sorted by name and, settled, hold only what differs from the default (and
  * `numerics` and seeds). A zeroed spec with a kind is valid. */
 struct spec {
     enum job_kind kind;
@@ -53,10 +54,16 @@ void spec_free(struct spec *spec);
 int spec_copy(const struct spec *from, struct spec *ret, struct error *err);
 
 /* Set one option by name, checked (opt_check) and made canonical; a value that
- * equals the default removes the item. The value is copied. Errors: ERR_INVALID
- * for an unknown name (with the nearest) or a bad value, ERR_UNSUPPORTED. */
+ * equals the default removes the item. Where the default depends on another option
+ * (struct opt, cases), which may be set later, the item stays until spec_settle. The
+ * value is copied. Errors: ERR_INVALID for an unknown name (with the nearest) or a
+ * bad value, ERR_UNSUPPORTED. */
 int spec_set(struct spec *spec, const char *name, const struct value *value,
              struct error *err);
+
+/* Remove the items that equal their defaults, after the last spec_set. Nothing here
+ * but spec->items tells a spec from the settled one. */
+void spec_settle(struct spec *spec);
 
 /* Check what concerns several options together: required ones are there, every
  * one given applies (opt_applies), probe endpoints are complete. On failure
@@ -86,7 +93,7 @@ const char *spec_string(const struct spec *spec, const char *name);
 int spec_value(const struct spec *spec, const char *name, struct value *ret,
                struct error *err);
 
-/* Whether the spec sets the option itself. */
+/* Whether the spec gives the option another value than its default. */
 bool spec_has(const struct spec *spec, const char *name);
 
 /* OPT_SIZE resolved against what there is: "all" -> total, a share -> rounded
@@ -94,6 +101,9 @@ bool spec_has(const struct spec *spec, const char *name);
  * count that is the default means "as many, if there are". */
 int spec_size(const struct spec *spec, const char *name, int64_t total, int64_t *ret,
               struct error *err);
+
+/* The shape of an example of a train spec's data, data.pad included. */
+struct shape spec_shape(const struct spec *spec);
 
 /* How many classes a train spec's data has, and so its network: those that
  * data.classes keeps, or all. */

@@ -107,6 +107,16 @@ static int resolve(const struct spec *spec, const char *name, int64_t total, int
                    (long long)total);
 }
 
+struct shape spec_shape(const struct spec *spec)
+{
+    struct shape shape = dataset_of(spec).shape;
+    int pad = 2 * (int)spec_int(spec, "data.pad");
+
+    shape.H += pad;
+    shape.W += pad;
+    return shape;
+}
+
 /* The list data.classes, borrowed; NULL when all are kept. */
 static const struct value *classes_kept(const struct spec *spec)
 {
@@ -184,7 +194,7 @@ static int rule_classes(const struct spec *spec, const char **ret_name, struct e
 static int rule_blocks(const struct spec *spec, const char **ret_name, struct error *err)
 {
     static const char *const SIDES[] = {"data.blur", "data.shuffle"};
-    const struct shape shape = dataset_of(spec).shape;
+    const struct shape shape = spec_shape(spec);
 
     for (size_t i = 0; i < 2; i++) {
         int k = (int)spec_int(spec, SIDES[i]);

@@ -154,6 +154,7 @@ static int drop_base(const struct point *point, const struct grid_setting *setti
 {
     const struct opt *opt = setting->opt;
     const char *equals = opt->needs ? strchr(opt->needs, '=') : NULL;
+    const char *text = opt_fallback(opt, spec);
     char name[64];
     struct value fallback;
     int rc;
@@ -161,9 +162,9 @@ static int drop_base(const struct point *point, const struct grid_setting *setti
     if (!equals || point_find(point, opt->name) || opt_applies(opt, spec))
         return 0;
     (void)snprintf(name, sizeof name, "%.*s", (int)(equals - opt->needs), opt->needs);
-    if (!point_find(point, name) || !opt->fallback)
+    if (!point_find(point, name) || !text)
         return 0;
-    if (value_parse(opt->fallback, strlen(opt->fallback), &fallback, err))
+    if (value_parse(text, strlen(text), &fallback, err))
         return -1;
     rc = spec_set(spec, opt->name, &fallback, err);
     value_free(&fallback);
@@ -187,6 +188,7 @@ static int apply(struct plan_maker *maker, const struct point *point, struct spe
             return -1;
         maker->base_used[i] += !dropped;
     }
+    spec_settle(spec);
     return 0;
 }
 

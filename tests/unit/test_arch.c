@@ -25,9 +25,9 @@ static void set(struct spec *spec, const char *name, const char *text)
     value_free(&value);
 }
 
-/* A network; widths may be NULL. */
-static struct arch *build(const char *model, const char *data, const char *widths,
-                          struct error *err)
+/* A network with one option after another: name, value, ..., NULL. */
+static struct arch *build_with(struct error *err, const char *model, const char *data,
+                               const char *const *options)
 {
     struct spec spec;
     struct arch *arch;
@@ -35,11 +35,20 @@ static struct arch *build(const char *model, const char *data, const char *width
     assert_int_equal(spec_init(&spec, JOB_TRAIN, err), 0);
     set(&spec, "model.name", model);
     set(&spec, "data.name", data);
-    if (widths)
-        set(&spec, "model.widths", widths);
+    for (; *options; options += 2)
+        set(&spec, options[0], options[1]);
     arch = arch_build(&spec, err);
     spec_free(&spec);
     return arch;
+}
+
+#define WITH(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* A network; widths may be NULL. */
+static struct arch *build(const char *model, const char *data, const char *widths,
+                          struct error *err)
+{
+    return build_with(err, model, data, WITH(widths ? "model.widths" : NULL, widths));
 }
 
 /* "name:OxIxKxK" of every tensor, in order. */
@@ -77,6 +86,38 @@ static void assert_layers(const struct arch *arch, const char *expected)
     assert_int_equal(before.C, arch->classes);
     assert_string_equal(text.data, expected);
     buf_free(&text);
+}
+
+/* Counts are PyTorch's own, of modules with torchvision's structure (a VGG: its
+ * features without biases before norms, and one dense layer). */
+static void test_counts(void **state)
+{
+    const struct {
+        const char *model, *data;
+        const char *const *options;
+        size_t params, state;
+    } CASES[] = {
+        {"\"resnet20\"", "\"cifar10\"", WITH(NULL), 272474, 274042},
+        {"\"resnet110\"", "\"cifar10\"", WITH(NULL), 1730714, 1739002},
+        {"\"resnet18\"", "\"cifar10\"", WITH(NULL), 11173962, 11183562},
+        {"\"resnet34\"", "\"cifar10\"", WITH(NULL), 21282122, 21299146},
+        {"\"resnet50\"", "\"cifar10\"", WITH(NULL), 23520842, 23573962},
+        {"\"vgg11\"", "\"cifar10\"", WITH(NULL), 9225610, 9225610},
+        {"\"vgg16\"", "\"cifar10\"", WITH(NULL), 14719818, 14719818},
+        {"\"vgg11\"", "\"mnist\"", WITH("data.pad", "2", "model.norm", "\"batch\""),
+         9227210, 9232714},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct arch *arch =
+            build_with(NULL, CASES[i].model, CASES[i].data, CASES[i].options);
+        assert_non_null(arch);
+        assert_int_equal(arch->param_count, CASES[i].params);
+        assert_int_equal(arch->state_count, CASES[i].state);
+        assert_int_equal(arch_has_norm(arch), arch->state_count > arch->param_count);
+        arch_free(&arch);
+    }
 }
 
 /* The head has as many outputs as classes are kept. */
@@ -237,10 +278,11 @@ static void test_datasets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_class_subset),        cmocka_unit_test(test_lenet5),
-        cmocka_unit_test(test_lenet5_on_cifar),     cmocka_unit_test(test_mlps),
-        cmocka_unit_test(test_impossible_networks), cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_group_expressions),   cmocka_unit_test(test_datasets),
+        cmocka_unit_test(test_class_subset), cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_lenet5),       cmocka_unit_test(test_lenet5_on_cifar),
+        cmocka_unit_test(test_mlps),         cmocka_unit_test(test_impossible_networks),
+        cmocka_unit_test(test_groups),       cmocka_unit_test(test_group_expressions),
+        cmocka_unit_test(test_datasets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

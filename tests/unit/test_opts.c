@@ -106,7 +106,7 @@ static void test_needs_are_consistent(void **state)
 
     (void)state;
     for (size_t i = 0; i < count; i++) {
-        char needs[128], *words, *word;
+        char needs[256], *words, *word;
         const struct opt *on;
         if (!rows[i].needs)
             continue;
@@ -157,22 +157,28 @@ static void test_numbers(void **state)
                  "expected a number, got \"a\"");
 }
 
+#define MODELS                                                                           \
+    "\"mlp\", \"lenet-300-100\", \"lenet5\", \"vgg11\", \"vgg13\", \"vgg16\", "          \
+    "\"vgg19\","                                                                         \
+    " \"resnet18\", \"resnet20\", \"resnet32\", \"resnet34\", \"resnet44\","             \
+    " \"resnet50\", \"resnet56\", \"resnet110\""
+
 static void test_names(void **state)
 {
     (void)state;
     assert_check(JOB_TRAIN, "model.name", "\"mlp\"", 0, "\"mlp\"");
     assert_check(JOB_TRAIN, "model.name", "\"lenet\"", ERR_INVALID,
-                 "expected one of \"mlp\", \"lenet-300-100\", \"lenet5\", got \"lenet\""
-                 " (did you mean \"lenet5\"?)");
+                 "expected one of " MODELS ", got \"lenet\" (did you mean"
+                 " \"lenet5\"?)");
     assert_check(JOB_TRAIN, "model.name", "\"transformer\"", ERR_INVALID,
-                 "expected one of \"mlp\", \"lenet-300-100\", \"lenet5\","
-                 " got \"transformer\"");
-    assert_check(JOB_TRAIN, "model.name", "\"resnet18\"", ERR_UNSUPPORTED,
-                 "\"resnet18\" is not supported yet");
+                 "expected one of " MODELS ", got \"transformer\"");
+    assert_check(JOB_PROBE, "probe.kind", "\"between\"", ERR_UNSUPPORTED,
+                 "\"between\" is not supported yet");
     assert_check(JOB_TRAIN, "optimizer.name", "\"sdg\"", ERR_INVALID,
                  "expected one of \"sgd\", \"adam\", \"adamw\", \"rmsprop\", got"
                  " \"sdg\" (did you mean \"sgd\"?)");
-    assert_check(JOB_TRAIN, "model.width", "8", ERR_UNSUPPORTED, "not supported yet");
+    assert_check(JOB_TRAIN, "init.from", "8", ERR_UNSUPPORTED, "not supported yet");
+    assert_check(JOB_TRAIN, "model.width", "8", 0, "8.0");
     assert_check(JOB_TRAIN, "data.dir", "3", ERR_INVALID, "expected a string, got 3");
 }
 
