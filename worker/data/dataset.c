@@ -99,18 +99,30 @@ static uint32_t *find_order(const struct dataset *data, const struct raw *raw,
     return order;
 }
 
+/* Copy an image into the middle of a larger one; the rest stays as it is. */
+static void put_image(const struct dataset *data, const uint8_t *from, uint8_t *to)
+{
+    const struct shape small = data->source.shape, large = data->info.shape;
+    size_t top = (size_t)(large.H - small.H) / 2, left = (size_t)(large.W - small.W) / 2;
+    size_t width = (size_t)large.W;
+
+    for (int c = 0; c < small.C; c++, to += width * (size_t)large.H)
+        for (int y = 0; y < small.H; y++, from += small.W)
+            memcpy(to + (top + (size_t)y) * width + left, from, (size_t)small.W);
+}
+
 /* Copy the examples at the first count places of order. */
 static int take_subset(const struct dataset *data, const struct raw *raw,
                        const uint32_t *order, int64_t count, struct part *part,
                        struct error *err)
 {
-    size_t example = data->example;
+    size_t example = data->example, stored = raw_example(&data->source);
 
     part->count = count;
     part->copies = 1;
     part->labels = malloc((size_t)count);
     if (raw->pixels)
-        part->pixels = malloc((size_t)count * example);
+        part->pixels = calloc((size_t)count, example);
     else
         part->points = malloc((size_t)count * example * sizeof *part->points);
     if (!part->labels || (!part->pixels && !part->points))
@@ -119,9 +131,9 @@ static int take_subset(const struct dataset *data, const struct raw *raw,
     for (size_t i = 0; i < (size_t)count; i++) {
         part->labels[i] = (uint8_t)data->label_of[raw->labels[order[i]]];
         if (part->pixels)
-            memcpy(part->pixels + i * example, raw->pixels + order[i] * example, example);
+            put_image(data, raw->pixels + order[i] * stored, part->pixels + i * example);
         else
-            memcpy(part->points + i * example, raw->points + order[i] * example,
+            memcpy(part->points + i * example, raw->points + order[i] * stored,
                    example * sizeof *part->points);
         if (data->distort)
             distort_image(data->distort, part->pixels + i * example);
@@ -270,7 +282,8 @@ struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
         return NULL;
     }
     data->source = data->info = dataset_of(spec);
-    data->example = raw_example(&data->source);
+    data->info.shape = spec_shape(spec);
+    data->example = raw_example(&data->info);
     data->scratch = malloc(data->example);
     if (!data->scratch) {
         err_set(err, ERR_NO_MEMORY, "no memory for data set '%s'", name);

@@ -3,6 +3,7 @@
 
 /* A data set as a run sees it: the training examples that data.train leaves,
  * with the labels that data.labels leaves, and the whole test set, with images
+ * enlarged as data.pad says, by pixels of the value 0 before normalisation, and then
  * changed as data.blur and data.shuffle say (worker/data/distort.h). All of it is
  * in memory: raw bytes for images (normalised when a batch is fetched),
  * floats for synthetic sets.
@@ -43,7 +44,7 @@ struct dataset *dataset_open(const struct spec *spec, const char *data_dir,
                              struct error *err);
 void dataset_free(struct dataset **data);
 
-/* The data set's facts; classes are those that the run keeps. */
+/* The data set's facts; classes are those that the run keeps, shape is the padded. */
 const struct dataset_info *dataset_info(const struct dataset *data);
 int64_t dataset_count(const struct dataset *data, enum split split);
 
