@@ -294,7 +294,7 @@ static void test_bad_options(void **state)
          " \"resnet56\", \"resnet110\", got \"lenet55\" (did you mean \"lenet5\"?)"},
         {SWEEP "[base]\ndata.name = \"imagenet\"",
          "g.toml:4:6: key 'data.name': expected one of \"fashion-mnist\", \"mnist\","
-         " \"cifar10\", \"cifar100\", \"spiral\", got \"imagenet\""},
+         " \"cifar10\", \"cifar100\", \"spiral\", \"blobs\", got \"imagenet\""},
         {SWEEP "[base]\noptimizer.lr = 1\n\"optimizer.lr\" = 2",
          "g.toml:5:1: key 'optimizer.lr': given twice, first in line 4"},
         {SWEEP "[base]\nnumerics = 1",
@@ -368,8 +368,9 @@ static void test_bad_interventions(void **state)
          " set, axes (did you mean 'set'?)"},
         {INTERVENTION "set = { \"data.label.random\" = 1.0 }\n",
          "g.toml:6:9: unknown key 'data.label.random': expected one of augment, blur,"
-         " classes, dir, labels.noise, labels.random, name, pad,"
-         " replicas, shuffle, train, zero_out in 'data' (did you mean "
+         " classes, dir, labels.noise, labels.random, name, pad, prototypes,"
+         " replicas, shape, shuffle, sizes, spread, train, zero_out in 'data' (did you "
+         "mean "
          "'data.labels.random'?)"},
         {INTERVENTION "set = { optimizer.lr = 1 }\n"
                       "[[intervention]]\nname = \"i\"\nrole = \"init\"\n"

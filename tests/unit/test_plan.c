@@ -356,16 +356,16 @@ static const struct {
      " (intervention 'baseline' with data.classes=[1,2])"},
     {SWEEP SPIRAL "data.classes = [0, 1]\n",
      "g.toml:6:6: key 'data.classes': applies only where data.name is fashion-mnist or"
-     " mnist or cifar10 or cifar100"},
+     " mnist or cifar10 or cifar100 or blobs"},
     {SWEEP SPIRAL "data.shuffle = 1\n",
      "g.toml:6:6: key 'data.shuffle': applies only where data.name is fashion-mnist or"
-     " mnist or cifar10 or cifar100"},
+     " mnist or cifar10 or cifar100 or blobs"},
     {SWEEP "[base]\ndata.blur = 8\n[axes]\ndata.name = [\"cifar10\", \"mnist\"]\n",
      "g.toml:4:6: key 'data.blur': blocks of 8 do not tile images of 28 x 28"
      " (intervention 'baseline' with data.name=\"mnist\")"},
     {SWEEP SPIRAL "data.zero_out = 0.1\n",
      "g.toml:6:6: key 'data.zero_out': applies only where data.name is fashion-mnist or"
-     " mnist or cifar10 or cifar100"},
+     " mnist or cifar10 or cifar100 or blobs"},
     {SWEEP "[base]\ndata.classes = [2, 1]\n",
      "g.toml:4:6: key 'data.classes': expected a list of integers from 0 to 99,"
      " ascending, got [2,1]"},
@@ -381,7 +381,7 @@ static const struct {
      " 2x2 window does not fit into 1x1"},
     {SWEEP SPIRAL "data.augment = [\"flip\"]\n",
      "g.toml:6:6: key 'data.augment': applies only where data.name is fashion-mnist or"
-     " mnist or cifar10 or cifar100"},
+     " mnist or cifar10 or cifar100 or blobs"},
     {SWEEP SPIRAL "[[probe]]\nname = \"p\"\nkind = \"layers\"\n"
                   "groups = [\"fc1\",\n \"conv1\"]\n",
      "g.toml:10:2: key 'groups': unknown group \"conv1\": the network has fc1, fc2"},
