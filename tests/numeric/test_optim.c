@@ -5,6 +5,7 @@
 #include "tests/numeric/netkit.h"
 #include "tests/numeric/speckit.h"
 #include "worker/nn/optim.h"
+#include "worker/nn/team.h"
 
 #include <string.h>
 
@@ -364,6 +365,71 @@ static void nonfinite_norms_are_pytorchs(void **state)
     }
 }
 
+/* ---- teams ------------------------------------------------------------------- */
+
+/* Three steps from the same start, with decay on all but the biases. */
+static real *stepped(const struct spec *spec, const struct arch *arch, int threads)
+{
+    struct optim *optim = optim_new(spec, arch, NULL);
+    struct team *team = threads > 0 ? team_new(threads, NULL) : NULL;
+    real *theta = num_random(arch->state_count, 1);
+
+    assert_non_null(optim);
+    optim_share(optim, team);
+    for (uint32_t k = 0; k < 3; k++) {
+        real *grad = num_random(arch->state_count, 2 + k);
+        optim_step(optim, theta, grad, 0.1);
+        free(grad);
+    }
+    optim_free(&optim);
+    team_free(&team);
+    return theta;
+}
+
+static void bits_do_not_depend_on_the_team(void **state)
+{
+    enum { MANY = 200003, BIASES = 70001 };
+    struct netkit kit;
+    (void)state;
+
+    flat(&kit, MANY, BIASES);
+    for (size_t k = 0; k < sizeof NAMES / sizeof NAMES[0]; k++) {
+        struct spec spec =
+            speckit("optimizer.name", NAMES[k], DECAY(0.5), "optimizer.decay_on",
+                    "\"weights\"", "optimizer.clip", "0.5", NULL);
+        real *alone = stepped(&spec, &kit.arch, 0);
+        for (int threads = 1; threads <= 4; threads++) {
+            real *shared = stepped(&spec, &kit.arch, threads);
+            assert_memory_equal(alone, shared, MANY * sizeof *alone);
+            free(shared);
+        }
+        free(alone);
+        spec_free(&spec);
+    }
+}
+
+static void running_statistics_are_left_alone(void **state)
+{
+    struct netkit kit;
+    (void)state;
+
+    flat(&kit, COUNT, 0);
+    netkit_tensor(&kit, "bn", 1, 1, (const int[]){COUNT, 0, 0, 0});
+    kit.tensors[1].class = TENSOR_MEAN;
+    kit.arch.param_tensors = 1;
+    kit.arch.param_count = COUNT;
+    for (size_t k = 0; k < sizeof NAMES / sizeof NAMES[0]; k++) {
+        struct spec spec = speckit("optimizer.name", NAMES[k], DECAY(0.5), NULL);
+        real *start = num_random((size_t)2 * COUNT, 1);
+        real *end = stepped(&spec, &kit.arch, 0);
+        assert_true(start[COUNT - 1] != end[COUNT - 1]);
+        assert_memory_equal(start + COUNT, end + COUNT, COUNT * sizeof *start);
+        free(start);
+        free(end);
+        spec_free(&spec);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +442,8 @@ int main(void)
         cmocka_unit_test(frozen_groups_stay),
         cmocka_unit_test(gradients_are_clipped_by_norm),
         cmocka_unit_test(nonfinite_norms_are_pytorchs),
+        cmocka_unit_test(bits_do_not_depend_on_the_team),
+        cmocka_unit_test(running_statistics_are_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

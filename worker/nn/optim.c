@@ -3,6 +3,7 @@
 #include "common/arch.h"
 #include "common/error.h"
 #include "common/spec.h"
+#include "worker/nn/team.h"
 #include "worker/nn/vec.h"
 
 #include <math.h>
@@ -11,7 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_MAX = 2 }; /* vectors that an optimizer keeps */
+enum {
+    KEPT_MAX = 2, /* vectors that an optimizer keeps */
+    /* Parameters that one member of a team steps at once: their vectors fit a
+     * second-level cache, and a network of a million makes enough pieces. */
+    PIECE_MAX = 1 << 15,
+};
 
 /* What every parameter of a step shares, rounded to the engine's number once. */
 struct rule {
@@ -24,10 +30,12 @@ struct rule {
     bool clipped, nesterov;
 };
 
-/* Neighbours in the flat vector that are treated alike. */
-struct span {
-    size_t end; /* one past its last parameter; it begins where the last one ends */
-    bool decays, frozen;
+/* Neighbours in the flat vector that are treated alike, PIECE_MAX at most. Where
+ * pieces end depends on the network alone, so bits do not depend on the team. */
+struct piece {
+    size_t at, n;
+    bool decays;
+    double squares; /* of this step's gradient, summed */
 };
 
 struct kind {
@@ -41,8 +49,9 @@ struct kind {
 
 struct optim {
     const struct kind *kind;
-    struct span *spans;
-    size_t n, span_count, steps;
+    struct team *team;    /* borrowed, or NULL */
+    struct piece *pieces; /* all that is not frozen */
+    size_t n, piece_count, steps;
     double momentum, weight_decay, clip;
     double alpha, beta1, beta2, eps;
     bool nesterov;
@@ -206,27 +215,44 @@ static bool is_frozen(const struct value *groups, const struct arch *arch, int t
     return false;
 }
 
-/* Spans of tensors, neighbours that are treated alike joined. */
-static int take_spans(struct optim *optim, const struct spec *spec,
-                      const struct arch *arch)
+/* Add what is left of [at, end), in pieces. */
+static void add_pieces(struct optim *optim, size_t at, size_t end, bool decays)
+{
+    while (at < end) {
+        const size_t n = end - at < PIECE_MAX ? end - at : PIECE_MAX;
+        optim->pieces[optim->piece_count++] = (struct piece){at, n, decays, 0};
+        at += n;
+    }
+}
+
+/* Cut what is trained into pieces, neighbours that are treated alike joined
+ * before. */
+static int take_pieces(struct optim *optim, const struct spec *spec,
+                       const struct arch *arch)
 {
     const bool all = strcmp(spec_string(spec, "optimizer.decay_on"), "all") == 0;
-    struct span *last = NULL;
+    const size_t most = arch->param_count / PIECE_MAX + (size_t)arch->param_tensors + 1;
+    size_t at = 0, end = 0; /* joined so far */
+    bool decays = false;
     struct value frozen;
 
-    optim->spans = calloc((size_t)arch->tensor_count + 1, sizeof *optim->spans);
-    if (!optim->spans || spec_value(spec, "optimizer.freeze", &frozen, NULL))
+    optim->pieces = calloc(most, sizeof *optim->pieces);
+    if (!optim->pieces || spec_value(spec, "optimizer.freeze", &frozen, NULL))
         return -1;
-    for (int i = 0; i < arch->tensor_count; i++) {
+    for (int i = 0; i < arch->param_tensors; i++) {
         const struct tensor *tensor = &arch->tensors[i];
-        const struct span span = {tensor->offset + tensor->count,
-                                  all || tensor->class == TENSOR_WEIGHT,
-                                  is_frozen(&frozen, arch, i)};
+        const bool does = all || tensor->class == TENSOR_WEIGHT;
 
-        if (!last || last->decays != span.decays || last->frozen != span.frozen)
-            last = &optim->spans[optim->span_count++];
-        *last = span;
+        if (is_frozen(&frozen, arch, i))
+            continue;
+        if (tensor->offset != end || does != decays) {
+            add_pieces(optim, at, end, decays);
+            at = tensor->offset;
+        }
+        end = tensor->offset + tensor->count;
+        decays = does;
     }
+    add_pieces(optim, at, end, decays);
     value_free(&frozen);
     return 0;
 }
@@ -249,7 +275,7 @@ struct optim *optim_new(const struct spec *spec, const struct arch *arch,
     optim->beta2 = spec_real(spec, "optimizer.beta2");
     optim->eps = spec_real(spec, "optimizer.eps");
     optim->nesterov = spec_bool(spec, "optimizer.nesterov");
-    if (take_spans(optim, spec, arch))
+    if (take_pieces(optim, spec, arch))
         goto nomem;
 
     /* Zeros make the first v = mu * 0 + g = g. */
@@ -274,7 +300,7 @@ void optim_free(struct optim **optim)
         return;
     for (int k = 0; k < KEPT_MAX; k++)
         free((*optim)->kept[k]);
-    free((*optim)->spans);
+    free((*optim)->pieces);
     free(*optim);
     *optim = NULL;
 }
@@ -306,16 +332,50 @@ static double sum_squares(const real *x, size_t n)
     return sum;
 }
 
-/* What the gradient is multiplied by. The comparison lets a NaN through. */
-static double clip_scale(const struct optim *optim, const real *grad)
+/* One step, as items see it. */
+struct step {
+    struct optim *optim;
+    const struct rule *rule;
+    real *theta;
+    const real *grad;
+};
+
+static void square_piece(void *arg, int item, int who)
 {
+    const struct step *step = arg;
+    struct piece *piece = &step->optim->pieces[item];
+
+    (void)who;
+    piece->squares = sum_squares(step->grad + piece->at, piece->n);
+}
+
+/* What the gradient is multiplied by. The comparison lets a NaN through. */
+static double clip_scale(struct step *step)
+{
+    struct optim *optim = step->optim;
     double scale, sum = 0;
 
-    for (size_t i = 0, at = 0; i < optim->span_count; at = optim->spans[i++].end)
-        if (!optim->spans[i].frozen)
-            sum += sum_squares(grad + at, optim->spans[i].end - at);
+    team_run(optim->team, (int)optim->piece_count, square_piece, step);
+    for (size_t i = 0; i < optim->piece_count; i++)
+        sum += optim->pieces[i].squares;
     scale = optim->clip / (sqrt(sum) + 1e-6);
     return scale > 1 ? 1 : scale;
+}
+
+static void step_piece(void *arg, int item, int who)
+{
+    const struct step *step = arg;
+    const struct optim *optim = step->optim;
+    const struct piece *piece = &optim->pieces[item];
+    struct rule rule = *step->rule;
+    real *kept[KEPT_MAX];
+
+    (void)who;
+    for (int k = 0; k < KEPT_MAX; k++)
+        kept[k] = optim->kept[k] ? optim->kept[k] + piece->at : NULL;
+    rule.weight_decay = piece->decays ? (real)optim->weight_decay : 0;
+    optim->kind->step(&rule, step->theta + piece->at, step->grad + piece->at, kept,
+                      piece->n);
 }
 
 static struct rule rule_of(const struct optim *optim, double lr)
@@ -342,24 +402,21 @@ static struct rule rule_of(const struct optim *optim, double lr)
     return rule;
 }
 
+void optim_share(struct optim *optim, struct team *team)
+{
+    optim->team = team;
+}
+
 void optim_step(struct optim *optim, real *theta, real *grad, double lr)
 {
     struct rule rule;
+    struct step step = {optim, &rule, theta, grad};
 
     optim->steps++;
     rule = rule_of(optim, lr);
     if (optim->clip > 0) {
         rule.clipped = true;
-        rule.scale = (real)clip_scale(optim, grad);
+        rule.scale = (real)clip_scale(&step);
     }
-    for (size_t i = 0, at = 0; i < optim->span_count; at = optim->spans[i++].end) {
-        real *kept[KEPT_MAX];
-
-        if (optim->spans[i].frozen)
-            continue;
-        for (int k = 0; k < KEPT_MAX; k++)
-            kept[k] = optim->kept[k] ? optim->kept[k] + at : NULL;
-        rule.weight_decay = optim->spans[i].decays ? (real)optim->weight_decay : 0;
-        optim->kind->step(&rule, theta + at, grad + at, kept, optim->spans[i].end - at);
-    }
+    team_run(optim->team, (int)optim->piece_count, step_piece, &step);
 }

@@ -20,13 +20,15 @@
  * summed in double. A norm of Inf makes finite gradients 0 and others NaN; a norm
  * of NaN makes all of them NaN. optimizer.decay_on = "weights" is wd = 0 for
  * every other tensor (biases). The groups of optimizer.freeze stay what they are,
- * and their gradient counts for nothing. */
+ * and their gradient counts for nothing. Only the first param_count reals of theta
+ * are touched: running statistics are nobody's to optimize. */
 
 #include "worker/nn/real.h"
 
 struct arch;
 struct error;
 struct spec;
+struct team;
 struct optim;
 
 /* What a train spec asks for, over the parameters of arch, which is not kept.
@@ -34,6 +36,10 @@ struct optim;
 struct optim *optim_new(const struct spec *spec, const struct arch *arch,
                         struct error *err);
 void optim_free(struct optim **optim);
+
+/* From now on have the team share every step; NULL: the caller alone. The bits are
+ * the same. The team is borrowed. */
+void optim_share(struct optim *optim, struct team *team);
 
 /* One step: theta is updated in place. grad is scratch afterwards. */
 void optim_step(struct optim *optim, real *theta, real *grad, double lr);
