@@ -374,6 +374,138 @@ static void values_are_pinned(void **state)
     }
 }
 
+/* ---- networks with more than weights ----------------------------------------- */
+
+/* What a spec's network begins with; the caller frees both. */
+static real *begin(const struct spec *spec, struct arch **ret)
+{
+    struct error err;
+    struct arch *arch = arch_build(spec, &err);
+    real *theta;
+
+    assert_non_null(arch);
+    theta = num_filled(arch->state_count, NAN);
+    if (init_params(spec, arch, theta, &err))
+        fail_msg("%s", err.text);
+    *ret = arch;
+    return theta;
+}
+
+static const struct tensor *tensor_named(const struct arch *arch, const char *name)
+{
+    for (int t = 0; t < arch->tensor_count; t++)
+        if (strcmp(arch->tensors[t].name, name) == 0)
+            return &arch->tensors[t];
+    fail_msg("no tensor %s", name);
+    return NULL;
+}
+
+static void check_all(const struct tensor *tensor, const real *theta, real value)
+{
+    for (size_t i = 0; i < tensor->count; i++)
+        assert_true(theta[tensor->offset + i] == value);
+}
+
+static void norms_begin_with_nothing_to_do(void **state)
+{
+    static const real VALUE[] = {[TENSOR_NORM_WEIGHT] = 1, [TENSOR_VAR] = 1};
+    struct spec spec = speckit("seed.init", "7", "model.name", "\"resnet20\"",
+                               "init.scale", "3.0", NULL);
+    struct arch *arch;
+    real *theta = begin(&spec, &arch);
+    (void)state;
+
+    for (int t = 0; t < arch->tensor_count; t++)
+        if (arch->tensors[t].class > TENSOR_BIAS)
+            check_all(&arch->tensors[t], theta, VALUE[arch->tensors[t].class]);
+        else if (arch->tensors[t].class == TENSOR_WEIGHT)
+            check_tensor(
+                &arch->tensors[t], theta, false,
+                3 / sqrt((double)arch->tensors[t].count / arch->tensors[t].dim[0]));
+    spec_free(&spec);
+    arch_free(&arch);
+    free(theta);
+}
+
+/* Also of a bottleneck, and not of its shortcut. */
+static void last_gammas_begin_with_zero(void **state)
+{
+    struct spec spec = speckit("seed.init", "7", "model.name", "\"resnet50\"",
+                               "model.width", "0.125", "init.zero_gamma", "true", NULL);
+    struct arch *arch;
+    real *theta = begin(&spec, &arch);
+    (void)state;
+
+    for (int t = 0; t < arch->tensor_count; t++) {
+        const struct tensor *tensor = &arch->tensors[t];
+        if (tensor->class == TENSOR_NORM_WEIGHT)
+            check_all(tensor, theta, strstr(tensor->name, ".bn3.") ? 0 : 1);
+    }
+    spec_free(&spec);
+    arch_free(&arch);
+    free(theta);
+}
+
+/* 9 branches of 2 convolutions; and 16 of 3. Standard deviations squared. */
+static void fixup_begins_as_in_its_paper(void **state)
+{
+    static const struct {
+        const char *model, *width, *tensor;
+        double variance;
+    } CASES[] = {
+        {"\"resnet20\"", "16.0", "conv1.weight", 2.0 / (9 * 16)},
+        {"\"resnet20\"", "16.0", "layer1.0.conv1.weight", 2.0 / (9 * 16) / 9},
+        {"\"resnet20\"", "16.0", "layer2.0.conv1.weight", 2.0 / (9 * 32) / 9},
+        {"\"resnet20\"", "16.0", "layer2.0.downsample.0.weight", 2.0 / 32},
+        {"\"resnet20\"", "16.0", "layer2.0.conv2.weight", 0},
+        {"\"resnet20\"", "16.0", "fc.weight", 0},
+        {"\"resnet20\"", "16.0", "fc.bias", 0},
+        {"\"resnet50\"", "0.5", "layer1.0.conv1.weight", 2.0 / 32 / 4},
+        {"\"resnet50\"", "0.5", "layer3.1.conv2.weight", 2.0 / (9 * 128) / 4},
+        {"\"resnet50\"", "0.5", "layer3.1.conv3.weight", 0},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct spec spec =
+            speckit("seed.init", "7", "model.name", CASES[i].model, "model.width",
+                    CASES[i].width, "model.norm", "\"fixup\"", NULL);
+        struct arch *arch;
+        real *theta = begin(&spec, &arch);
+        const struct tensor *tensor = tensor_named(arch, CASES[i].tensor);
+        if (CASES[i].variance > 0)
+            check_tensor(tensor, theta, true, sqrt(CASES[i].variance));
+        else
+            check_zero(tensor, theta);
+        check_all(tensor_named(arch, "layer1.0.scale"), theta, 1);
+        check_all(tensor_named(arch, "layer2.1.bias2a"), theta, 0);
+        spec_free(&spec);
+        arch_free(&arch);
+        free(theta);
+    }
+}
+
+/* Whatever the shortcut, and under another scheme. */
+static void fixup_scales_every_scheme(void **state)
+{
+    static const char *const SHORTCUTS[] = {"\"conv\"", "\"pad\""};
+    (void)state;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct spec spec = speckit(
+            "seed.init", "7", "model.name", "\"resnet20\"", "model.norm", "\"fixup\"",
+            "model.shortcut", SHORTCUTS[i], "init.scheme", "\"xavier_normal\"", NULL);
+        struct arch *arch;
+        real *theta = begin(&spec, &arch);
+        check_tensor(tensor_named(arch, "layer3.0.conv1.weight"), theta, true,
+                     sqrt(2.0 / (9 * 96) / 9));
+        check_zero(tensor_named(arch, "layer3.0.conv2.weight"), theta);
+        spec_free(&spec);
+        arch_free(&arch);
+        free(theta);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +519,10 @@ int main(void)
         cmocka_unit_test(tall_tensors_are_drawn_by_rows),
         cmocka_unit_test(sparse_has_its_zeros),
         cmocka_unit_test(values_are_pinned),
+        cmocka_unit_test(norms_begin_with_nothing_to_do),
+        cmocka_unit_test(last_gammas_begin_with_zero),
+        cmocka_unit_test(fixup_begins_as_in_its_paper),
+        cmocka_unit_test(fixup_scales_every_scheme),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,13 @@ static struct draw draw_xavier_uniform(struct fans fans, double fan)
     return (struct draw){false, sqrt(6 / (fans.in + fans.out))};
 }
 
+/* He et al. 2015 over the outputs, as the authors of fixup have it. */
+static struct draw draw_fixup(struct fans fans, double fan)
+{
+    (void)fan;
+    return (struct draw){true, sqrt(2 / fans.out)};
+}
+
 static void fill(real *to, size_t n, struct draw draw, struct rng rng)
 {
     for (size_t i = 0; i < n; i++)
@@ -169,40 +176,136 @@ static const struct scheme *scheme_find(const char *name)
     return NULL;
 }
 
-int init_params(const struct spec *spec, const struct arch *arch, real *theta,
-                struct error *err)
+/* PyTorch's default is not meant for networks without norms. */
+static const struct scheme FIXUP = {"fixup", .draw = draw_fixup};
+
+static bool is_fixup(const struct spec *spec)
+{
+    return strcmp(spec_string(spec, "model.norm"), "fixup") == 0;
+}
+
+static const struct scheme *scheme_of(const struct spec *spec, struct error *err)
 {
     const char *name = spec_string(spec, "init.scheme");
     const struct scheme *scheme = scheme_find(name);
-    const uint64_t seed = (uint64_t)spec_int(spec, "seed.init");
-    const double scale = spec_real(spec, "init.scale");
-    const bool fan_out = strcmp(spec_string(spec, "init.mode"), "fan_out") == 0;
 
     if (!scheme)
-        return err_set(err, ERR_UNSUPPORTED, "init.scheme '%s' is not built yet", name);
-    memset(theta, 0, arch->param_count * sizeof *theta);
-    for (int i = 0; i < arch->layer_count; i++) {
-        const struct layer *layer = &arch->layers[i];
-        if (layer->weight < 0)
-            continue;
-        const struct tensor *weight = &arch->tensors[layer->weight];
-        const struct fans fans = fans_of(weight);
-        const struct order order = {spec, fan_out ? fans.out : fans.in, scale,
-                                    rng_at(seed, RNG_INIT, 0, (uint32_t)layer->weight)};
-        if (scheme->make) {
-            if (scheme->make(&order, weight, theta + weight->offset, err))
-                return -1;
-            continue;
-        }
-        struct draw draw = scheme->draw(fans, order.fan);
+        err_set(err, ERR_UNSUPPORTED, "init.scheme '%s' is not built yet", name);
+    return scheme && is_fixup(spec) && scheme == scheme_find("default") ? &FIXUP : scheme;
+}
 
-        draw.width *= scale;
-        fill(theta + weight->offset, weight->count, draw,
-             rng_at(seed, RNG_INIT, 0, (uint32_t)layer->weight));
-        if (layer->bias < 0 || !scheme->biases)
+/* ---- residual branches -------------------------------------------------------- */
+
+/* The output from which the branch and the shortcut of a sum part. */
+static int parting_of(const struct arch *arch, const struct layer *add)
+{
+    const struct layer *other = &arch->layers[add->other];
+
+    if (other->kind == LAYER_NORM)
+        other = &arch->layers[other->input];
+    return other->kind == LAYER_CONV || other->kind == LAYER_SUBSAMPLE ? other->input
+                                                                       : add->other;
+}
+
+/* Zhang, Dauphin and Ma 2019: of m convolutions of each of L branches the last is 0,
+ * the others have a factor L^(-1/(2m-2)); the last layer of the network is 0. */
+static void set_fixup_factors(const struct arch *arch, double *factor)
+{
+    int branches = 0;
+
+    for (int i = 0; i < arch->layer_count; i++)
+        branches += arch->layers[i].kind == LAYER_ADD;
+    for (int i = 0; i < arch->layer_count; i++) {
+        const struct layer *add = &arch->layers[i];
+        int convs = 0;
+        if (add->kind != LAYER_ADD)
             continue;
-        fill(theta + arch->tensors[layer->bias].offset, arch->tensors[layer->bias].count,
-             draw, rng_at(seed, RNG_INIT, 0, (uint32_t)layer->bias));
+        const int start = parting_of(arch, add);
+        for (int at = add->input; at != start; at = arch->layers[at].input)
+            convs += arch->layers[at].kind == LAYER_CONV;
+        const double others = pow(branches, -1.0 / (2 * convs - 2));
+        bool last = true;
+        for (int at = add->input; at != start; at = arch->layers[at].input)
+            if (arch->layers[at].kind == LAYER_CONV) {
+                factor[at] *= last ? 0 : others;
+                last = false;
+            }
     }
+    factor[arch->layer_count - 1] = 0;
+}
+
+/* The last norm of a branch, before the sum. */
+static void zero_gammas(const struct arch *arch, real *theta)
+{
+    for (int i = 0; i < arch->layer_count; i++) {
+        const struct layer *add = &arch->layers[i];
+        const struct layer *last =
+            add->kind == LAYER_ADD ? &arch->layers[add->input] : NULL;
+        if (!last || last->kind != LAYER_NORM)
+            continue;
+        const struct tensor *weight = &arch->tensors[last->weight];
+        memset(theta + weight->offset, 0, weight->count * sizeof *theta);
+    }
+}
+
+/* ---- layers ------------------------------------------------------------------- */
+
+static void set_all(const struct arch *arch, int t, real value, real *theta)
+{
+    for (size_t i = 0; t >= 0 && i < arch->tensors[t].count; i++)
+        theta[arch->tensors[t].offset + i] = value;
+}
+
+/* A dense layer or a convolution. */
+static int init_layer(const struct scheme *scheme, const struct spec *spec,
+                      const struct arch *arch, const struct layer *layer, double scale,
+                      real *theta, struct error *err)
+{
+    const struct tensor *weight = &arch->tensors[layer->weight];
+    const uint64_t seed = (uint64_t)spec_int(spec, "seed.init");
+    const bool fan_out = strcmp(spec_string(spec, "init.mode"), "fan_out") == 0;
+    const struct fans fans = fans_of(weight);
+    const struct order order = {spec, fan_out ? fans.out : fans.in, scale,
+                                rng_at(seed, RNG_INIT, 0, (uint32_t)layer->weight)};
+
+    if (scheme->make)
+        return scheme->make(&order, weight, theta + weight->offset, err);
+    struct draw draw = scheme->draw(fans, order.fan);
+
+    draw.width *= scale;
+    fill(theta + weight->offset, weight->count, draw, order.rng);
+    if (layer->bias < 0 || !scheme->biases)
+        return 0;
+    fill(theta + arch->tensors[layer->bias].offset, arch->tensors[layer->bias].count,
+         draw, rng_at(seed, RNG_INIT, 0, (uint32_t)layer->bias));
     return 0;
+}
+
+int init_params(const struct spec *spec, const struct arch *arch, real *theta,
+                struct error *err)
+{
+    const struct scheme *scheme = scheme_of(spec, err);
+    double *factor = malloc((size_t)arch->layer_count * sizeof *factor);
+    int rc = scheme ? 0 : -1;
+
+    if (!factor)
+        rc = err_set(err, ERR_NO_MEMORY, "no memory for initial parameters");
+    for (int i = 0; i < arch->layer_count && rc == 0; i++)
+        factor[i] = spec_real(spec, "init.scale");
+    if (rc == 0 && is_fixup(spec))
+        set_fixup_factors(arch, factor);
+    memset(theta, 0, arch->state_count * sizeof *theta);
+    for (int i = 0; i < arch->layer_count && rc == 0; i++) {
+        const struct layer *layer = &arch->layers[i];
+        const bool matrix = layer->kind == LAYER_DENSE || layer->kind == LAYER_CONV;
+        if (matrix && factor[i] != 0)
+            rc = init_layer(scheme, spec, arch, layer, factor[i], theta, err);
+        if (!matrix)
+            set_all(arch, layer->weight, 1, theta);
+        set_all(arch, layer->var, 1, theta);
+    }
+    if (spec_bool(spec, "init.zero_gamma"))
+        zero_gammas(arch, theta);
+    free(factor);
+    return rc;
 }
