@@ -1,0 +1,75 @@
+#ifndef COORD_NN_SIMD_WINOGRAD_H
+#define COORD_NN_SIMD_WINOGRAD_H
+
+/* The transforms of Winograd's minimal filtering F(4x4,3x3), after Lavin and Gray,
+ * "Fast algorithms for convolutional neural networks", 2015 (arXiv 1509.09308):
+ *
+ *   Y = A' [ (G g G') . (B' d B) ] A
+ *
+ * where d is a tile of 6x6 pixels that overlaps its neighbours by two, g a filter of
+ * 3x3, Y the 4x4 outputs, and . goes point by point: 36 products in place of 144. The
+ * sum over channels is taken before the last transform, so that every point is one
+ * matrix product (gemm.h). conv_winograd.c puts the pieces together.
+ *
+ * Tiles are numbered (group, row, column); all lanes of a tile stand side by side.
+ * What lies point after point is `point` reals apart, the caller's choice. Outputs
+ * beyond the image are computed and dropped; pixels beyond it are zeros.
+ *
+ * A tile's 16 outputs share what is not finite: an Inf or a NaN anywhere in d gives
+ * NaN or Inf in any of them.
+ */
+
+#include "worker/nn/isa.h"
+#include "worker/nn/real.h"
+#include "worker/nn/simd/gemm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { WINO_OUT = 4, WINO_IN = 6, WINO_POINTS = 36 };
+
+/* One direction through a layer. */
+struct wino_map {
+    int C, H, W;   /* from */
+    int O, OH, OW; /* to */
+    int pad;       /* zeros around what it is from: 0, 1 or 2 */
+    int TH, TW;    /* tiles of an image */
+};
+
+/* Tiles [first, first + count). */
+struct wino_tiles {
+    int first, count;
+};
+
+/* Tiles that were transformed: [point][panel][row][GEMM_COLS], the first tile in the
+ * first columns; a row is a channel. */
+struct wino_block {
+    real *at;
+    size_t point; /* reals from one point to the next */
+    int rows;
+};
+
+struct wino_filters {
+    const real *W;
+    int M, K; /* rows of the product, and what it sums over */
+    size_t W_M, W_K;
+    bool rotated; /* by half a turn */
+};
+
+struct wino_kernels {
+    /* U[point][m / GEMM_ROWS][k][m % GEMM_ROWS], rows beyond M zero: one panel. */
+    void (*filters)(const struct wino_filters *f, real *U, size_t point, int panel);
+
+    /* Channels [c0, c1) of in (groups,C,H,W,L) into the block's rows of these numbers. */
+    void (*input)(const struct wino_map *map, const struct wino_block *V, const real *in,
+                  struct wino_tiles tiles, int c0, int c1);
+
+    /* Channels [o0, o1) of out (groups,O,OH,OW,L) from the block's rows from 0 on, plus
+     * b (O) unless NULL, plus what out holds if add. */
+    void (*output)(const struct wino_map *map, real *out, bool add, const real *b,
+                   const struct wino_block *M, struct wino_tiles tiles, int o0, int o1);
+};
+
+ISA_DECLARE(wino_kernels, wino_kernels);
+
+#endif
