@@ -11,7 +11,7 @@
  * whole groups; images beyond it hold numbers too, and only their dout is zero, as
  * promised. */
 
-static const struct conv_op *const OPS[] = {&conv_direct};
+static const struct conv_op *const OPS[] = {&conv_winograd, &conv_direct};
 
 enum { OP_COUNT = sizeof OPS / sizeof OPS[0], THREADS_MAX = 4 };
 
