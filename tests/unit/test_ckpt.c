@@ -32,9 +32,9 @@ static struct model make_model(const char *name)
     model.arch = arch_build(&spec, &err);
     if (!model.arch)
         fail_msg("%s", err.text);
-    model.theta = malloc(model.arch->param_count * sizeof(real));
+    model.theta = malloc(model.arch->state_count * sizeof(real));
     assert_non_null(model.theta);
-    for (size_t i = 0; i < model.arch->param_count; i++)
+    for (size_t i = 0; i < model.arch->state_count; i++)
         model.theta[i] = (real)sin((double)i);
     model.theta[0] = NAN;
     model.theta[1] = -INFINITY;
@@ -54,7 +54,7 @@ static void test_round_trip(void **state)
 {
     struct fixture *fix = *state;
     struct model model = make_model("lenet5");
-    size_t size = model.arch->param_count * sizeof(real);
+    size_t size = model.arch->state_count * sizeof(real);
     real *back = calloc(1, size);
     struct error err = {0};
     char path[256], hash[HASH_TEXT], of_file[HASH_TEXT];
@@ -145,6 +145,58 @@ static void test_names(void **state)
     free_model(&model);
 }
 
+/* Running statistics travel with the parameters, and every batch norm says how many
+ * steps it has seen, as PyTorch's do; a file without these is read as well. */
+static void test_batch_norms(void **state)
+{
+    struct fixture *fix = *state;
+    struct model model = make_model("resnet20");
+    size_t size = model.arch->state_count * sizeof(real), kept = 0;
+    real *back = calloc(1, size);
+    struct st_tensor *without = calloc(256, sizeof *without);
+    struct error err = {0};
+    char path[256], hash[HASH_TEXT];
+    struct st_file *file;
+    uint64_t bytes;
+    int64_t steps = 0;
+
+    assert_true(back && without && model.arch->state_count > model.arch->param_count);
+    fixture_path(fix, "state", path, sizeof path);
+    assert_int_equal(ckpt_write(path, model.arch, model.theta, &META, hash, &bytes, &err),
+                     0);
+    if (ckpt_read(path, model.arch, back, &err))
+        fail_msg("%s", err.text);
+    assert_memory_equal(back, model.theta, size);
+
+    file = st_open(path, &err);
+    assert_non_null(file);
+    assert_int_equal(st_count(file), 128); /* as PyTorch's state_dict */
+    const struct st_tensor *count =
+        st_find(file, "layer2.0.downsample.1.num_batches_tracked");
+    assert_true(count && count->dtype == ST_I64 && count->rank == 0);
+    memcpy(&steps, count->data, sizeof steps);
+    assert_int_equal(steps, META.step);
+    for (size_t i = 0; i < st_count(file); i++)
+        if (st_at(file, i)->dtype == ST_F32)
+            without[kept++] = *st_at(file, i);
+    fixture_path(fix, "without", path, sizeof path);
+    assert_int_equal(st_write(path, without, kept, NULL, 0, &err), 0);
+    memset(back, 0, size);
+    if (ckpt_read(path, model.arch, back, &err))
+        fail_msg("%s", err.text);
+    assert_memory_equal(back, model.theta, size);
+
+    without[kept] = without[0];
+    strcpy(without[kept++].name, "layer1.0.relu1.num_batches_tracked");
+    assert_int_equal(st_write(path, without, kept, NULL, 0, &err), 0);
+    assert_int_equal(ckpt_read(path, model.arch, back, &err), -1);
+    assert_non_null(strstr(err.text, "relu1.num_batches_tracked' is not in the network"));
+    st_close(&file);
+    free(without);
+    free(back);
+    free_model(&model);
+}
+
 /* ---- what others may hand us ------------------------------------------------------ */
 
 /* A file as another program writes it, built from the arch itself; each case
@@ -187,7 +239,7 @@ static void write_draft(const struct fixture *fix, const struct draft *draft, ch
 static void check_refused(const struct fixture *fix, const struct model *model,
                           const struct draft *draft, const char *word, const char *rule)
 {
-    size_t size = model->arch->param_count * sizeof(real);
+    size_t size = model->arch->state_count * sizeof(real);
     real *back = calloc(1, size), *zero = calloc(1, size);
     struct error err = {0};
     char path[256];
@@ -223,14 +275,16 @@ static void test_mismatches(void **state)
     draft = make_draft(&model);
     draft.tensors[4].dim[0] = 400;
     draft.tensors[4].dim[1] = 120;
-    check_refused(fix, &model, &draft, "fc1.weight", "shape");
+    check_refused(fix, &model, &draft, "fc1.weight",
+                  "has the shape 400x120, the network's is 120x400");
     draft = make_draft(&model);
     draft.tensors[1].rank = 2;
     draft.tensors[1].dim[1] = 1;
-    check_refused(fix, &model, &draft, "conv1.bias", "shape");
+    check_refused(fix, &model, &draft, "conv1.bias",
+                  "has the shape 6x1, the network's is 6");
     draft = make_draft(&model);
     draft.tensors[1].dtype = ST_I32;
-    check_refused(fix, &model, &draft, "conv1.bias", "float32");
+    check_refused(fix, &model, &draft, "conv1.bias", "is I32, expected F32");
 
     fixture_path(fix, "absent", path, sizeof path);
     assert_int_equal(ckpt_read(path, model.arch, model.theta, &err), -1);
@@ -244,7 +298,7 @@ static void test_other_writers(void **state)
     struct fixture *fix = *state;
     struct model model = make_model("lenet5");
     struct draft draft = make_draft(&model);
-    size_t size = model.arch->param_count * sizeof(real);
+    size_t size = model.arch->state_count * sizeof(real);
     real *back = calloc(1, size);
     struct st_tensor first = draft.tensors[0];
     double bias[6] = {0.1, -1e300, 3, 1e-300, 0.5, 7};
@@ -275,6 +329,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hash_stable, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_names, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_batch_norms, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_mismatches, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_other_writers, fixture_setup,
                                         fixture_teardown),

@@ -2,6 +2,7 @@
 
 #include "common/buf.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/safetensors.h"
 
 #include <stdio.h>
@@ -12,24 +13,47 @@ _Static_assert(sizeof(real) == sizeof(float), "checkpoints hold float32");
 
 enum { META_COUNT = 5, NUMBER_TEXT = 24 };
 
+/* PyTorch's count of training batches, of every batch norm. */
+#define STEPS ".num_batches_tracked"
+
 /* One state as st_write wants it. */
 struct state {
-    struct st_tensor *tensors; /* owned; data borrowed from theta */
+    struct st_tensor *tensors; /* owned; data borrowed from theta, and from steps */
     size_t count;
+    char steps[sizeof(int64_t)]; /* little-endian */
     struct st_meta meta[META_COUNT];
     char step[NUMBER_TEXT], epoch[NUMBER_TEXT];
 };
 
-static int state_fill(struct state *state, const struct arch *arch, const real *theta,
-                      const struct ckpt_meta *meta, struct error *err)
+static bool is_batch_norm(const struct layer *layer)
 {
-    state->count = (size_t)arch->tensor_count;
-    state->tensors = calloc(state->count + 1, sizeof *state->tensors);
-    if (!state->tensors)
-        return err_set(err, ERR_NO_MEMORY, "no memory to list %zu tensors", state->count);
-    for (size_t t = 0; t < state->count; t++) {
+    return layer->kind == LAYER_NORM && layer->norm == NORM_BATCH;
+}
+
+/* The counts of steps come first, since numbers of eight bytes then lie at multiples
+ * of eight. */
+static void list_steps(struct state *state, const struct arch *arch, uint64_t step)
+{
+    for (size_t i = 0; i < sizeof state->steps; i++)
+        state->steps[i] = (char)(unsigned char)(step >> 8 * i);
+    for (int i = 0; i < arch->layer_count; i++) {
+        struct st_tensor *to = &state->tensors[state->count];
+
+        if (!is_batch_norm(&arch->layers[i]))
+            continue;
+        (void)snprintf(to->name, sizeof to->name, "%s" STEPS, arch->layers[i].name);
+        to->dtype = ST_I64;
+        to->data = state->steps;
+        to->size = sizeof state->steps;
+        state->count++;
+    }
+}
+
+static void list_tensors(struct state *state, const struct arch *arch, const real *theta)
+{
+    for (int t = 0; t < arch->tensor_count; t++) {
         const struct tensor *from = &arch->tensors[t];
-        struct st_tensor *to = &state->tensors[t];
+        struct st_tensor *to = &state->tensors[state->count++];
 
         _Static_assert(sizeof from->name <= sizeof to->name, "tensor names fit");
         memcpy(to->name, from->name, sizeof from->name);
@@ -40,6 +64,18 @@ static int state_fill(struct state *state, const struct arch *arch, const real *
         to->data = theta + from->offset;
         to->size = from->count * sizeof *theta;
     }
+}
+
+static int state_fill(struct state *state, const struct arch *arch, const real *theta,
+                      const struct ckpt_meta *meta, struct error *err)
+{
+    size_t most = (size_t)arch->tensor_count + (size_t)arch->layer_count;
+
+    state->tensors = calloc(most + 1, sizeof *state->tensors);
+    if (!state->tensors)
+        return err_set(err, ERR_NO_MEMORY, "no memory to list %zu tensors", most);
+    list_steps(state, arch, meta->step);
+    list_tensors(state, arch, theta);
     (void)snprintf(state->step, sizeof state->step, "%llu",
                    (unsigned long long)meta->step);
     (void)snprintf(state->epoch, sizeof state->epoch, "%u", meta->epoch);
@@ -70,8 +106,7 @@ static int state_put(const struct state *state, const char *dir, const char *pat
             goto done;
         }
     }
-    if (path &&
-        st_write(path, state->tensors, state->count, state->meta, META_COUNT, err))
+    if (path && file_write(path, bytes.data, bytes.size, err))
         goto done;
     memcpy(ret_hash, hash, sizeof hash);
     *ret_size = bytes.size;
@@ -125,6 +160,32 @@ static bool same_shape(const struct tensor *tensor, const struct st_tensor *stor
     return true;
 }
 
+/* "6x1x5x5"; a single number is "()" */
+static void put_shape(struct buf *out, int rank, const int64_t *dim)
+{
+    for (int d = 0; d < rank; d++)
+        buf_printf(out, "%s%lld", d ? "x" : "", (long long)dim[d]);
+    if (rank == 0)
+        buf_puts(out, "()");
+}
+
+static int say_shapes(const char *path, const struct tensor *tensor,
+                      const struct st_tensor *stored, struct error *err)
+{
+    struct buf text = {0};
+    int64_t dim[4] = {0};
+
+    for (int d = 0; d < tensor->rank; d++)
+        dim[d] = tensor->dim[d];
+    buf_printf(&text, "%s: tensor '%s' has the shape ", path, tensor->name);
+    put_shape(&text, stored->rank, stored->dim);
+    buf_puts(&text, ", the network's is ");
+    put_shape(&text, tensor->rank, dim);
+    err_set(err, ERR_DATA, "%s", text.failed ? tensor->name : text.data);
+    buf_free(&text);
+    return -1;
+}
+
 static int check_tensor(const struct st_file *file, const char *path,
                         const struct tensor *tensor, struct error *err)
 {
@@ -133,13 +194,26 @@ static int check_tensor(const struct st_file *file, const char *path,
     if (!stored)
         return err_set(err, ERR_DATA, "%s: tensor '%s' is missing", path, tensor->name);
     if (stored->dtype != ST_F32 && stored->dtype != ST_F64)
-        return err_set(err, ERR_DATA, "%s: tensor '%s' is not float32 or float64", path,
-                       tensor->name);
+        return err_set(err, ERR_DATA, "%s: tensor '%s' is %s, expected F32 or F64", path,
+                       tensor->name, st_dtype_name(stored->dtype));
     if (!same_shape(tensor, stored))
-        return err_set(err, ERR_DATA,
-                       "%s: tensor '%s' has another shape than the network's", path,
-                       tensor->name);
+        return say_shapes(path, tensor, stored, err);
     return 0;
+}
+
+/* Whether a name is that of a batch norm's count of steps. */
+static bool counts_steps(const struct arch *arch, const char *name)
+{
+    size_t size = strlen(name), end = strlen(STEPS);
+
+    if (size <= end || strcmp(name + size - end, STEPS) != 0)
+        return false;
+    for (int i = 0; i < arch->layer_count; i++)
+        if (is_batch_norm(&arch->layers[i]) &&
+            strncmp(arch->layers[i].name, name, size - end) == 0 &&
+            arch->layers[i].name[size - end] == '\0')
+            return true;
+    return false;
 }
 
 static int check_surplus(const struct st_file *file, const char *path,
@@ -151,7 +225,7 @@ static int check_surplus(const struct st_file *file, const char *path,
 
         while (t < arch->tensor_count && strcmp(arch->tensors[t].name, name) != 0)
             t++;
-        if (t == arch->tensor_count)
+        if (t == arch->tensor_count && !counts_steps(arch, name))
             return err_set(err, ERR_DATA, "%s: tensor '%s' is not in the network", path,
                            name);
     }
