@@ -1,24 +1,36 @@
 #include "worker/nn/conv_op.h"
 
-#include "worker/nn/conv_taps.h"
 #include "worker/nn/frame.h"
 #include "worker/nn/lanes.h"
 #include "worker/nn/sweep.h"
+#include "worker/nn/taps.h"
 #include "worker/nn/team.h"
 #include "worker/nn/vec.h"
 
+#include <stdint.h>
 #include <string.h>
 
 enum {
     L = VEC_LANES,
-    /* Reals of partial sums of weights that a member works on at a time: with the
-     * planes that are read they stay in a second-level cache. */
-    SUMS_MAX = 256 * 1024,
+    PAIR = 2 * L, /* partial sums of a weight */
+    /* Reals of partial sums, and of input planes, that a member works on at a time:
+     * together they stay in a second-level cache. */
+    SUMS_MAX = 128 * 1024,
+    PLANES_MAX = 128 * 1024,
+    /* Pixels that one sum runs over before it is added to the rest, at least: enough
+     * to pay for that, few enough that dout of a tile stays in a first-level cache
+     * and that float is precise. */
+    RUN_PIXELS = 256,
 };
 
 static int max(int a, int b)
 {
     return a > b ? a : b;
+}
+
+static int min(int a, int b)
+{
+    return a < b ? a : b;
 }
 
 static size_t plane_of(int C, int H, int W)
@@ -33,7 +45,7 @@ static size_t weight_count(const struct conv *v)
 
 /* ---- what the passes read ------------------------------------------------- */
 
-/* The input with its padding, for the forward pass. */
+/* The input with its padding, for the forward pass and the weights. */
 static struct frame in_frame(const struct conv *v)
 {
     const int s = v->stride, k = v->kernel, columns = (v->OW - 1) * s + k;
@@ -70,43 +82,46 @@ static struct frame dout_frame(const struct conv *v)
     };
 }
 
-/* The input with its padding, for the gradient of the weights. */
-static struct frame taps_frame(const struct conv *v)
-{
-    return (struct frame){
-        .C = v->C,
-        .H = v->H,
-        .W = v->W,
-        .top = v->pad,
-        .left = v->pad,
-        .step = 1,
-        .kept = 1,
-        .rows = v->H + 2 * v->pad,
-        .cols = v->W + 2 * v->pad,
-    };
-}
-
 /* ---- scratch -------------------------------------------------------------- */
 
-/* How many input channels a member takes at a time for the gradient of the
- * weights. Whoever takes them, every sum has the same order. */
-static int sum_channels(const struct conv *v, int threads)
+/* How many groups of images a sum of the gradient of the weights runs over. */
+static int run_groups(const struct conv *v)
 {
-    const size_t each = (size_t)v->O * (size_t)v->kernel * (size_t)v->kernel * L;
-    const int fit = each < SUMS_MAX ? (int)(SUMS_MAX / each) : 1;
-    const int share = (v->C + threads - 1) / threads;
+    return max(RUN_PIXELS / (v->OH * v->OW), 1);
+}
 
-    return fit < share ? fit : share;
+/* How the gradient of the weights is cut into items: ranges of so many products.
+ * Whoever takes one, every sum has the same order. */
+static int item_products(const struct conv *v, int threads)
+{
+    const struct frame in = in_frame(v);
+    const int taps = v->kernel * v->kernel, all = v->C * taps;
+    const size_t planes = frame_size(&in, run_groups(v));
+    const int sums = SUMS_MAX / PAIR / v->O;
+    const int channels = planes < PLANES_MAX ? (int)(PLANES_MAX / planes) : 1;
+    const int fit = min(max(sums, 1), channels * taps);
+    const int share = threads > 1 ? max(all / (4 * threads), 1) : all;
+
+    /* whole channels, so that no other item has to lay them out too */
+    return fit < taps || share < taps ? min(fit, share) : min(fit, share) / taps * taps;
+}
+
+/* Channels that an item may meet. */
+static int item_channels(const struct conv *v, int products)
+{
+    const int taps = v->kernel * v->kernel;
+
+    return products % taps == 0 ? products / taps : min((products - 2) / taps + 2, v->C);
 }
 
 /* Each member has a piece of the scratch: a frame, and sums of weights. */
 static size_t member_scratch(const struct conv *v, int threads)
 {
-    const struct frame in = in_frame(v), dout = dout_frame(v), taps = taps_frame(v);
-    const size_t sums = weight_count(v) / (size_t)v->C * L;
-    const int channels = sum_channels(v, threads);
+    const struct frame in = in_frame(v), dout = dout_frame(v);
+    const int products = item_products(v, threads);
     const size_t a = frame_size(&in, v->C), b = frame_size(&dout, v->O);
-    const size_t c = frame_size(&taps, channels) + sums * (size_t)channels;
+    const size_t c = frame_size(&in, run_groups(v) * item_channels(v, products)) +
+                     (size_t)v->O * (size_t)products * PAIR;
 
     return a > b ? (a > c ? a : c) : (b > c ? b : c);
 }
@@ -310,10 +325,9 @@ struct work {
     int parts;
     size_t in_group, out_group; /* reals, of what is read and what is written */
     real *to;
-    const real *from, *dout, *b;
+    const real *from, *b;
     real *pieces;
     size_t piece;
-    int channels; /* at a time; weights */
 };
 
 static struct work work_of(const struct conv_call *call, struct frame frame)
@@ -399,44 +413,94 @@ static void direct_backward_data(const struct conv_call *call, real *din, bool a
 
 /* ---- gradient of the weights ---------------------------------------------- */
 
-/* The weights of some input channels, over all images. */
+/* What the items share. */
+struct weights {
+    const struct conv_call *call;
+    const struct taps_kernels *kernels;
+    struct frame frame;
+    const struct sweep *sweep; /* of the forward pass: pixels and products */
+    int products;              /* of an item */
+    int groups;                /* at a time */
+    real *dW;
+    const real *dout, *in;
+    real *pieces;
+    size_t piece;
+};
+
+/* The sums of some products over some groups, which lie at in and dout. */
+static void add_taps(const struct weights *w, struct taps *taps, real *sums,
+                     const real *in, const real *dout)
+{
+    const struct sweep *s = w->sweep;
+    const int runs = (s->count + RUN_PIXELS - 1) / RUN_PIXELS;
+
+    for (int i = 0, first = 0; i < runs; i++, first += taps->count) {
+        const int end = (int)((int64_t)s->count * (i + 1) / runs + 1) / 2 * 2;
+        taps->pixels = s->pixels + first;
+        taps->count = min(end, s->count) - first;
+        taps->paired = min(max(s->paired - first, 0), taps->count);
+        w->kernels->run(taps, sums, in, dout);
+    }
+}
+
+/* A range of products, over all images. */
 static void weights_item(void *arg, int item, int who)
 {
-    const struct work *w = arg;
+    const struct weights *w = arg;
     const struct conv *v = w->call->conv;
-    const int c0 = item * w->channels;
-    const int channels = v->C - c0 < w->channels ? v->C - c0 : w->channels;
-    const size_t plane = plane_of(1, v->H, v->W), taps = (size_t)(v->kernel * v->kernel);
-    real *frame = w->pieces + (size_t)who * w->piece, *dW = w->to;
-    real *sums = frame + frame_size(&w->frame, w->channels);
-    const size_t row = (size_t)channels * taps; /* of sums, for an output channel */
+    const struct frame *f = &w->frame;
+    const int per_channel = v->kernel * v->kernel, all = v->C * per_channel;
+    const int first = item * w->products, c0 = first / per_channel;
+    const int products = min(w->products, all - first);
+    const int channels = (first + products - 1) / per_channel + 1 - c0;
+    const size_t plane = plane_of(1, v->H, v->W), size = frame_size(f, channels);
+    const bool fill = !frame_is_source(f);
+    real *frame = w->pieces + (size_t)who * w->piece;
+    real *sums = frame + frame_size(f, w->groups * item_channels(v, w->products));
+    struct taps taps = {
+        .at = w->sweep->at + (first - c0 * per_channel),
+        .products = products,
+        .O = v->O,
+        .plane = plane_of(1, v->OH, v->OW),
+        .in_group = fill ? size : plane_of(v->C, v->H, v->W),
+        .dout_group = plane_of(v->O, v->OH, v->OW),
+    };
 
-    memset(sums, 0, (size_t)v->O * row * L * sizeof *sums);
-    for (int g = 0; g < groups_of(w->call); g++) {
-        const real *in = w->from + (size_t)g * w->in_group + (size_t)c0 * plane;
-        if (v->pad > 0) {
-            frame_fill(&w->frame, channels, frame, in);
-            in = frame;
-        }
-        taps_run(v, channels, sums, in, w->dout + (size_t)g * w->out_group);
+    memset(sums, 0, (size_t)v->O * (size_t)products * PAIR * sizeof *sums);
+    for (int g = 0; g < groups_of(w->call); g += w->groups) {
+        const real *in = w->in + (size_t)(g * v->C + c0) * plane;
+        taps.groups = min(w->groups, groups_of(w->call) - g);
+        for (int i = 0; i < taps.groups && fill; i++)
+            frame_fill(f, channels, frame + (size_t)i * size,
+                       in + (size_t)(i * v->C) * plane);
+        add_taps(w, &taps, sums, fill ? frame : in,
+                 w->dout + (size_t)g * taps.dout_group);
     }
-    for (size_t o = 0; o < (size_t)v->O; o++)
-        for (size_t i = 0; i < row; i++)
-            dW[(o * (size_t)v->C + (size_t)c0) * taps + i] =
-                vec_sum(vec_load(sums + (o * row + i) * L));
+    w->kernels->finish(w->dW + first, (size_t)all, sums, v->O, products);
 }
 
 static void direct_backward_weights(const struct conv_call *call, real *dW,
                                     const real *dout, const real *in)
 {
     const struct conv *v = call->conv;
-    struct work work = work_of(call, taps_frame(v));
+    const int threads = team_size(call->team), all = v->C * v->kernel * v->kernel;
+    struct lists lists;
+    struct weights work = {
+        .call = call,
+        .kernels = ISA_PICK(taps_kernels, call->isa),
+        .frame = in_frame(v),
+        .products = item_products(v, threads),
+        .groups = run_groups(v),
+        .dW = dW,
+        .dout = dout,
+        .in = in,
+        .pieces = call->scratch + lists_at(&lists, v, call->scratch),
+        .piece = round_line(member_scratch(v, threads)),
+    };
 
-    work.to = dW;
-    work.from = in;
-    work.dout = dout;
-    work.channels = sum_channels(v, team_size(call->team));
-    team_run(call->team, (v->C + work.channels - 1) / work.channels, weights_item, &work);
+    list_forward(&lists, v, &work.frame);
+    work.sweep = &lists.parts->sweep;
+    team_run(call->team, (all + work.products - 1) / work.products, weights_item, &work);
 }
 
 static bool direct_suits(const struct conv *v)

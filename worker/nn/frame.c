@@ -39,14 +39,19 @@ static void copy_row(const struct frame *f, real *to, const real *from)
     memset(to + (size_t)end * L, 0, (size_t)(f->cols - end) * L * sizeof *to);
 }
 
-/* One row, its columns sorted by remainder. */
-static void sort_row(const struct frame *f, real *to, const real *from)
+/* Every step-th pixel of a row, from w on. */
+static void copy_every(const struct frame *f, real *to, const real *from, int w)
 {
-    for (int r = 0; r < f->kept; r++) {
-        int w = r - f->left;
-        for (int i = 0; i < f->cols; i++, w += f->step, to += L)
-            vec_store(to, w >= 0 && w < f->W ? vec_load(from + (size_t)w * L) : (vec){0});
-    }
+    /* the first that is not before the row, the first that is behind it */
+    const int first = w < 0 ? at_most((-w + f->step - 1) / f->step, f->cols) : 0;
+    const int end = at_least(at_most((f->W - w + f->step - 1) / f->step, f->cols), first);
+
+    for (int i = 0; i < first; i++)
+        vec_store(to + (size_t)i * L, (vec){0});
+    for (int i = first; i < end; i++)
+        vec_store(to + (size_t)i * L, vec_load(from + (size_t)(w + i * f->step) * L));
+    for (int i = end; i < f->cols; i++)
+        vec_store(to + (size_t)i * L, (vec){0});
 }
 
 void frame_fill(const struct frame *f, int channels, real *to, const real *from)
@@ -63,7 +68,9 @@ void frame_fill(const struct frame *f, int channels, real *to, const real *from)
             else if (f->step == 1)
                 copy_row(f, to, from + (size_t)h * (size_t)f->W * L);
             else
-                sort_row(f, to, from + (size_t)h * (size_t)f->W * L);
+                for (int i = 0; i < f->kept; i++)
+                    copy_every(f, to + (size_t)(i * f->cols) * L,
+                               from + (size_t)h * (size_t)f->W * L, i - f->left);
         }
     }
 }

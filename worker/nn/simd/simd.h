@@ -75,6 +75,18 @@ static inline wide wide_load_two(const real *low, const real *high)
 #endif
 }
 
+/* The first group of lanes; zeros in the other, if there is one. */
+static inline wide wide_load_low(const real *low)
+{
+#if WIDE_512 && defined NN_DOUBLE
+    return (wide)_mm512_zextpd256_pd512(_mm256_loadu_pd(low));
+#elif WIDE_512
+    return (wide)_mm512_zextps256_ps512(_mm256_loadu_ps(low));
+#else
+    return wide_load(low);
+#endif
+}
+
 static inline void wide_store_two(real *low, real *high, wide value)
 {
 #if WIDE_512 && defined NN_DOUBLE

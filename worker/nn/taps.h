@@ -1,0 +1,38 @@
+#ifndef COORD_NN_TAPS_H
+#define COORD_NN_TAPS_H
+
+/* The kernel of the gradient of a convolution's weights, over some pixels of some
+ * groups of L images (lanes.h): for each output channel and each product of sweep.h,
+ *
+ *   sums[o][i] += sum over groups, pixels of dout[o][pixel.out] * in[pixel.in + at[i]]
+ *
+ * The pixels are taken in their order, all of a group before the next group's; those
+ * at even places of the list add up in the first L lanes of a sum, the others in the
+ * second L.
+ */
+
+#include "worker/nn/sweep.h"
+
+struct taps {
+    const int *at;
+    int products;
+    int O;
+    size_t plane; /* of dout: reals from one channel to the next */
+    /* The first `paired` come two and two, neighbours in the input and in dout. */
+    const struct sweep_pixel *pixels;
+    int count, paired;
+    int groups;
+    size_t in_group, dout_group; /* reals from one to the next */
+};
+
+struct taps_kernels {
+    /* ADDS to sums (O,products,2*L). */
+    void (*run)(const struct taps *taps, real *sums, const real *in, const real *dout);
+
+    /* Overwrites dW (O rows, `step` apart, of products) with the sums over lanes. */
+    void (*finish)(real *dW, size_t step, const real *sums, int O, int products);
+};
+
+ISA_DECLARE(taps_kernels, taps_kernels);
+
+#endif
