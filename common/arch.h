@@ -150,6 +150,14 @@ void arch_put_group(const struct arch *arch, const char *group, struct buf *out)
  * the layers that follow. < 0, 0, > 0 like strcmp. */
 int arch_compare_groups(const struct arch *arch, const char *a, const char *b);
 
+/* Whether a state of network `from` can be the start of `to`: the same tensors, but
+ * for the last dense layer, which is drawn anew where the classes differ. 1 when all
+ * tensors fit, 0 when the head does not; -1 with ERR_INVALID naming the tensor. */
+int arch_fit(const struct arch *from, const struct arch *to, struct error *err);
+
+/* Whether tensor t belongs to the last dense layer. */
+bool arch_in_head(const struct arch *arch, int t);
+
 /* Whether the network has normalisation layers with running statistics. */
 bool arch_has_norm(const struct arch *arch);
 

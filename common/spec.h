@@ -105,6 +105,16 @@ int spec_size(const struct spec *spec, const char *name, int64_t total, int64_t 
 /* The shape of an example of a train spec's data, data.pad included. */
 struct shape spec_shape(const struct spec *spec);
 
+/* The run and state that a train spec starts from, init.from = "run:KEY:STATE". */
+struct spec_start {
+    char run[HASH_TEXT]; /* key */
+    char state[32];
+};
+
+/* Whether it starts from one; else its parameters are drawn. A spec that spec_check
+ * has passed. ret may be NULL. */
+bool spec_start(const struct spec *spec, struct spec_start *ret);
+
 /* How many classes a train spec's data has, and so its network: those that
  * data.classes keeps, or all. */
 int spec_classes(const struct spec *spec);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Rules that concern several options. Each returns 0, or -1 with a sentence that
@@ -222,8 +223,40 @@ static int rule_replicas(const struct spec *spec, const char **ret_name,
                    " the copies would be equal");
 }
 
+/* ---- where a run starts ---- */
+
+bool spec_start(const struct spec *spec, struct spec_start *ret)
+{
+    const char *text = spec_string(spec, "init.from");
+    struct spec_start start = {0};
+
+    if (strncmp(text, "run:", 4) != 0 || strlen(text) < 4 + HASH_TEXT ||
+        text[4 + HASH_TEXT - 1] != ':' || !hash_is_hex(text + 4, HASH_TEXT - 1))
+        return false;
+    memcpy(start.run, text + 4, HASH_TEXT - 1);
+    (void)snprintf(start.state, sizeof start.state, "%s", text + 4 + HASH_TEXT);
+    if (!state_parse(start.state, &(struct state_name){0}))
+        return false;
+    if (ret)
+        *ret = start;
+    return true;
+}
+
+static int rule_start(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    if (spec_has(spec, "init.reset") && !spec_has(spec, "init.from")) {
+        *ret_name = "init.reset";
+        return err_set(err, ERR_INVALID, "applies only where init.from is given");
+    }
+    *ret_name = "init.from";
+    if (!spec_has(spec, "init.from") || spec_start(spec, NULL))
+        return 0;
+    return err_set(err, ERR_INVALID, "expected \"run:KEY:STATE\", got \"%s\"",
+                   spec_string(spec, "init.from"));
+}
+
 /* Groups one by one and in order, so that one choice has one key. */
-static int check_freeze(const struct value *groups, const struct arch *arch,
+static int check_groups(const struct value *groups, const struct arch *arch,
                         struct error *err)
 {
     for (size_t i = 0; i < groups->list.count; i++) {
@@ -243,24 +276,35 @@ static int check_freeze(const struct value *groups, const struct arch *arch,
     return 0;
 }
 
-static int rule_freeze(const struct spec *spec, const char **ret_name, struct error *err)
+static int check_option(const struct spec *spec, const char *name, const char **ret_name,
+                        struct error *err)
 {
     struct arch *arch;
     struct value groups;
     int rc = -1;
 
-    if (!spec_has(spec, "optimizer.freeze"))
+    if (!spec_has(spec, name))
         return 0;
-    *ret_name = "optimizer.freeze";
+    *ret_name = name;
     arch = arch_build(spec, err);
     if (!arch)
         return -1;
-    if (spec_value(spec, "optimizer.freeze", &groups, err) == 0) {
-        rc = check_freeze(&groups, arch, err);
+    if (spec_value(spec, name, &groups, err) == 0) {
+        rc = check_groups(&groups, arch, err);
         value_free(&groups);
     }
     arch_free(&arch);
     return rc;
+}
+
+static int rule_freeze(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    return check_option(spec, "optimizer.freeze", ret_name, err);
+}
+
+static int rule_reset(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    return check_option(spec, "init.reset", ret_name, err);
 }
 
 static int rule_sizes(const struct spec *spec, const char **ret_name, struct error *err)
@@ -389,7 +433,8 @@ enum { RULES_MAX = 16 };
 static const rule_fn RULES[][RULES_MAX] = {
     [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, dataset_check,
                    rule_nesterov, rule_warmup, rule_classes, rule_blocks, rule_replicas,
-                   rule_freeze, rule_sizes, rule_schedule, rule_keep},
+                   rule_freeze, rule_start, rule_reset, rule_sizes, rule_schedule,
+                   rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_range},
     [JOB_DERIVE] = {NULL},

@@ -302,7 +302,7 @@ static const struct grid_field TOP_FIELDS[] = {
     {"zip", grid_read_zips, false},
     {"exclude", grid_read_excludes, false},
     {"include", grid_read_includes, false},
-    {"run", NULL, true},
+    {"run", grid_read_runs, false},
     {"derive", NULL, true},
     {NULL, NULL, false},
 };
@@ -373,6 +373,7 @@ void grid_free(struct grid **grid_p)
     for (size_t i = 0; i < grid->probe_count; i++)
         free_probe(&grid->probes[i]);
     grid_free_points(grid);
+    grid_free_runs(grid);
     grid_free_settings(&grid->base);
     grid_free_axes(&grid->axes);
     free(grid->interventions);

@@ -51,6 +51,7 @@ struct grid_intervention {
     const char *role; /* init, data, optimizer, model; "" for the baseline */
     struct grid_settings set;
     struct grid_axes axes; /* of its own; one that is also in set wins */
+    bool upstream;         /* [run.NAME], named "run:NAME": not a point of its own */
     struct grid_place place;
 };
 
@@ -109,6 +110,8 @@ struct grid {
     size_t zip_count;
     struct grid_intervention *interventions; /* the first is the baseline */
     size_t intervention_count;
+    struct grid_intervention *runs; /* [run.NAME] */
+    size_t run_count;
     struct grid_side *excludes; /* points left out */
     size_t exclude_count;
     struct grid_include *includes; /* points added */
@@ -123,6 +126,11 @@ struct grid {
 struct grid *grid_parse(const char *text, size_t size, const char *file,
                         struct error *err);
 void grid_free(struct grid **grid);
+
+/* "run:NAME" or "run:NAME:STATE" taken apart: the run, or NULL; state, 32 bytes, is
+ * "final" unless told. */
+const struct grid_intervention *grid_run_of(const struct grid *grid, const char *text,
+                                            char ret_state[32]);
 
 /* The intervention of a name (NULL: the baseline), or NULL. */
 const struct grid_intervention *grid_intervention_of(const struct grid *grid,

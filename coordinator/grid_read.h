@@ -2,7 +2,7 @@
 #define COORD_GRID_READ_H
 
 /* What the readers of a grid's parts share (grid.c, grid_set.c, grid_points.c,
- * grid_probe.c):
+ * grid_runs.c, grid_probe.c):
  * errors with a place, tables walked by a list of fields, names. Nobody else
  * includes this. Readers return 0 / -1; what they have made by then belongs to
  * the grid, which is freed as a whole.
@@ -63,6 +63,10 @@ int grid_add_setting(struct grid_reader *reader, const struct toml_node *node,
 int grid_read_settings(struct grid_reader *reader, const struct toml_node *node,
                        void *settings);
 int grid_read_axes(struct grid_reader *reader, const struct toml_node *node, void *axes);
+
+/* [run.NAME] tables, into a struct grid. */
+int grid_read_runs(struct grid_reader *reader, const struct toml_node *node, void *grid);
+void grid_free_runs(struct grid *grid);
 
 /* The table of a zip; an axis may have a value twice. */
 int grid_read_zip_axes(struct grid_reader *reader, const struct toml_node *node,

@@ -7,50 +7,47 @@
 
 /* ---- runs -------------------------------------------------------------------- */
 
-static bool same_member(const struct plan_member *a, const struct plan_member *b)
+static int note_point(struct plan_maker *maker, size_t job, size_t i)
 {
-    bool same = a->seed == b->seed && a->param_count == b->param_count &&
-                strcmp(a->intervention, b->intervention) == 0 &&
-                strcmp(a->probe, b->probe) == 0;
+    size_t room = maker->first_room ? 2 * maker->first_room : 64;
+    size_t *first;
 
-    for (size_t i = 0; i < a->param_count && same; i++)
-        same = strcmp(a->params[i].name, b->params[i].name) == 0 &&
-               value_equal(&a->params[i].value, &b->params[i].value);
-    return same;
+    while (room <= job)
+        room *= 2;
+    if (job >= maker->first_room) {
+        first = reallocarray(maker->first_point, room, sizeof *first);
+        if (!first)
+            return err_set(maker->err, ERR_NO_MEMORY, "no memory for a plan");
+        memset(first + maker->first_room, 0, (room - maker->first_room) * sizeof *first);
+        maker->first_point = first;
+        maker->first_room = room;
+    }
+    if (maker->first_point[job] == 0)
+        maker->first_point[job] = i + 1;
+    return 0;
 }
 
-/* An include may add a point that is there: it is listed once. */
-static void drop_double(struct plan_job *job)
+static bool is_point(const struct plan_maker *maker, size_t job)
 {
-    const struct plan_member *last = &job->members[job->member_count - 1];
-
-    for (size_t i = 0; i + 1 < job->member_count; i++)
-        if (same_member(&job->members[i], last)) {
-            plan_drop_member(job);
-            return;
-        }
+    return job < maker->first_room && maker->first_point[job] > 0;
 }
 
 static int add_run(struct plan_maker *maker, size_t i)
 {
+    struct plan_start start;
     struct point point;
     struct spec spec;
     size_t job;
     int rc;
 
     expand_point(maker->grid, i, &point);
-    rc = plan_run_spec(maker, &point, &spec);
+    rc = plan_run_spec(maker, &point, &spec, &start);
     if (rc <= 0)
         return rc;
     maker->plan->point_count++;
-    if (plan_add_job(maker, spec, &job))
+    if (plan_add_run(maker, &point, spec, &start, &job))
         return -1;
-    if (maker->plan->jobs[job].member_count == 0)
-        maker->first_point[job] = i;
-    if (plan_add_member(maker, job, &point, ""))
-        return -1;
-    drop_double(&maker->plan->jobs[job]);
-    return 0;
+    return note_point(maker, job, i);
 }
 
 static int add_runs(struct plan_maker *maker)
@@ -59,10 +56,9 @@ static int add_runs(struct plan_maker *maker)
 
     if (expand_count(maker->grid, &count, maker->err))
         return -1;
-    maker->first_point = calloc(count, sizeof *maker->first_point);
     maker->excluded = calloc(maker->grid->exclude_count + 1, sizeof *maker->excluded);
     maker->base_used = calloc(maker->grid->base.count + 1, sizeof *maker->base_used);
-    if (!maker->first_point || !maker->excluded || !maker->base_used)
+    if (!maker->excluded || !maker->base_used)
         return err_set(maker->err, ERR_NO_MEMORY, "%s: no memory for %zu points",
                        maker->grid->file, count);
     for (size_t i = 0; i < count; i++)
@@ -79,7 +75,7 @@ static int add_jobs(struct plan_maker *maker)
         return -1;
     run_count = maker->plan->job_count;
     for (size_t run = 0; run < run_count; run++)
-        if (plan_add_probes(maker, run))
+        if (is_point(maker, run) && plan_add_probes(maker, run))
             return -1;
     if (plan_add_between(maker, run_count))
         return -1;

@@ -194,9 +194,28 @@ int plan_copy_member(struct plan_maker *maker, size_t job,
     return push_member(maker, job, copy);
 }
 
-void plan_drop_member(struct plan_job *job)
+static bool same_member(const struct plan_member *a, const struct plan_member *b)
 {
-    free_member(&job->members[--job->member_count]);
+    bool same = a->seed == b->seed && a->param_count == b->param_count &&
+                strcmp(a->intervention, b->intervention) == 0 &&
+                strcmp(a->probe, b->probe) == 0;
+
+    for (size_t i = 0; same && i < a->param_count; i++)
+        same = strcmp(a->params[i].name, b->params[i].name) == 0 &&
+               value_equal(&a->params[i].value, &b->params[i].value);
+    return same;
+}
+
+void plan_drop_double(struct plan_job *job)
+{
+    struct plan_member *last = &job->members[job->member_count - 1];
+
+    for (size_t i = 0; i + 1 < job->member_count; i++)
+        if (same_member(&job->members[i], last)) {
+            free_member(last);
+            job->member_count--;
+            return;
+        }
 }
 
 void plan_free_job(struct plan_job *job)

@@ -12,16 +12,24 @@
 
 struct arch;
 
+/* What a run starts from; a job of PLAN_NO_JOB: drawn. */
+struct plan_start {
+    int64_t job;
+    char state[32];
+};
+
 struct plan_maker {
     const struct grid *grid;
     struct plan *plan;
     size_t job_room;
     size_t *slots;       /* hash table of job numbers + 1, by key; 0: free */
     size_t slot_count;   /* a power of two, more than twice the jobs */
-    size_t *first_point; /* of every run, by job number */
-    size_t *excluded;    /* points that each exclude left out */
-    size_t *base_used;   /* points that each setting of base counts in */
-    bool has_norm;       /* some run's network, of those seen for probes */
+    size_t *first_point; /* of every run, by job number, + 1; 0: only upstream */
+    size_t first_room;
+    int depth;         /* of runs that start from runs */
+    size_t *excluded;  /* points that each exclude left out */
+    size_t *base_used; /* points that each setting of base counts in */
+    bool has_norm;     /* some run's network, of those seen for probes */
     struct error *err;
 };
 
@@ -37,14 +45,39 @@ int plan_add_member(struct plan_maker *maker, size_t job, const struct point *po
 int plan_copy_member(struct plan_maker *maker, size_t job,
                      const struct plan_member *member, const char *probe);
 
-/* Take the last member away again. */
-void plan_drop_member(struct plan_job *job);
+/* Take the last member away again if it is there already. */
+void plan_drop_double(struct plan_job *job);
 
 void plan_free_job(struct plan_job *job);
 
+enum { PLAN_NO_JOB = -1 };
+
 /* The spec of a point's run, checked, with the states that probes need kept: 1. Or
- * 0 when an exclude leaves the point out, and -1 on errors. */
-int plan_run_spec(struct plan_maker *maker, const struct point *point, struct spec *ret);
+ * 0 when an exclude leaves the point out, and -1 on errors. If it starts from a
+ * state of another run, that is in the plan by then, and *ret_start tells which. */
+int plan_run_spec(struct plan_maker *maker, const struct point *point, struct spec *ret,
+                  struct plan_start *ret_start);
+
+/* Add the job of a run that a point's spec describes, with what it starts from. */
+int plan_add_run(struct plan_maker *maker, const struct point *point, struct spec spec,
+                 const struct plan_start *start, size_t *ret_job);
+
+/* Turn init.from = "run:NAME:STATE" of a point into the key of the run, which is
+ * added to the plan. */
+int plan_set_start(struct plan_maker *maker, const struct point *point, struct spec *spec,
+                   struct plan_start *ret);
+
+/* Keep the states of a [run.NAME] that anything in the grid starts from. */
+int plan_keep_started(struct plan_maker *maker, const struct grid_intervention *run,
+                      struct spec *spec);
+
+/* Add a state to train.keep, unless it is stored anyway or can be derived. */
+int plan_keep_state(struct plan_maker *maker, struct spec *spec, const char *state,
+                    struct grid_place place, const char *key);
+
+/* An error about an option of a point: where it got its value, and which point. */
+int plan_fail_in_point(struct plan_maker *maker, const struct point *point,
+                       const char *name);
 
 /* Whether a run of this intervention, seed and spec is one that a side picks: 1 or
  * 0; -1 with an error. */

@@ -48,8 +48,8 @@ static struct grid_place place_of(const struct plan_maker *maker,
     return base ? base->place : point->intervention->place;
 }
 
-static int fail_in_point(struct plan_maker *maker, const struct point *point,
-                         const char *name)
+int plan_fail_in_point(struct plan_maker *maker, const struct point *point,
+                       const char *name)
 {
     add_point(maker, point);
     return plan_fail_at(maker, place_of(maker, point, name), name);
@@ -108,16 +108,17 @@ static int set_seeds(struct plan_maker *maker, const struct point *point,
 
 /* ---- states that probes need ------------------------------------------------- */
 
-/* Init is derived anew and final always kept; others are asked for. */
-static int keep_state(struct plan_maker *maker, struct spec *spec, const char *state,
-                      struct grid_place place, const char *key)
+/* Final is always kept. Init is derived anew, unless it comes from another run. */
+int plan_keep_state(struct plan_maker *maker, struct spec *spec, const char *state,
+                    struct grid_place place, const char *key)
 {
     struct state_name name = {0};
     struct value keep, item;
     int rc;
 
     (void)state_parse(state, &name);
-    if (name.kind == STATE_INIT || name.kind == STATE_FINAL)
+    if (name.kind == STATE_FINAL ||
+        (name.kind == STATE_INIT && !spec_has(spec, "init.from")))
         return 0;
     if (spec_value(spec, "train.keep", &keep, maker->err))
         return -1;
@@ -136,8 +137,8 @@ static int keep_states(struct plan_maker *maker, struct spec *spec)
 {
     for (size_t i = 0; i < maker->grid->probe_count; i++) {
         const struct grid_probe *probe = &maker->grid->probes[i];
-        if (keep_state(maker, spec, probe->from, probe->from_place, "from") ||
-            keep_state(maker, spec, probe->to, probe->to_place, "to"))
+        if (plan_keep_state(maker, spec, probe->from, probe->from_place, "from") ||
+            plan_keep_state(maker, spec, probe->to, probe->to_place, "to"))
             return -1;
     }
     return 0;
@@ -275,38 +276,44 @@ static int check_bounds(struct plan_maker *maker, const struct point *point,
         return 0;
     err_set(maker->err, ERR_INVALID, "gives %lld rows of history, at most %d can be sent",
             rows, PROTO_HISTORY_MAX);
-    return fail_in_point(maker, point, "train.epochs");
+    return plan_fail_in_point(maker, point, "train.epochs");
 }
 
-int plan_run_spec(struct plan_maker *maker, const struct point *point, struct spec *ret)
+/* 1 when the spec is the point's, 0 when the point is left out, -1. */
+static int fill_spec(struct plan_maker *maker, const struct point *point,
+                     struct spec *spec, struct plan_start *ret_start)
 {
-    struct spec spec = {0};
+    const bool upstream = point->intervention->upstream;
     const char *name = NULL;
     int excluded;
 
-    if (spec_init(&spec, JOB_TRAIN, maker->err) || apply(maker, point, &spec) ||
-        set_seeds(maker, point, &spec))
-        goto fail;
-    excluded = is_excluded(maker, point, &spec);
-    if (excluded < 0)
-        goto fail;
-    if (excluded > 0) {
-        spec_free(&spec);
-        return 0;
-    }
-    if (spec_check(&spec, &name, maker->err)) {
-        if (name)
-            fail_in_point(maker, point, name);
-        goto fail;
-    }
-    if (check_bounds(maker, point, &spec) || keep_states(maker, &spec))
-        goto fail;
-    *ret = spec;
+    if (spec_init(spec, JOB_TRAIN, maker->err) || apply(maker, point, spec) ||
+        set_seeds(maker, point, spec))
+        return -1;
+    excluded = upstream ? 0 : is_excluded(maker, point, spec);
+    if (excluded != 0)
+        return excluded < 0 ? -1 : 0;
+    if (plan_set_start(maker, point, spec, ret_start))
+        return -1;
+    if (spec_check(spec, &name, maker->err))
+        return name ? plan_fail_in_point(maker, point, name) : -1;
+    if (check_bounds(maker, point, spec) || keep_states(maker, spec) ||
+        (upstream && plan_keep_started(maker, point->intervention, spec)))
+        return -1;
     return 1;
+}
 
-fail:
-    spec_free(&spec);
-    return -1;
+int plan_run_spec(struct plan_maker *maker, const struct point *point, struct spec *ret,
+                  struct plan_start *ret_start)
+{
+    struct spec spec = {0};
+    int rc = fill_spec(maker, point, &spec, ret_start);
+
+    if (rc > 0)
+        *ret = spec;
+    else
+        spec_free(&spec);
+    return rc;
 }
 
 struct arch *plan_run_arch(struct plan_maker *maker, size_t run)
@@ -316,11 +323,11 @@ struct arch *plan_run_arch(struct plan_maker *maker, size_t run)
     struct point point;
 
     if (!arch) {
-        expand_point(maker->grid, maker->first_point[run], &point);
-        fail_in_point(maker, &point,
-                      spec_has(spec, "model.widths") ? "model.widths"
-                      : spec_has(spec, "model.name") ? "model.name"
-                                                     : "data.name");
+        expand_point(maker->grid, maker->first_point[run] - 1, &point);
+        plan_fail_in_point(maker, &point,
+                           spec_has(spec, "model.widths") ? "model.widths"
+                           : spec_has(spec, "model.name") ? "model.name"
+                                                          : "data.name");
     }
     return arch;
 }

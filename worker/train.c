@@ -6,9 +6,9 @@
 #include "common/rng.h"
 #include "common/spec.h"
 #include "worker/ckpt/ckpt.h"
+#include "worker/ckpt/start.h"
 #include "worker/data/dataset.h"
 #include "worker/eval.h"
-#include "worker/nn/init.h"
 #include "worker/nn/net.h"
 #include "worker/nn/optim.h"
 #include "worker/nn/schedule.h"
@@ -284,6 +284,18 @@ static int take_vectors(struct run *run, struct error *err)
     return 0;
 }
 
+static int start(struct run *run, struct error *err)
+{
+    struct buf said = {0};
+    int rc = start_params(run->spec, run->arch, run->env->inputs, run->env->input_count,
+                          run->theta, &said, err);
+
+    if (rc == 0 && said.data)
+        sink_log(run->sink, "starts %s", said.data);
+    buf_free(&said);
+    return rc;
+}
+
 static int set_up(struct run *run, struct error *err)
 {
     const struct spec *spec = run->spec;
@@ -317,7 +329,7 @@ static int set_up(struct run *run, struct error *err)
     if (!run->optim)
         return -1;
     schedule_init(&run->schedule, spec, (run->train_count + run->batch - 1) / run->batch);
-    return init_params(spec, run->arch, run->theta, err);
+    return start(run, err);
 }
 
 static void tear_down(struct run *run)

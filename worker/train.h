@@ -17,14 +17,19 @@
  * names it. final is always stored.
  */
 
+#include <stddef.h>
+
 struct error;
+struct msg_input;
 struct sink;
 struct spec;
 
 struct train_env {
-    const char *state_dir; /* states are written here, named by their hash:
+    const char *state_dir;          /* states are written here, named by their hash:
                               STATE_DIR/HASH.safetensors */
-    const char *data_dir;  /* as dataset_open; or NULL */
+    const char *data_dir;           /* as dataset_open; or NULL */
+    const struct msg_input *inputs; /* of the job: what the run starts from */
+    size_t input_count;
 };
 
 /* ERR_DATA for data sets, ERR_IO, ERR_NO_MEMORY. */

@@ -35,7 +35,9 @@ struct trial {
 
 static int run_train(struct trial *trial, const struct spec *spec, struct error *err)
 {
-    const struct train_env env = {trial->state_dir, trial->data_dir};
+    const struct train_env env = {trial->state_dir, trial->data_dir,
+                                  trial->start->job.inputs,
+                                  trial->start->job.input_count};
 
     return train_run(spec, &env, trial->sink, err);
 }

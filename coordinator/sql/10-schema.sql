@@ -77,7 +77,7 @@ CREATE TABLE job_param ( -- a job's options that are not the default, or varied
 
 CREATE TABLE dep ( -- what a job needs before it can start
     job INTEGER NOT NULL REFERENCES job (id), -- the job that waits
-    role TEXT NOT NULL, -- 'a' or 'b': start or end of a path
+    role TEXT NOT NULL, -- 'a', 'b': start, end of a path; 'init': what a run starts from
     needs INTEGER NOT NULL REFERENCES job (id), -- the job that has the state
     state TEXT NOT NULL, -- 'init', 'final', 'best', 'step:k', 'epoch:k'
     PRIMARY KEY (job, role)

@@ -196,10 +196,11 @@ static void test_bad_tables(void **state)
         {"a =", "g.toml:1:4: encountered end-of-file"},
         {SWEEP "[bass]\n", "g.toml:3:2: unknown key 'bass' in the grid: expected one of"
                            " sweep, base, axes, intervention, probe, limits, zip,"
-                           " exclude, include (did you mean 'base'?)"},
+                           " exclude, include, run (did you mean 'base'?)"},
         {SWEEP "[limit]\ntime = 3\n",
          "g.toml:3:2: unknown key 'limit' in the grid: expected one of sweep, base, axes,"
-         " intervention, probe, limits, zip, exclude, include (did you mean 'limits'?)"},
+         " intervention, probe, limits, zip, exclude, include, run (did you"
+         " mean 'limits'?)"},
         {"sweep = 3", "g.toml:1:1: key 'sweep': expected a table, got an integer"},
         {SWEEP "[[base]]\n", "g.toml:3:3: key 'base': expected a table, got a list"},
         {SWEEP "[intervention]\nname = \"x\"\n",
@@ -470,10 +471,9 @@ static void test_bad_probes(void **state)
 static void test_not_yet(void **state)
 {
     static const struct bad CASES[] = {
-        {SWEEP "[run.a]\n", "g.toml:3:2: key 'run' in the grid: not supported yet"},
         {SWEEP "[derive.a]\n", "g.toml:3:2: key 'derive' in the grid: not supported yet"},
-        {SWEEP "[base]\ninit.from = \"run:a\"\n",
-         "g.toml:4:6: key 'init.from': not supported yet"},
+        {SWEEP "[base]\ninit.noise = 0.1\n",
+         "g.toml:4:6: key 'init.noise': not supported yet"},
         {SWEEP "[axes]\n\"init.noise\" = [8, 16]\n",
          "g.toml:4:1: key 'init.noise': not supported yet"},
         {SWEEP "[[probe]]\nkind = \"plane\"\n",

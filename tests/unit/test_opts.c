@@ -177,7 +177,7 @@ static void test_names(void **state)
     assert_check(JOB_TRAIN, "optimizer.name", "\"sdg\"", ERR_INVALID,
                  "expected one of \"sgd\", \"adam\", \"adamw\", \"rmsprop\", got"
                  " \"sdg\" (did you mean \"sgd\"?)");
-    assert_check(JOB_TRAIN, "init.from", "8", ERR_UNSUPPORTED, "not supported yet");
+    assert_check(JOB_TRAIN, "init.noise", "8", ERR_UNSUPPORTED, "not supported yet");
     assert_check(JOB_TRAIN, "model.width", "8", 0, "8.0");
     assert_check(JOB_TRAIN, "data.dir", "3", ERR_INVALID, "expected a string, got 3");
 }

@@ -179,9 +179,9 @@ static void test_set_errors(void **state)
     assert_int_equal(try_set(&spec, "optimizer.lr", "-1", &err), -1);
     assert_string_equal(
         err.text, "option 'optimizer.lr': expected a number of at least 0, got -1.0");
-    assert_int_equal(try_set(&spec, "init.from", "\"x\"", &err), -1);
+    assert_int_equal(try_set(&spec, "init.noise", "\"x\"", &err), -1);
     assert_int_equal(err.code, ERR_UNSUPPORTED);
-    assert_string_equal(err.text, "option 'init.from': not supported yet");
+    assert_string_equal(err.text, "option 'init.noise': not supported yet");
     assert_text(&spec, "coord-spec 1 train\nnumerics=1\n" SEEDS);
     spec_free(&spec);
 }

@@ -1,7 +1,8 @@
 #ifndef COORD_ENDPOINT_H
 #define COORD_ENDPOINT_H
 
-/* One end of a path: a state of a run, read from its file or, for an init state
+/* A state of a run that a job starts from (an end of a path, the start of another
+ * run), read from its file or, for an init state
  * that was not stored, drawn anew from the run's spec. Either way the content
  * hash must be the one that the coordinator knows. */
 
@@ -20,7 +21,7 @@ struct endpoint {
     real *theta; /* (arch->param_count) */
 };
 
-/* Find the input of that role ("a", "b") and load it; the caller frees the
+/* Find the input of that role ("a", "b", "init") and load it; the caller frees the
  * endpoint, also after a failure. ERR_DATA when the input, its spec, its file or
  * its hash is not what it should be. */
 int endpoint_load(const struct msg_input *inputs, size_t input_count, const char *role,

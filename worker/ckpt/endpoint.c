@@ -1,4 +1,4 @@
-#include "worker/probe/endpoint.h"
+#include "worker/ckpt/endpoint.h"
 
 #include "common/error.h"
 #include "worker/ckpt/ckpt.h"
@@ -69,7 +69,8 @@ int endpoint_load(const struct msg_input *inputs, size_t input_count, const char
 
     *ret = (struct endpoint){0};
     if (!input)
-        return err_set(err, ERR_DATA, "a probe needs the state for '%s'", role);
+        return err_set(err, ERR_DATA, "the state for '%s' did not come with the job",
+                       role);
     if (spec_parse(input->spec.data, input->spec.size, &ret->spec, err))
         return err_prefix(err, "the run of state '%s'", role);
     if (ret->spec.kind != JOB_TRAIN)
