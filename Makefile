@@ -3,7 +3,9 @@
 #   make                 the two programs, build/release/bin/coord and coord-worker
 #   make check           build and run every test        check-asan, check-tsan
 #   make quickstart      run deploy/grids/quickstart.toml and show the results
-#   make bench lint format fuzz install clean
+#   make bench           our engine against PyTorch, ten minutes; bench-table also
+#                        writes tests/bench/RESULTS.md
+#   make lint tidy format fuzz install clean
 #
 # VARIANT=release|asan|tsan|fuzz
 
@@ -92,7 +94,7 @@ ifneq ($(VARIANT),release)
 FLOWS := $(filter-out %/accuracy.bats,$(FLOWS))
 endif
 
-.PHONY: all tests check check-asan check-tsan quickstart bench lint tidy format \
+.PHONY: all tests check check-asan check-tsan quickstart bench bench-table lint tidy format \
         fuzz fuzz-run install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -168,7 +170,9 @@ check-tsan:
 quickstart: all
 	sh deploy/quickstart.sh --installed
 bench: all $(BENCH)
-	sh tests/bench/run.sh $(B) $(BENCH)
+	sh tests/bench/run.sh $(B)
+bench-table: all $(BENCH)
+	sh tests/bench/run.sh $(B) --table tests/bench/RESULTS.md
 lint:
 	sh tests/lint/run.sh
 tidy:

@@ -1,5 +1,16 @@
-/* Images per second of the engine, one thread: a training step (forward,
- * backward, optimizer) and a forward pass, over batches that are in memory. */
+/* Our side of the benchmark: images per second of the engine, for a training step
+ * (forward, backward, SGD with momentum and decay) and for a forward pass, over a
+ * batch that is in memory.
+ *
+ *     bench_nn                     every network, one thread, as a table
+ *     bench_nn NET MODE THREADS    MODE: train, forward. For a driver that takes
+ *                                  two programs in turn (compare.py): says "ready"
+ *                                  and what it is when warm; then for every line
+ *                                  with a number of seconds it works at least so
+ *                                  long and answers with images per second; at the
+ *                                  end of its input it prints "rss" and its largest
+ *                                  size in KiB.
+ */
 
 #include "common/arch.h"
 #include "common/clock.h"
@@ -7,25 +18,39 @@
 #include "common/spec.h"
 #include "worker/nn/blas.h"
 #include "worker/nn/init.h"
+#include "worker/nn/isa.h"
 #include "worker/nn/net.h"
 #include "worker/nn/optim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Odd, so that the median is one of them; each lasts long enough that the clock
  * and the first cold batch do not matter. */
-enum { BATCH = 128, REPETITIONS = 7, REPETITION_MS = 400 };
+enum { BATCH = 128, REPETITIONS = 5, REPETITION_MS = 400 };
+
+static const struct model {
+    const char *name, *spec_name, *data;
+} MODELS[] = {
+    {"mlp", "\"mlp\"", "\"fashion-mnist\""}, /* 784-300-100-10 */
+    {"lenet5", "\"lenet5\"", "\"fashion-mnist\""},
+    {"resnet20", "\"resnet20\"", "\"fashion-mnist\""},
+    {"resnet18", "\"resnet18\"", "\"cifar10\""},
+};
+enum { MODEL_COUNT = sizeof MODELS / sizeof MODELS[0] };
 
 struct bench {
     struct arch *arch;
-    struct net *train, *eval;
+    struct net *net;
     struct optim *optim;
     real *theta, *grad, *x;
     uint8_t labels[BATCH];
     double losses[BATCH];
 };
+
+typedef void step_fn(struct bench *b);
 
 static void die(const struct error *err)
 {
@@ -54,35 +79,42 @@ static void set(struct spec *spec, const char *name, const char *text)
     value_free(&value);
 }
 
-static void bench_open(struct bench *b, const struct spec *spec)
+static void bench_open(struct bench *b, const struct model *model, bool training)
 {
+    struct spec spec;
     struct error err;
 
-    b->arch = arch_build(spec, &err);
+    if (spec_init(&spec, JOB_TRAIN, &err))
+        die(&err);
+    set(&spec, "model.name", model->spec_name);
+    set(&spec, "data.name", model->data);
+    set(&spec, "seed.init", "1");
+    set(&spec, "optimizer.momentum", "0.9");
+    set(&spec, "optimizer.weight_decay", "0.0005");
+    b->arch = arch_build(&spec, &err);
     if (!b->arch)
         die(&err);
     const struct shape in = b->arch->input;
     const size_t n = (size_t)(in.C * in.H * in.W) * BATCH;
-    b->train = net_new(b->arch, BATCH, true, &err);
-    b->eval = net_new(b->arch, BATCH, false, &err);
-    b->optim = optim_new(spec, b->arch, &err);
-    if (!b->train || !b->eval || !b->optim)
+    b->net = net_new(b->arch, BATCH, training, &err);
+    b->optim = training ? optim_new(&spec, b->arch, &err) : NULL;
+    if (!b->net || (training && !b->optim))
         die(&err);
-    b->theta = take(b->arch->param_count, sizeof *b->theta);
-    b->grad = take(b->arch->param_count, sizeof *b->grad);
+    b->theta = take(b->arch->state_count, sizeof *b->theta);
+    b->grad = training ? take(b->arch->param_count, sizeof *b->grad) : NULL;
     b->x = take(n, sizeof *b->x);
-    if (init_params(spec, b->arch, b->theta, &err))
+    if (init_params(&spec, b->arch, b->theta, &err))
         die(&err);
     for (size_t i = 0; i < n; i++)
         b->x[i] = (real)(i * 7919 % 1000) / 500 - 1;
     for (int i = 0; i < BATCH; i++)
         b->labels[i] = (uint8_t)(i % b->arch->classes);
+    spec_free(&spec);
 }
 
 static void bench_close(struct bench *b)
 {
-    net_free(&b->train);
-    net_free(&b->eval);
+    net_free(&b->net);
     optim_free(&b->optim);
     arch_free(&b->arch);
     free(b->theta);
@@ -92,14 +124,29 @@ static void bench_close(struct bench *b)
 
 static void train_step(struct bench *b)
 {
-    net_forward(b->train, b->theta, b->x, BATCH);
-    net_backward(b->train, b->theta, b->labels, BATCH, b->grad, b->losses);
+    net_forward(b->net, b->theta, b->x, BATCH);
+    net_backward(b->net, b->theta, b->labels, BATCH, b->grad, b->losses);
     optim_step(b->optim, b->theta, b->grad, 1e-3);
 }
 
-static void eval_step(struct bench *b)
+static void forward_step(struct bench *b)
 {
-    net_forward(b->eval, b->theta, b->x, BATCH);
+    net_forward(b->net, b->theta, b->x, BATCH);
+}
+
+/* Images per second over at least so long, and one step. */
+static double rate(struct bench *b, step_fn *step, double seconds)
+{
+    const int64_t start = clock_mono_us();
+    int64_t now;
+    int steps = 0;
+
+    do {
+        step(b);
+        steps++;
+        now = clock_mono_us();
+    } while ((double)(now - start) < seconds * 1e6);
+    return steps * BATCH * 1e6 / (double)(now - start);
 }
 
 static int by_size(const void *a, const void *b)
@@ -108,71 +155,72 @@ static int by_size(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* The median of the repetitions, in images per second. */
-static double rate(struct bench *b, void (*step)(struct bench *))
+static double median_rate(const struct model *model, bool training, double *macs)
 {
     double rates[REPETITIONS];
+    struct bench b;
 
-    step(b); /* warm */
-    for (int i = 0; i < REPETITIONS; i++) {
-        const int64_t start = clock_mono_us();
-        int64_t now;
-        int steps = 0;
-        do {
-            step(b);
-            steps++;
-            now = clock_mono_us();
-        } while (now - start < REPETITION_MS * 1000);
-        rates[i] = steps * BATCH * 1e6 / (double)(now - start);
-    }
+    bench_open(&b, model, training);
+    step_fn *step = training ? train_step : forward_step;
+    step(&b); /* warm */
+    for (int i = 0; i < REPETITIONS; i++)
+        rates[i] = rate(&b, step, REPETITION_MS * 1e-3);
     qsort(rates, REPETITIONS, sizeof rates[0], by_size);
+    *macs = arch_macs(b.arch);
+    bench_close(&b);
     return rates[REPETITIONS / 2];
 }
 
-static void bench_model(const char *label, const char *name, const char *widths)
+static void print_all(void)
 {
-    struct bench b;
-    struct spec spec;
-    struct error err;
-
-    if (spec_init(&spec, JOB_TRAIN, &err))
-        die(&err);
-    set(&spec, "model.name", name);
-    if (widths)
-        set(&spec, "model.widths", widths);
-    set(&spec, "seed.init", "1");
-    set(&spec, "data.name", "\"fashion-mnist\"");
-    set(&spec, "optimizer.momentum", "0.9");
-    set(&spec, "optimizer.weight_decay", "0.0005");
-    bench_open(&b, &spec);
-
-    const double train = rate(&b, train_step), eval = rate(&b, eval_step);
-    printf("%-20s %10.0f %10.0f %10.2f\n", label, train, eval,
-           2e-9 * arch_macs(b.arch) * eval);
-    fflush(stdout);
-    bench_close(&b);
-    spec_free(&spec);
+    printf("%s, BLAS core %s, 1 thread, batch %d, momentum 0.9, median of %d\n",
+           isa_name(isa_choose()), blas_core(), BATCH, REPETITIONS);
+    printf("%-20s %10s %10s %10s\n", "images/s", "train", "forward", "fwd GF/s");
+    for (int i = 0; i < MODEL_COUNT; i++) {
+        double macs;
+        const double train = median_rate(&MODELS[i], true, &macs);
+        const double forward = median_rate(&MODELS[i], false, &macs);
+        printf("%-20s %10.0f %10.0f %10.2f\n", MODELS[i].name, train, forward,
+               2e-9 * macs * forward);
+        fflush(stdout);
+    }
 }
 
-static const struct {
-    const char *label, *name, *widths;
-} MODELS[] = {
-    {"lenet5", "\"lenet5\"", NULL},
-    {"lenet-300-100", "\"lenet-300-100\"", NULL},
-    {"mlp 784-300-100-10", "\"mlp\"", "[300,100]"},
-};
+static void answer(const struct model *model, bool training)
+{
+    step_fn *step = training ? train_step : forward_step;
+    struct rusage usage;
+    struct bench b;
+    char line[64];
 
-/* bench_nn [LABEL]: all models, or those whose label begins so. */
+    bench_open(&b, model, training);
+    step(&b);
+    step(&b);
+    printf("ready isa=%s blas=%s macs=%.0f\n", isa_name(isa_choose()), blas_core(),
+           arch_macs(b.arch));
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) {
+        printf("%.3f\n", rate(&b, step, strtod(line, NULL)));
+        fflush(stdout);
+    }
+    getrusage(RUSAGE_SELF, &usage);
+    printf("rss %ld\n", usage.ru_maxrss);
+    bench_close(&b);
+}
+
 int main(int argc, char **argv)
 {
-    const char *only = argc > 1 ? argv[1] : "";
-
     blas_set_threads(1);
-    printf("BLAS core %s, 1 thread, batch %d, momentum 0.9, median of %d\n", blas_core(),
-           BATCH, REPETITIONS);
-    printf("%-20s %10s %10s %10s\n", "images/s", "train", "forward", "fwd GF/s");
-    for (size_t i = 0; i < sizeof MODELS / sizeof MODELS[0]; i++)
-        if (strncmp(MODELS[i].label, only, strlen(only)) == 0)
-            bench_model(MODELS[i].label, MODELS[i].name, MODELS[i].widths);
-    return 0;
+    if (argc == 1) {
+        print_all();
+        return 0;
+    }
+    for (int i = 0; argc == 4 && i < MODEL_COUNT; i++) {
+        if (strcmp(MODELS[i].name, argv[1]) == 0) {
+            answer(&MODELS[i], strcmp(argv[2], "train") == 0);
+            return 0;
+        }
+    }
+    fprintf(stderr, "usage: bench_nn [NET train|forward THREADS]\n");
+    return 2;
 }
