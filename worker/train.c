@@ -6,7 +6,7 @@
 #include "common/rng.h"
 #include "common/spec.h"
 #include "worker/ckpt/ckpt.h"
-#include "worker/ckpt/start.h"
+#include "worker/start.h"
 #include "worker/data/dataset.h"
 #include "worker/eval.h"
 #include "worker/nn/net.h"

@@ -4,7 +4,7 @@
 #include "common/spec.h"
 #include "worker/data/dataset.h"
 #include "worker/eval.h"
-#include "worker/ckpt/endpoint.h"
+#include "worker/endpoint.h"
 #include "worker/probe/path.h"
 #include "worker/sink.h"
 

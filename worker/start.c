@@ -1,8 +1,8 @@
-#include "worker/ckpt/start.h"
+#include "worker/start.h"
 
 #include "common/error.h"
 #include "common/spec.h"
-#include "worker/ckpt/endpoint.h"
+#include "worker/endpoint.h"
 #include "worker/nn/init.h"
 
 #include <string.h>

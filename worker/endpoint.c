@@ -1,4 +1,4 @@
-#include "worker/ckpt/endpoint.h"
+#include "worker/endpoint.h"
 
 #include "common/error.h"
 #include "worker/ckpt/ckpt.h"
