@@ -41,9 +41,12 @@ rule 'dependency rule: data and ckpt include themselves, nn and common only' \
        includes 'worker/ckpt/' 'worker/(ckpt|nn)/|common/')"
 rule 'dependency rule: eval includes data, nn and common only' \
     "$(includes 'worker/eval\.' 'worker/eval|worker/(data|nn)/|common/')"
+rule 'dependency rule: endpoint and start include ckpt, nn, fields and common only' \
+    "$(includes 'worker/(endpoint|start)\.' \
+        'worker/(ckpt|nn)/|worker/(endpoint|start)\.|proto/fields|common/')"
 rule 'dependency rule: probe and train include what is below them' \
     "$(includes 'worker/probe/|worker/train' \
-        'worker/(probe|data|ckpt|nn)/|worker/(eval|train|sink)|proto/fields|common/')"
+        'worker/(probe|data|ckpt|nn)/|worker/(endpoint|eval|sink|start|train)|proto/fields|common/')"
 
 # ---- one owner per library ----------------------------------------------------
 owner() { # owner LIBRARY HEADERS FILES
