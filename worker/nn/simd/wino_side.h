@@ -70,4 +70,33 @@ static VEC_UNROLLED void wino_side_filter(vec u[WINO_IN], const vec g[3])
     u[5] = g[2];
 }
 
+/* A: gradients of outputs into points, the transpose of A'. */
+static VEC_UNROLLED void wino_side_grad(wide m[WINO_IN], const wide y[WINO_OUT])
+{
+    const wide a2 = wide_all(WINO_A2), b2 = wide_all(WINO_B2);
+    const wide even_a = wide_fma(a2, y[2], y[0]), odd_a = wide_fma(a2, y[3], y[1]);
+    const wide even_b = wide_fma(b2, y[2], y[0]), odd_b = wide_fma(b2, y[3], y[1]);
+    const wide a = wide_all(WINO_A), b = wide_all(WINO_B);
+
+    m[0] = y[0];
+    m[1] = wide_fma(a, odd_a, even_a);
+    m[2] = wide_fma(-a, odd_a, even_a);
+    m[3] = wide_fma(b, odd_b, even_b);
+    m[4] = wide_fma(-b, odd_b, even_b);
+    m[5] = y[3];
+}
+
+/* G': gradients of points into filters. */
+static VEC_UNROLLED void wino_side_taps(vec g[3], const vec u[WINO_IN])
+{
+    const vec even_a = (u[1] + u[2]) * vec_all(WINO_GA);
+    const vec even_b = (u[3] + u[4]) * vec_all(WINO_GB);
+    const vec odd_a = (u[1] - u[2]) * vec_all(WINO_GA * WINO_A);
+    const vec odd_b = (u[3] - u[4]) * vec_all(WINO_GB * WINO_B);
+
+    g[0] = vec_fma(vec_all(WINO_G0), u[0], even_a + even_b);
+    g[1] = odd_a + odd_b;
+    g[2] = vec_fma(vec_all(WINO_A2), even_a, vec_fma(vec_all(WINO_B2), even_b, u[5]));
+}
+
 #endif

@@ -39,6 +39,7 @@ static void filters(const struct wino_filters *f, real *U, size_t point, int pan
 /* Where a tile lies: rows and columns [r0,r1) x [c0,c1) of its 6x6 meet the image. */
 struct place {
     const real *at; /* its corner in the first channel, which may lie outside */
+    real *out;      /* the same of an output */
     int r0, r1, c0, c1;
 };
 
@@ -115,21 +116,12 @@ static void window_next(struct window *w, size_t plane)
 }
 
 /* One pixel of WIDE_PIXELS tiles. */
-static inline wide read(const struct window *w, int i, int j)
+static VEC_UNROLLED wide read(const struct window *w, int i, int j)
 {
-    const size_t column = (size_t)j * LANES;
-    const vec first = vec_load(w[0].at + (size_t)i * w[0].row + column);
-#if defined SIMD_AVX512 && defined __AVX512F__
-    const vec second = vec_load(w[1].at + (size_t)i * w[1].row + column);
-#ifdef NN_DOUBLE
-    return __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7);
-#else
-    return __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
-                                   12, 13, 14, 15);
-#endif
-#else
-    return first;
-#endif
+    const struct window *other = w + WIDE_PIXELS - 1;
+
+    return wide_load_two(w->at + (size_t)i * w->row + j * LANES,
+                         other->at + (size_t)i * other->row + j * LANES);
 }
 
 static void input_tile(const struct window *w, real *V, size_t point)
@@ -188,47 +180,72 @@ static void input(const struct wino_map *map, const struct wino_block *V, const 
     }
 }
 
-static struct place place_output(const struct wino_map *map, const real *out, int tile)
+static struct place place_output(const struct wino_map *map, real *out, int tile)
 {
     const int group = tile / (map->TH * map->TW), within = tile % (map->TH * map->TW);
     const int y = within / map->TW * WINO_OUT, x = within % map->TW * WINO_OUT;
     const size_t row = (size_t)group * (size_t)map->O * (size_t)map->OH + (size_t)y;
 
     return (struct place){
-        .at = out + (row * (size_t)map->OW + (size_t)x) * LANES,
+        .out = out + (row * (size_t)map->OW + (size_t)x) * LANES,
         .r1 = clamp(map->OH - y, 0, WINO_OUT),
         .c1 = clamp(map->OW - x, 0, WINO_OUT),
     };
 }
 
-/* Half of a wide, or all of one that has no halves. */
-static inline vec part(wide value, int which)
+static bool whole(const struct place *p)
 {
-#if defined SIMD_AVX512 && defined __AVX512F__
-#ifdef NN_DOUBLE
-    return which ? __builtin_shufflevector(value, value, 4, 5, 6, 7)
-                 : __builtin_shufflevector(value, value, 0, 1, 2, 3);
-#else
-    return which ? __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15)
-                 : __builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7);
-#endif
-#else
-    (void)which;
-    return value;
-#endif
+    return p->r1 == WINO_OUT && p->c1 == WINO_OUT;
 }
 
-static VEC_UNROLLED void write_tile(real *out, size_t row, const struct place *p,
-                                    bool add, wide y[WINO_OUT][WINO_OUT], const int which)
+/* WIDE_PIXELS tiles where they belong. */
+static VEC_UNROLLED void write_whole(real *const to[WIDE_PIXELS], size_t row,
+                                     const bool add, wide y[WINO_OUT][WINO_OUT])
 {
+#pragma GCC unroll 4
     for (int i = 0; i < WINO_OUT; i++) {
-        for (int j = 0; j < WINO_OUT; j++) {
-            real *at = out + (size_t)i * row + (size_t)j * LANES;
-            if (i >= p->r1 || j >= p->c1)
-                continue;
-            vec value = part(y[i][j], which);
+        real *low = to[0] + (size_t)i * row;
+        real *high = to[WIDE_PIXELS - 1] + (size_t)i * row;
+#pragma GCC unroll 4
+        for (int j = 0; j < WINO_OUT; j++, low += LANES, high += LANES)
+            wide_store_two(low, high, add ? wide_load_two(low, high) + y[i][j] : y[i][j]);
+    }
+}
+
+/* As much of one as is there. */
+static void write_part(const struct place *p, real *to, size_t row, bool add,
+                       const real *y)
+{
+    for (int i = 0; i < p->r1; i++) {
+        for (int j = 0; j < p->c1; j++) {
+            real *at = to + (size_t)i * row + (size_t)j * LANES;
+            const vec value = vec_load(y + (i * WINO_OUT + j) * WIDE);
             vec_store(at, add ? vec_load(at) + value : value);
         }
+    }
+}
+
+static VEC_UNROLLED void write_tiles(const struct place p[WIDE_PIXELS], size_t channel,
+                                     size_t row, bool add, wide y[WINO_OUT][WINO_OUT])
+{
+    real *to[WIDE_PIXELS];
+    bool all = true;
+
+    for (int s = 0; s < WIDE_PIXELS; s++) {
+        to[s] = p[s].out + channel;
+        all = all && whole(&p[s]);
+    }
+    if (all && add) {
+        write_whole(to, row, true, y);
+    } else if (all) {
+        write_whole(to, row, false, y);
+    } else {
+        _Alignas(64) real all_y[WINO_OUT * WINO_OUT * WIDE];
+#pragma GCC unroll 16
+        for (int i = 0; i < WINO_OUT * WINO_OUT; i++)
+            wide_store(all_y + i * WIDE, y[i / WINO_OUT][i % WINO_OUT]);
+        for (int s = 0; s < WIDE_PIXELS; s++)
+            write_part(&p[s], to[s], row, add, all_y + s * LANES);
     }
 }
 
@@ -266,13 +283,11 @@ static void output(const struct wino_map *map, real *out, bool add, const real *
         struct place p[WIDE_PIXELS];
         for (int s = 0; s < WIDE_PIXELS; s++)
             p[s] = t + s < tiles.count ? place_output(map, out, tiles.first + t + s)
-                                       : (struct place){.at = out};
+                                       : (struct place){.out = out};
         for (int o = o0; o < o1; o++, from += GEMM_COLS) {
             wide y[WINO_OUT][WINO_OUT];
             output_tile(y, from, M->point, b ? b[o] : 0);
-#pragma GCC unroll 2
-            for (int s = 0; s < WIDE_PIXELS; s++)
-                write_tile((real *)p[s].at + (size_t)o * plane, row, &p[s], add, y, s);
+            write_tiles(p, (size_t)o * plane, row, add, y);
         }
     }
 }

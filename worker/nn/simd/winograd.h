@@ -70,6 +70,39 @@ struct wino_kernels {
                    const struct wino_block *M, struct wino_tiles tiles, int o0, int o1);
 };
 
+/* The gradient of the filters is the adjoint: dg = G' [ sum of (A dY A') . (B' d B) ] G
+ * over all tiles of all images, which for every point is a product whose sums run over
+ * the tiles and their lanes. So channels must stand side by side, not images: pixels
+ * are turned around first, WINO_TURN channels at a time, a row of tiles at a time.
+ * Columns are numbered (tile of the row, lane). */
+enum { WINO_TURN = 2 * VEC_LANES };
+
+struct wino_row {
+    int group, row; /* of tiles */
+    int channel;    /* the first of the WINO_TURN; those that are not there are zero */
+};
+
+/* Reals of scratch for one row. */
+static inline size_t wino_row_scratch(const struct wino_map *map)
+{
+    return (size_t)(WINO_IN * (map->TW * WINO_OUT + 2)) * VEC_LANES * WINO_TURN;
+}
+
+struct wino_grad_kernels {
+    /* Into V[point][column][channel], `step` reals from column to column. */
+    void (*input)(const struct wino_map *map, real *V, size_t point, size_t step,
+                  const real *in, struct wino_row row, real *scratch);
+
+    /* Into M[point][channel / GEMM_ROWS][column][channel % GEMM_ROWS], `panel` reals from
+     * one panel of channels to the next. */
+    void (*output)(const struct wino_map *map, real *M, size_t point, size_t panel,
+                   const real *dout, struct wino_row row, real *scratch);
+
+    /* dW's filters (count,3,3) from U[point][filter]; reads whole vectors. */
+    void (*filters)(real *dW, int count, const real *U, size_t point);
+};
+
 ISA_DECLARE(wino_kernels, wino_kernels);
+ISA_DECLARE(wino_grad_kernels, wino_grad_kernels);
 
 #endif

@@ -1,0 +1,239 @@
+#include "worker/nn/simd/simd.h"
+#include "worker/nn/simd/wino_side.h"
+#include "worker/nn/simd/winograd.h"
+
+/* Swap lanes with rows: to[i][j] = from[j][i]. */
+static VEC_UNROLLED void turn(vec to[LANES], const vec from[LANES])
+{
+    vec a[LANES];
+#ifdef NN_DOUBLE
+    for (int i = 0; i < 4; i += 2) {
+        a[i] = __builtin_shufflevector(from[i], from[i + 1], 0, 4, 2, 6);
+        a[i + 1] = __builtin_shufflevector(from[i], from[i + 1], 1, 5, 3, 7);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+        to[i] = __builtin_shufflevector(a[i], a[i + 2], 0, 1, 4, 5);
+        to[i + 2] = __builtin_shufflevector(a[i], a[i + 2], 2, 3, 6, 7);
+    }
+#else
+    vec b[LANES];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = __builtin_shufflevector(from[i], from[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        a[i + 1] =
+            __builtin_shufflevector(from[i], from[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            const vec x = a[i + j], y = a[i + j + 2];
+            b[i + 2 * j] = __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13);
+            b[i + 2 * j + 1] = __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        to[i] = __builtin_shufflevector(b[i], b[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        to[i + 4] = __builtin_shufflevector(b[i], b[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+#endif
+}
+
+/* One pixel: to[lane][WINO_TURN] from `there` planes; the others are zero. */
+static VEC_UNROLLED void turn_pixel(real *to, const real *from, size_t plane,
+                                    const int there)
+{
+#pragma GCC unroll 2
+    for (int half = 0; half < WINO_TURN; half += LANES) {
+        vec rows[LANES], columns[LANES];
+#pragma GCC unroll 8
+        for (int c = 0; c < LANES; c++)
+            rows[c] =
+                half + c < there ? vec_load(from + (size_t)(half + c) * plane) : (vec){0};
+        turn(columns, rows);
+#pragma GCC unroll 8
+        for (int l = 0; l < LANES; l++)
+            vec_store(to + l * WINO_TURN + half, columns[l]);
+    }
+}
+
+enum { PIXEL = LANES * WINO_TURN };
+
+/* A rectangle of an image to turn, zeros where it leaves the image. */
+struct part {
+    const real *from; /* the first channel */
+    int H, W;
+    int there; /* channels */
+    int y, x;  /* the corner, perhaps outside */
+    int rows, columns;
+};
+
+static void turn_part(const struct part *p, real *to)
+{
+    const size_t plane = (size_t)p->H * (size_t)p->W * LANES;
+
+    for (int r = 0; r < p->rows; r++) {
+        for (int c = 0; c < p->columns; c++, to += PIXEL) {
+            const int y = p->y + r, x = p->x + c;
+            const real *from = p->from + ((ptrdiff_t)y * p->W + x) * LANES;
+            if (y < 0 || y >= p->H || x < 0 || x >= p->W)
+                for (int i = 0; i < PIXEL; i += LANES)
+                    vec_store(to + i, (vec){0});
+            else if (p->there >= WINO_TURN)
+                turn_pixel(to, from, plane, WINO_TURN);
+            else
+                turn_pixel(to, from, plane, p->there);
+        }
+    }
+}
+
+/* One tile, some channels of one lane; its pixels are `row` reals apart. */
+static void input_tile(const real *from, size_t row, real *V, size_t point)
+{
+    wide half[WINO_IN][WINO_IN];
+
+#pragma GCC unroll 6
+    for (int i = 0; i < WINO_IN; i++) {
+        wide d[WINO_IN];
+#pragma GCC unroll 6
+        for (int j = 0; j < WINO_IN; j++)
+            d[j] = wide_load(from + (size_t)i * row + (size_t)j * PIXEL);
+        wino_side_in(half[i], d);
+    }
+#pragma GCC unroll 6
+    for (int j = 0; j < WINO_IN; j++) {
+        wide d[WINO_IN], v[WINO_IN];
+#pragma GCC unroll 6
+        for (int i = 0; i < WINO_IN; i++)
+            d[i] = half[i][j];
+        wino_side_in(v, d);
+#pragma GCC unroll 6
+        for (int i = 0; i < WINO_IN; i++)
+            wide_store(V + (size_t)(i * WINO_IN + j) * point, v[i]);
+    }
+}
+
+static void input(const struct wino_map *map, real *V, size_t point, size_t step,
+                  const real *in, struct wino_row row, real *scratch)
+{
+    const size_t plane = (size_t)map->H * (size_t)map->W * LANES;
+    const struct part part = {
+        .from = in + ((size_t)row.group * (size_t)map->C + (size_t)row.channel) * plane,
+        .H = map->H,
+        .W = map->W,
+        .there = map->C - row.channel,
+        .y = row.row * WINO_OUT - map->pad,
+        .x = -map->pad,
+        .rows = WINO_IN,
+        .columns = map->TW * WINO_OUT + 2,
+    };
+    const size_t from_row = (size_t)part.columns * PIXEL;
+
+    turn_part(&part, scratch);
+    for (int tile = 0; tile < map->TW; tile++) {
+        const real *from = scratch + (size_t)tile * WINO_OUT * PIXEL;
+        for (int l = 0; l < LANES; l++, V += step)
+            for (int c = 0; c < WINO_TURN; c += WIDE)
+                input_tile(from + l * WINO_TURN + c, from_row, V + c, point);
+    }
+}
+
+/* Channels of a wide into their panels. */
+static VEC_UNROLLED void store_rows(real *M, size_t panel, int channel, wide value)
+{
+    const int other = channel + LANES;
+
+    wide_store_two(M + (size_t)(channel / GEMM_ROWS) * panel + channel % GEMM_ROWS,
+                   M + (size_t)(other / GEMM_ROWS) * panel + other % GEMM_ROWS, value);
+}
+
+static void output_tile(const real *from, size_t row, real *M, size_t point, size_t panel,
+                        int channel)
+{
+    wide half[WINO_OUT][WINO_IN];
+
+#pragma GCC unroll 4
+    for (int i = 0; i < WINO_OUT; i++) {
+        wide y[WINO_OUT];
+#pragma GCC unroll 4
+        for (int j = 0; j < WINO_OUT; j++)
+            y[j] = wide_load(from + (size_t)i * row + (size_t)j * PIXEL);
+        wino_side_grad(half[i], y);
+    }
+#pragma GCC unroll 6
+    for (int j = 0; j < WINO_IN; j++) {
+        wide y[WINO_OUT], m[WINO_IN];
+#pragma GCC unroll 4
+        for (int i = 0; i < WINO_OUT; i++)
+            y[i] = half[i][j];
+        wino_side_grad(m, y);
+#pragma GCC unroll 6
+        for (int i = 0; i < WINO_IN; i++)
+            store_rows(M + (size_t)(i * WINO_IN + j) * point, panel, channel, m[i]);
+    }
+}
+
+static void output(const struct wino_map *map, real *M, size_t point, size_t panel,
+                   const real *dout, struct wino_row row, real *scratch)
+{
+    const size_t plane = (size_t)map->OH * (size_t)map->OW * LANES;
+    const struct part part = {
+        .from = dout + ((size_t)row.group * (size_t)map->O + (size_t)row.channel) * plane,
+        .H = map->OH,
+        .W = map->OW,
+        .there = map->O - row.channel,
+        .y = row.row * WINO_OUT,
+        .rows = WINO_OUT,
+        .columns = map->TW * WINO_OUT,
+    };
+    const size_t from_row = (size_t)part.columns * PIXEL;
+
+    turn_part(&part, scratch);
+    for (int tile = 0; tile < map->TW; tile++) {
+        const real *from = scratch + (size_t)tile * WINO_OUT * PIXEL;
+        for (int l = 0; l < LANES; l++, M += GEMM_ROWS)
+            for (int c = 0; c < WINO_TURN; c += WIDE)
+                output_tile(from + l * WINO_TURN + c, from_row, M, point, panel, c);
+    }
+}
+
+/* LANES filters. */
+static void taps(real g[9][LANES], const real *U, size_t point)
+{
+    vec half[WINO_IN][3];
+
+    for (int i = 0; i < WINO_IN; i++) {
+        vec u[WINO_IN];
+#pragma GCC unroll 6
+        for (int j = 0; j < WINO_IN; j++)
+            u[j] = vec_load(U + (size_t)(i * WINO_IN + j) * point);
+        wino_side_taps(half[i], u);
+    }
+    for (int j = 0; j < 3; j++) {
+        vec u[WINO_IN], column[3];
+#pragma GCC unroll 6
+        for (int i = 0; i < WINO_IN; i++)
+            u[i] = half[i][j];
+        wino_side_taps(column, u);
+#pragma GCC unroll 3
+        for (int i = 0; i < 3; i++)
+            vec_store(g[3 * i + j], column[i]);
+    }
+}
+
+static void filters(real *dW, int count, const real *U, size_t point)
+{
+    real g[9][LANES];
+
+    for (int f = 0; f < count; f += LANES) {
+        const int there = count - f < LANES ? count - f : LANES;
+        taps(g, U + f, point);
+        for (int c = 0; c < there; c++)
+            for (int tap = 0; tap < 9; tap++)
+                *dW++ = g[tap][c];
+    }
+}
+
+const struct wino_grad_kernels SIMD(wino_grad_kernels) = {input, output, filters};
