@@ -36,9 +36,10 @@ struct sweep {
 };
 
 struct sweep_kernels {
-    /* Reals that pack writes: O * products. W is read at W[o * step + from[i]]. */
+    /* Lays out the products from first to end - 1 as run reads them. In all that is
+     * O * products reals; product i of channel o is W[o * step + from[i]]. */
     void (*pack)(real *to, const real *W, int O, size_t step, const int *from,
-                 int products);
+                 int products, int first, int end);
     /* packed comes from pack; b (O) or NULL. */
     void (*run)(const struct sweep *sweep, real *out, const real *in, const real *packed,
                 const real *b);

@@ -1,14 +1,13 @@
 #ifndef COORD_NN_TAPS_H
 #define COORD_NN_TAPS_H
 
-/* The kernel of the gradient of a convolution's weights, over some pixels of some
- * groups of L images (lanes.h): for each output channel and each product of sweep.h,
+/* The kernel of the gradient of a convolution's weights, over some pixels of groups of
+ * L images (lanes.h): for each output channel and each product of sweep.h,
  *
- *   sums[o][i] += sum over groups, pixels of dout[o][pixel.out] * in[pixel.in + at[i]]
+ *   sums[o][i] += sum over pixels of dout[o][pixel.out] * in[pixel.in + at[i]]
  *
- * The pixels are taken in their order, all of a group before the next group's; those
- * at even places of the list add up in the first L lanes of a sum, the others in the
- * second L.
+ * The pixels are taken in their order; those at even places of the list add up in the
+ * first L lanes of a sum, the others in the second L.
  */
 
 #include "worker/nn/sweep.h"
@@ -21,8 +20,6 @@ struct taps {
     /* The first `paired` come two and two, neighbours in the input and in dout. */
     const struct sweep_pixel *pixels;
     int count, paired;
-    int groups;
-    size_t in_group, dout_group; /* reals from one to the next */
 };
 
 struct taps_kernels {

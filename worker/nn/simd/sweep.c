@@ -132,15 +132,16 @@ static inline int cut_part(struct cut cut, int from)
 
 /* Tile after tile: (products,channels of the tile). */
 static void pack(real *to, const real *W, int O, size_t step, const int *from,
-                 int products)
+                 int products, int first, int end)
 {
     const struct cut cut = cut_of(O, TO_MAX);
 
     for (int o = 0, TO; o < O; o += TO, W += (size_t)TO * step) {
         TO = cut_part(cut, o);
-        for (int i = 0; i < products; i++)
+        real *at = to + (size_t)o * (size_t)products + (size_t)first * (size_t)TO;
+        for (int i = first; i < end; i++)
             for (int t = 0; t < TO; t++)
-                *to++ = W[(size_t)t * step + (size_t)from[i]];
+                *at++ = W[(size_t)t * step + (size_t)from[i]];
     }
 }
 

@@ -27,17 +27,13 @@ static inline wide load_at(const real *low, const real *high, enum place place)
 
 /* Adds the products of one wide. TO, TK and place are constants of the caller: all
  * loops are unrolled and acc lives in registers. */
-static VEC_UNROLLED void add(wide acc[TO_MAX][TK_MAX], const struct tile *t, int group,
+static VEC_UNROLLED void add(wide acc[TO_MAX][TK_MAX], const struct tile *t,
                              const struct sweep_pixel *pixel, const enum place place,
                              const int TO, const int TK)
 {
-    const size_t in_group = (size_t)group * t->a->in_group;
-    const size_t dout_group = (size_t)group * t->a->dout_group;
     const struct sweep_pixel *next = pixel + (place == APART);
-    const size_t in_low = in_group + (size_t)pixel->in;
-    const size_t in_high = in_group + (size_t)next->in;
-    const size_t dout_low = dout_group + (size_t)pixel->out;
-    const size_t dout_high = dout_group + (size_t)next->out;
+    const int in_low = pixel->in, in_high = next->in;
+    const int dout_low = pixel->out, dout_high = next->out;
     wide held[TO_MAX];
 
     if (TO <= TK) {
@@ -72,6 +68,7 @@ static VEC_UNROLLED void tile(const struct tile *t, const int TO, const int TK)
 {
     const struct taps *a = t->a;
     const int paired = WIDE_PIXELS == 1 ? a->count : a->paired;
+    int p = t->half;
     wide acc[TO_MAX][TK_MAX];
 
 #pragma GCC unroll 13
@@ -79,15 +76,12 @@ static VEC_UNROLLED void tile(const struct tile *t, const int TO, const int TK)
 #pragma GCC unroll 13
         for (int j = 0; j < TK; j++)
             acc[i][j] = (wide){0};
-    for (int g = 0; g < a->groups; g++) {
-        int p = t->half;
-        for (; p < paired; p += 2)
-            add(acc, t, g, a->pixels + p, NEIGHBOURS, TO, TK);
-        for (; WIDE_PIXELS > 1 && p + 1 < a->count; p += 2)
-            add(acc, t, g, a->pixels + p, APART, TO, TK);
-        if (WIDE_PIXELS > 1 && p < a->count)
-            add(acc, t, g, a->pixels + p, ALONE, TO, TK);
-    }
+    for (; p < paired; p += 2)
+        add(acc, t, a->pixels + p, NEIGHBOURS, TO, TK);
+    for (; WIDE_PIXELS > 1 && p + 1 < a->count; p += 2)
+        add(acc, t, a->pixels + p, APART, TO, TK);
+    if (WIDE_PIXELS > 1 && p < a->count)
+        add(acc, t, a->pixels + p, ALONE, TO, TK);
 #pragma GCC unroll 13
     for (int i = 0; i < TO; i++) {
         real *sums = t->sums + (size_t)i * (size_t)a->products * PAIR;
