@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "coordinator/store.h"
+#include "proto/wire.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -62,6 +63,7 @@ int cmd_report(struct cli *cli, int argc, char **argv);
 int cmd_artifact(struct cli *cli, int argc, char **argv);
 int cmd_options(struct cli *cli, int argc, char **argv);
 int cmd_worker(struct cli *cli, int argc, char **argv);
+int cmd_keygen(struct cli *cli, int argc, char **argv);
 
 /* DIR/NAME into out; returns out. Cut names are a bug (DIR is bounded). */
 char *cli_path(const struct cli *cli, const char *name, char *out, size_t size);
@@ -94,6 +96,17 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
 
 /* Open DIR/coord.db read-only. NULL with err. */
 struct store *cli_store(const struct cli *cli, struct error *err);
+
+/* How to reach the coordinator of the state directory. */
+struct cli_link {
+    char endpoint[WIRE_ENDPOINT_MAX];
+    struct wire_keys keys;
+    bool keyed; /* over tcp */
+};
+
+/* From DIR/endpoint, and $COORD_KEY or DIR/keys/client.key. ERR_NOT_FOUND when no
+ * coordinator serves the directory, else as keyfile_read. */
+int cli_link(const struct cli *cli, struct cli_link *ret, struct error *err);
 
 /* The sweep that an argument means: its name, its id, or "last" (also NULL): the
  * one submitted last. ERR_NOT_FOUND, with the names there are. */

@@ -28,29 +28,6 @@ static int dry_run(struct cli *cli, const char *file, const struct buf *grid)
     return EXIT_OK;
 }
 
-/* DIR/endpoint, one line. */
-static int read_endpoint(const struct cli *cli, char ret[WIRE_ENDPOINT_MAX],
-                         struct error *err)
-{
-    char path[sizeof cli->dir + 16];
-    struct buf line = {0};
-    int rc = -1;
-
-    cli_path(cli, "endpoint", path, sizeof path);
-    if (file_read(path, WIRE_ENDPOINT_MAX - 1, &line, err) == 0) {
-        snprintf(ret, WIRE_ENDPOINT_MAX, "%.*s", (int)strcspn(line.data, "\n"),
-                 line.data);
-        rc = 0;
-    } else if (err->code == ERR_NOT_FOUND) {
-        err_set(err, ERR_NOT_FOUND,
-                "no coordinator serves %s: start one with 'coord serve', or do all on "
-                "this machine with 'coord run GRID'",
-                cli->dir);
-    }
-    buf_free(&line);
-    return rc;
-}
-
 static void print_answer(const struct cli *cli, const struct submit_answer *answer)
 {
     struct buf name = {0};
@@ -90,15 +67,16 @@ static bool note_absence(void *user)
 
 static int submit(struct cli *cli, const char *file, const struct buf *grid, bool wait)
 {
-    char endpoint[WIRE_ENDPOINT_MAX];
+    struct cli_link link;
     struct submit_answer answer;
     struct error err = {0};
 
-    if (read_endpoint(cli, endpoint, &err) != 0) {
+    if (cli_link(cli, &link, &err) != 0) {
         int code = cli_fail(cli, &err);
         return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;
     }
-    const struct submit_request request = {.endpoint = endpoint,
+    const struct submit_request request = {.endpoint = link.endpoint,
+                                           .keys = link.keyed ? &link.keys : NULL,
                                            .file = file,
                                            .grid = grid->data,
                                            .size = grid->size,

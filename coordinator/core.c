@@ -384,16 +384,24 @@ void core_gone(struct core *core, const struct wire_peer *peer)
         worker->credit = 0;
 }
 
+bool core_mention(struct core *core, const struct wire_peer *peer, enum log_level level,
+                  const char *text)
+{
+    for (size_t i = 0; i < CORE_BAD_PEERS; i++)
+        if (wire_peer_equal(&core->bad_peers[i], peer))
+            return false;
+    core->bad_peers[core->bad_count++ % CORE_BAD_PEERS] = *peer;
+    if (text)
+        core_note(core, level, "%s", text);
+    return true;
+}
+
 void core_malformed(struct core *core, const struct wire_peer *from, const char *text)
 {
-    size_t place = (size_t)(core->malformed++ % CORE_BAD_PEERS);
-
-    for (size_t i = 0; i < CORE_BAD_PEERS; i++)
-        if (wire_peer_equal(&core->bad_peers[i], from))
-            return;
-    core->bad_peers[place] = *from;
-    core_note(core, LOG_WARN,
-              "dropped a malformed message (%" PRIu64
-              " so far; each peer is mentioned once): %s",
-              core->malformed, text);
+    core->malformed++;
+    if (core_mention(core, from, LOG_WARN, NULL))
+        core_note(core, LOG_WARN,
+                  "dropped a malformed message (%" PRIu64
+                  " so far; each peer is mentioned once): %s",
+                  core->malformed, text);
 }

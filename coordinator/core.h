@@ -45,7 +45,7 @@ struct core_setup {
     void *user;
 };
 
-/* Peers whose malformed messages were mentioned: enough to say it once each,
+/* Peers whose malformed or refused messages were mentioned: enough to say it once each,
  * and few enough to bound what strangers can make us remember. */
 enum { CORE_BAD_PEERS = 64 };
 
@@ -63,6 +63,7 @@ struct core {
     bool stopping;      /* hand out nothing any more */
     uint64_t malformed; /* messages dropped */
     struct wire_peer bad_peers[CORE_BAD_PEERS];
+    size_t bad_count; /* ever */
 };
 
 /* Reads jobs from the database: those that run are held for one lease for the
@@ -90,6 +91,11 @@ void core_malformed(struct core *core, const struct wire_peer *from, const char 
 
 void core_note(struct core *core, enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Note something about a peer, unless something was noted about it before; text
+ * may be NULL. Returns whether it is the first time. */
+bool core_mention(struct core *core, const struct wire_peer *peer, enum log_level level,
+                  const char *text);
 
 /* The database failed, err says how: roll back, drop the replies, recover. */
 void core_fail(struct core *core, const struct error *err);

@@ -222,15 +222,16 @@ static void result_failed(struct core *core, const struct call *call,
         (void)answer(core, call, ack, NULL);
 }
 
-static int on_bye(struct core *core, const struct call *call, struct error *err)
+/* The worker is out, why says how: what it holds is queued again. */
+static int part_with(struct core *core, struct worker *worker, enum log_level level,
+                     struct slice why, struct error *err)
 {
-    struct worker *worker = call->worker;
     struct lease lease;
     char text[256];
 
     snprintf(text, sizeof text, "worker %" PRId64 " on %s left: %.*s", worker->row,
-             worker->host, (int)call->msg->bye.text.size, call->msg->bye.text.data);
-    core_note(core, LOG_INFO, "%s", text);
+             worker->host, (int)why.size, why.data);
+    core_note(core, level, "%s", text);
     while (lease_take(&worker->leases, &lease))
         if (core_lose(core, &lease, CAUSE_PREEMPTED, text, err) != 0)
             return -1;
@@ -240,6 +241,11 @@ static int on_bye(struct core *core, const struct call *call, struct error *err)
         return -1;
     roster_remove(core->roster, worker);
     return 0;
+}
+
+static int on_bye(struct core *core, const struct call *call, struct error *err)
+{
+    return part_with(core, call->worker, LOG_INFO, call->msg->bye.text, err);
 }
 
 /* ---- artifacts ------------------------------------------------------------- */
@@ -353,22 +359,46 @@ static int on_error(struct core *core, const struct call *call, struct error *er
 
 static const struct handler {
     int (*run)(struct core *core, const struct call *call, struct error *err);
-    bool for_workers; /* others are asked who they are */
+    enum wire_role roles; /* who may say it, by the key */
+    bool for_workers;     /* strangers are asked who they are */
     /* After recovery from run's failure: tell the peer, if that helps. */
     void (*failed)(struct core *core, const struct call *call, const struct error *why);
 } HANDLERS[] = {
-    [MSG_HELLO] = {on_hello, false, hello_failed},
-    [MSG_BEAT] = {on_beat, true, NULL},
-    [MSG_RESULT] = {on_result, true, result_failed},
-    [MSG_PUT] = {on_put, true, NULL},
-    [MSG_GET] = {on_get, true, NULL},
-    [MSG_BYE] = {on_bye, true, NULL},
-    [MSG_SUBMIT] = {on_submit, false, submit_failed},
-    [MSG_PING] = {on_ping, false, NULL},
-    [MSG_ERROR] = {on_error, false, NULL},
+    [MSG_HELLO] = {on_hello, WIRE_WORKER, false, hello_failed},
+    [MSG_BEAT] = {on_beat, WIRE_WORKER, true, NULL},
+    [MSG_RESULT] = {on_result, WIRE_WORKER, true, result_failed},
+    [MSG_PUT] = {on_put, WIRE_WORKER, true, NULL},
+    [MSG_GET] = {on_get, WIRE_WORKER, true, NULL},
+    [MSG_BYE] = {on_bye, WIRE_WORKER, true, NULL},
+    [MSG_SUBMIT] = {on_submit, WIRE_CLIENT, false, submit_failed},
+    [MSG_PING] = {on_ping, WIRE_ANYBODY, false, NULL},
+    [MSG_ERROR] = {on_error, WIRE_ANYBODY, false, NULL},
 };
 
 enum { HANDLER_COUNT = sizeof HANDLERS / sizeof HANDLERS[0] };
+
+/* The key does not allow this: said to the peer, and once to the log. A worker
+ * whose key was revoked holds nothing any more. */
+static int refuse(struct core *core, const struct call *call, struct error *err)
+{
+    static const char REVOKED[] = "its key was revoked";
+    struct slice request = {0};
+    struct error why;
+
+    if (call->from->role == WIRE_NOBODY)
+        err_set(&why, ERR_REFUSED, "the key was revoked");
+    else
+        err_set(&why, ERR_REFUSED, "the key is a %s's: it may not %s",
+                call->from->role == WIRE_WORKER ? "worker" : "client",
+                msg_kind_name(call->msg->kind));
+    core_mention(core, call->from, LOG_WARN, why.text);
+    if (call->msg->kind == MSG_SUBMIT)
+        request = call->msg->submit.request;
+    if (call->worker && call->from->role == WIRE_NOBODY &&
+        part_with(core, call->worker, LOG_WARN, slice_of(REVOKED), err) != 0)
+        return -1;
+    return answer_error(core, call, request, &why, err);
+}
 
 void handle_message(struct core *core, const struct wire_peer *from,
                     const struct msg *msg)
@@ -387,6 +417,11 @@ void handle_message(struct core *core, const struct wire_peer *from,
         return;
     const struct handler *handler = &HANDLERS[msg->kind];
     call.worker = roster_by_peer(core->roster, from);
+    if ((handler->roles & from->role) == 0) {
+        if (refuse(core, &call, &err) != 0)
+            core_fail(core, &err);
+        return;
+    }
     if (handler->for_workers && !call.worker) {
         (void)answer(core, &call, who, NULL);
         return;

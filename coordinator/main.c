@@ -2,6 +2,7 @@
 
 #include "common/error.h"
 #include "common/opts.h"
+#include "common/statedir.h"
 #include "common/version.h"
 #include "coordinator/cli.h"
 
@@ -53,6 +54,12 @@ static const struct cli_verb VERBS[] = {
     {"options", "[PREFIX]", "everything that a grid can say about a run",
      "  PREFIX  of the options' names, such as train or optimizer.lr\n", cmd_options},
     {"worker", "list", "the worker daemons", NULL, cmd_worker},
+    {"keygen", "[--worker NAME | --client NAME | --revoke NAME]",
+     "make keys, list who may connect over tcp, shut somebody out",
+     "  --worker NAME  make a key file for a worker; its path goes to stdout\n"
+     "  --client NAME  make one for somebody who submits\n"
+     "  --revoke NAME  take a key off the list; a running coordinator obeys at once\n",
+     cmd_keygen},
 };
 
 enum { VERB_COUNT = sizeof VERBS / sizeof VERBS[0] };
@@ -107,23 +114,6 @@ static int no_verb(const char *name)
     return EXIT_USAGE;
 }
 
-/* Where state lives when nobody says. */
-static int default_dir(struct cli *cli)
-{
-    const char *dir = getenv("COORD_DIR");
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-
-    if (dir && dir[0])
-        return snprintf(cli->dir, sizeof cli->dir, "%s", dir);
-    /* The specification says to ignore a relative one. */
-    if (state && state[0] == '/')
-        return snprintf(cli->dir, sizeof cli->dir, "%s/coord", state);
-    if (home && home[0])
-        return snprintf(cli->dir, sizeof cli->dir, "%s/.local/state/coord", home);
-    return 0;
-}
-
 struct globals {
     const char *dir;
     bool help, version;
@@ -173,8 +163,8 @@ static int set_dir(struct cli *cli, const char *named)
 {
     /* SQLite opens no path of more than 512 bytes, "/coord.db-journal" included. */
     const size_t size_max = 480;
-    int length =
-        named ? snprintf(cli->dir, sizeof cli->dir, "%s", named) : default_dir(cli);
+    int length = named ? snprintf(cli->dir, sizeof cli->dir, "%s", named)
+                       : statedir_default(cli->dir, sizeof cli->dir);
 
     cli->dir_named = named != NULL;
     if (length <= 0) {

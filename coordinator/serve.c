@@ -7,6 +7,7 @@
 #include "coordinator/artifact.h"
 #include "coordinator/core.h"
 #include "coordinator/handle.h"
+#include "coordinator/keyring.h"
 #include "coordinator/lock.h"
 #include "coordinator/store.h"
 #include "proto/wire.h"
@@ -30,12 +31,21 @@ enum {
      * has this size; a moment is looked for once a second. */
     WAL_MAX = 16 << 20,
     CHECKPOINT_MS = 1000,
+    /* How soon a change of the list of keys is noticed. */
+    REFRESH_MS = 100,
+    /* Refused keys that were mentioned, and are not again. */
+    REFUSED_MAX = 64,
 };
 
 struct serve {
     const struct serve_setup *setup;
     struct store *store;
     struct artifact_store *artifacts;
+    struct keyring *keyring; /* NULL: over ipc */
+    struct wire_gate gate;
+    char refused[REFUSED_MAX][WIRE_KEY_TEXT];
+    size_t refused_count; /* ever */
+    int64_t refresh_ms;   /* when the list was looked at */
     struct wire *wire;
     struct core *core;
     int lock_fd, signal_fd;
@@ -65,6 +75,80 @@ static void note(void *user, enum log_level level, const char *text)
 {
     (void)user;
     log_line(level, "serve", "%s", text);
+}
+
+/* ---- keys ------------------------------------------------------------------ */
+
+static void refresh_keys(struct serve *serve, bool now)
+{
+    int64_t at_ms = clock_mono_ms();
+    struct error err;
+
+    if (!serve->keyring || (!now && at_ms - serve->refresh_ms < REFRESH_MS))
+        return;
+    serve->refresh_ms = at_ms;
+    int rc = keyring_refresh(serve->keyring, &err);
+    if (rc < 0)
+        log_line(LOG_ERROR, "serve", "the list of keys stays as it was: %s", err.text);
+    if (rc > 0)
+        log_line(LOG_INFO, "serve", "the list of keys has changed: %zu may connect",
+                 keyring_count(serve->keyring));
+}
+
+/* A key that was added this moment is let in. */
+static enum wire_role gate_role(void *user, const char *key)
+{
+    struct serve *serve = user;
+    enum wire_role role = keyring_role(serve->keyring, key, NULL);
+
+    if (role != WIRE_NOBODY)
+        return role;
+    refresh_keys(serve, true);
+    return keyring_role(serve->keyring, key, NULL);
+}
+
+static void gate_refused(void *user, const char *key, const char *address)
+{
+    struct serve *serve = user;
+
+    for (size_t i = 0; i < REFUSED_MAX; i++)
+        if (strcmp(serve->refused[i], key) == 0)
+            return;
+    snprintf(serve->refused[serve->refused_count++ % REFUSED_MAX], WIRE_KEY_TEXT, "%s",
+             key);
+    log_line(LOG_WARN, "serve",
+             "refused the key %s from %s: it is not on the list (each is mentioned once)",
+             key, address);
+}
+
+static void say_keys(const struct serve *serve)
+{
+    fprintf(stderr,
+            "The keys of this coordinator are in %s/keys. A worker on another machine\n"
+            "needs a copy of one, which stays secret:\n"
+            "    scp %s/keys/worker.key NODE:\n"
+            "    coord-worker --connect tcp://THIS-MACHINE:PORT --key worker.key\n"
+            "'coord keygen' makes more, one for each node say, and revokes them.\n",
+            serve->setup->dir, serve->setup->dir);
+}
+
+static int open_keys(struct serve *serve, struct error *err)
+{
+    const char *dir = serve->setup->dir;
+    int made = keyring_setup(dir, err);
+
+    if (made < 0)
+        return -1;
+    serve->keyring = keyring_open(dir, err);
+    if (!serve->keyring)
+        return -1;
+    serve->gate = (struct wire_gate){.keys = *keyring_own(serve->keyring),
+                                     .role = gate_role,
+                                     .refused = gate_refused,
+                                     .user = serve};
+    if (made > 0)
+        say_keys(serve);
+    return 0;
 }
 
 /* ---- opening --------------------------------------------------------------- */
@@ -134,7 +218,10 @@ static int open_parts(struct serve *serve, struct error *err)
     serve->artifacts = artifact_open(path_of(serve, "artifacts", path), err);
     if (!serve->artifacts)
         return -1;
-    serve->wire = wire_listen(serve->setup->bind, serve->endpoint, err);
+    if (wire_needs_keys(serve->setup->bind) && open_keys(serve, err) != 0)
+        return -1;
+    serve->wire = wire_listen(serve->setup->bind, serve->keyring ? &serve->gate : NULL,
+                              serve->endpoint, err);
     if (!serve->wire)
         return -1;
     if (open_core(serve, err) != 0)
@@ -148,6 +235,7 @@ static void close_parts(struct serve *serve)
         unlink(serve->endpoint_path);
     core_free(&serve->core);
     wire_free(&serve->wire);
+    keyring_close(&serve->keyring);
     artifact_close(&serve->artifacts);
     store_close(&serve->store);
     if (serve->signal_fd >= 0)
@@ -214,6 +302,7 @@ static int loop(struct serve *serve, struct error *err)
         if (wire_poll(items, 2, drained ? turn_ms : 0, err) < 0)
             return -1;
         serve->core->stopping = told_to_stop(serve);
+        refresh_keys(serve, false);
         core_turn(serve->core, clock_mono_ms(), clock_wall_ms());
         drained = drain(serve);
         core_settle(serve->core, drained);

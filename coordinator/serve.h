@@ -19,7 +19,11 @@ struct serve_setup {
     uint32_t lease_ms, beat_ms;
 };
 
-/* Serve until SIGTERM or SIGINT; then nothing more is handed out, what is done
+/* Over tcp only those may connect who have a key on the list in DIR/keys
+ * (keyring.h); at the first start the keys are made, with one for workers and one
+ * for clients, and stderr says how to use them.
+ *
+ * Serve until SIGTERM or SIGINT; then nothing more is handed out, what is done
  * is committed, and workers are told nothing: they keep computing and deliver to
  * the next coordinator. Logs to stderr, one line when ready.
  *

@@ -94,6 +94,8 @@ static int hear(struct exchange *x, struct submit_answer *ret, struct error *err
     int rc = 0, got;
 
     while (rc == 0 && (got = wire_recv(x->wire, NULL, &msg, err)) != 0) {
+        if (got < 0 && err->code == ERR_REFUSED)
+            return -1; /* the key */
         if (got < 0)
             continue; /* not one of ours: dropped */
         x->heard = true;
@@ -133,7 +135,7 @@ int submit_send(const struct submit_request *request, struct submit_answer *ret,
     int got = -1;
 
     hash_random(x.name);
-    x.wire = wire_connect(request->endpoint, err);
+    x.wire = wire_connect(request->endpoint, request->keys, err);
     if (!x.wire)
         return -1;
     do {

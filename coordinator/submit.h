@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct error;
+struct wire_keys;
 
 enum {
     SUBMIT_NAME_MAX = 128,      /* bytes of a sweep's name, NUL included */
@@ -20,8 +21,9 @@ enum {
 
 struct submit_request {
     const char *endpoint;
-    const char *file; /* as the user named it, for messages */
-    const char *grid; /* the text, of size bytes */
+    const struct wire_keys *keys; /* NULL: none are needed */
+    const char *file;             /* as the user named it, for messages */
+    const char *grid;             /* the text, of size bytes */
     size_t size;
     int64_t unheard_ms;
     /* Polled a few times a second; NULL: never. */
@@ -37,7 +39,8 @@ struct submit_answer {
 
 /* ERR_NOT_FOUND: nobody answered; ERR_TIMEOUT: somebody did, but did not carry
  * it out; ERR_BUSY: should_stop; else what the coordinator says: ERR_INVALID for
- * a bad grid, ERR_REFUSED for another version. */
+ * a bad grid, ERR_REFUSED for another version or a key that it does
+ * not take. */
 int submit_send(const struct submit_request *request, struct submit_answer *ret,
                 struct error *err);
 

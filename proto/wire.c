@@ -1,10 +1,11 @@
 #include "proto/wire.h"
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/hash.h"
 #include "proto/limits.h"
+#include "proto/wire_auth.h"
 
-#include <czmq.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -19,9 +20,12 @@ struct wire {
     zsock_t *sock;
     void *handle; /* the libzmq socket inside */
     bool router;
-    struct buf out;                /* encoding of the message that is being sent */
-    zmq_msg_t body;                /* of the message that wire_recv returned last */
-    char bound[WIRE_ENDPOINT_MAX]; /* what to unbind; empty at a DEALER */
+    struct door *door;                /* a ROUTER's with keys, or NULL */
+    struct watch *watch;              /* a DEALER's with keys, or NULL */
+    char endpoint[WIRE_ENDPOINT_MAX]; /* of a DEALER */
+    struct buf out;                   /* encoding of the message that is being sent */
+    zmq_msg_t body;                   /* of the message that wire_recv returned last */
+    char bound[WIRE_ENDPOINT_MAX];    /* what to unbind; empty at a DEALER */
 };
 
 enum {
@@ -30,7 +34,7 @@ enum {
     /* The largest encoding that keeps its room for the next one. */
     KEEP_MAX = 1 << 20,
     /* zmq_poll items that need no allocation. */
-    POLL_STACK = 16,
+    POLL_STACK = 32,
 };
 
 enum side { BOTH, ROUTER, DEALER };
@@ -160,6 +164,19 @@ static bool is_port(const char *text, bool listens)
            port >= (listens ? 0 : 1) && port <= 65535;
 }
 
+bool wire_needs_keys(const char *endpoint)
+{
+    return strncmp(endpoint, "ipc://", 6) != 0;
+}
+
+static int check_keys(const char *endpoint, bool given, struct error *err)
+{
+    if (given || !wire_needs_keys(endpoint))
+        return 0;
+    return err_set(err, ERR_REFUSED, "endpoint '%s': a connection over tcp needs keys",
+                   endpoint);
+}
+
 /* Only what PROTOCOL.md names: inproc and the multicasts mean nothing here. */
 static int check_endpoint(const char *endpoint, bool listens, struct error *err)
 {
@@ -171,6 +188,11 @@ static int check_endpoint(const char *endpoint, bool listens, struct error *err)
     if ((!tcp && !ipc) || endpoint[6] == '\0' || (tcp && !colon))
         return err_set(err, ERR_INVALID,
                        "endpoint '%s': expected tcp://HOST:PORT or ipc://PATH", endpoint);
+    if (ipc && (endpoint[6] == '@' || endpoint[6] == '*'))
+        return err_set(err, ERR_INVALID,
+                       "endpoint '%s': expected a path, whose permissions say who may "
+                       "connect",
+                       endpoint);
     if (tcp && !is_port(colon + 1, listens))
         return err_set(err, ERR_INVALID, "endpoint '%s': '%s' is not a port", endpoint,
                        colon + 1);
@@ -193,8 +215,7 @@ static int check_path_free(const char *endpoint, struct error *err)
     const char *path = endpoint + 6;
     struct stat about;
 
-    if (strncmp(endpoint, "ipc://", 6) != 0 || path[0] == '@' || path[0] == '*' ||
-        lstat(path, &about))
+    if (strncmp(endpoint, "ipc://", 6) != 0 || lstat(path, &about))
         return 0;
     if (!S_ISSOCK(about.st_mode))
         return err_set(err, ERR_INVALID, "endpoint '%s': there is a file of that name",
@@ -222,18 +243,35 @@ static int endpoint_failed(const char *verb, const char *endpoint, struct error 
                    zmq_strerror(cause));
 }
 
-struct wire *wire_listen(const char *endpoint, char ret_endpoint[WIRE_ENDPOINT_MAX],
-                         struct error *err)
+/* The socket file of ipc is our own alone. */
+static int bind_private(void *handle, const char *endpoint)
+{
+    mode_t before = umask(077);
+    int rc = zmq_bind(handle, endpoint);
+    int cause = errno;
+
+    umask(before);
+    errno = cause;
+    return rc;
+}
+
+struct wire *wire_listen(const char *endpoint, const struct wire_gate *gate,
+                         char ret_endpoint[WIRE_ENDPOINT_MAX], struct error *err)
 {
     struct wire *wire = NULL;
     size_t size = WIRE_ENDPOINT_MAX;
 
-    if (check_endpoint(endpoint, true, err) || check_path_free(endpoint, err))
+    if (check_endpoint(endpoint, true, err) || check_keys(endpoint, gate, err) ||
+        check_path_free(endpoint, err))
         return NULL;
     wire = wire_new(true, err);
     if (!wire)
         return NULL;
-    if (zmq_bind(wire->handle, endpoint) ||
+    if (wire_needs_keys(endpoint) && !(wire->door = door_open(wire->handle, gate, err))) {
+        wire_free(&wire);
+        return NULL;
+    }
+    if (bind_private(wire->handle, endpoint) ||
         zmq_getsockopt(wire->handle, ZMQ_LAST_ENDPOINT, wire->bound, &size)) {
         endpoint_failed("listen on", endpoint, err);
         wire->bound[0] = '\0';
@@ -244,15 +282,22 @@ struct wire *wire_listen(const char *endpoint, char ret_endpoint[WIRE_ENDPOINT_M
     return wire;
 }
 
-struct wire *wire_connect(const char *endpoint, struct error *err)
+struct wire *wire_connect(const char *endpoint, const struct wire_keys *keys,
+                          struct error *err)
 {
     struct wire *wire = NULL;
 
-    if (check_endpoint(endpoint, false, err))
+    if (check_endpoint(endpoint, false, err) || check_keys(endpoint, keys, err))
         return NULL;
     wire = wire_new(false, err);
     if (!wire)
         return NULL;
+    snprintf(wire->endpoint, sizeof wire->endpoint, "%s", endpoint);
+    if (wire_needs_keys(endpoint) &&
+        !(wire->watch = watch_open(wire->handle, wire->endpoint, keys, err))) {
+        wire_free(&wire);
+        return NULL;
+    }
     if (zmq_connect(wire->handle, endpoint)) {
         endpoint_failed("connect to", endpoint, err);
         wire_free(&wire);
@@ -290,6 +335,8 @@ void wire_free(struct wire **wire)
         return;
     if ((*wire)->bound[0])
         stop_listening(*wire);
+    door_close(&(*wire)->door);
+    watch_close(&(*wire)->watch);
     zmq_msg_close(&(*wire)->body);
     zsock_destroy(&(*wire)->sock);
     buf_free(&(*wire)->out);
@@ -408,6 +455,11 @@ int wire_recv(struct wire *wire, struct wire_peer *ret_from, struct msg *ret,
         rc = recv_peer(wire, &from, err);
     if (rc == 1)
         rc = recv_frame(wire, &wire->body, err);
+    if (rc == 1 && wire->router)
+        from.role =
+            (uint8_t)(wire->door ? door_role(wire->door, &wire->body) : WIRE_ANYBODY);
+    if (rc == 0 && wire->watch)
+        rc = watch_check(wire->watch, err);
     if (ret_from && rc != 0)
         *ret_from = from;
     if (rc != 1)
@@ -422,33 +474,68 @@ int wire_recv(struct wire *wire, struct wire_peer *ret_from, struct msg *ret,
 
 /* ---- waiting --------------------------------------------------------------- */
 
+/* Two zmq_poll items for each of ours: the second is for the wire's own business,
+ * the keys that knock at a ROUTER and how the handshakes of a DEALER went. */
 static void poll_fill(const struct wire_poll *items, size_t count, zmq_pollitem_t *ret)
 {
-    for (size_t i = 0; i < count; i++) {
-        ret[i] = (zmq_pollitem_t){.fd = items[i].fd, .events = ZMQ_POLLIN};
-        if (items[i].wire)
-            ret[i].socket = items[i].wire->handle;
+    for (size_t i = 0; i < count; i++, ret += 2) {
+        const struct wire *wire = items[i].wire;
+
+        ret[0] = (zmq_pollitem_t){.fd = items[i].fd, .events = ZMQ_POLLIN};
+        ret[1] = (zmq_pollitem_t){.fd = -1};
+        if (wire)
+            ret[0].socket = wire->handle;
+        if (wire && wire->door)
+            ret[1].socket = door_handle(wire->door);
+        if (wire && wire->watch)
+            ret[1].socket = watch_handle(wire->watch);
+        if (ret[1].socket)
+            ret[1].events = ZMQ_POLLIN;
     }
+}
+
+/* Returns how many items are readable. The end of a pipe shows as an error, not as
+ * input: both are to be read. News of a DEALER's handshake are read by wire_recv. */
+static int poll_take(struct wire_poll *items, size_t count, const zmq_pollitem_t *polled)
+{
+    int readable = 0;
+
+    for (size_t i = 0; i < count; i++, polled += 2) {
+        struct wire *wire = items[i].wire;
+        bool own = polled[1].revents != 0;
+
+        if (own && wire->door)
+            door_answer(wire->door);
+        items[i].readable = polled[0].revents != 0 || (own && wire->watch);
+        readable += items[i].readable;
+    }
+    return readable;
 }
 
 int wire_poll(struct wire_poll *items, size_t count, int64_t timeout_ms,
               struct error *err)
 {
+    int64_t end_ms = clock_mono_ms() + timeout_ms;
     zmq_pollitem_t few[POLL_STACK], *polled = few;
+    int rc, readable, cause;
 
-    if (count > POLL_STACK)
-        polled = calloc(count, sizeof *polled);
+    if (2 * count > POLL_STACK)
+        polled = calloc(count, 2 * sizeof *polled);
     if (!polled)
         return err_set(err, ERR_NO_MEMORY, "no memory to wait for %zu things", count);
     poll_fill(items, count, polled);
-    int rc = zmq_poll(polled, (int)count, timeout_ms < 0 ? -1 : (long)timeout_ms);
-    int cause = errno;
-    /* The end of a pipe shows as an error, not as input: both are to be read. */
-    for (size_t i = 0; i < count; i++)
-        items[i].readable = rc > 0 && polled[i].revents != 0;
+    do {
+        rc = zmq_poll(polled, (int)(2 * count), timeout_ms < 0 ? -1 : (long)timeout_ms);
+        cause = errno;
+        for (size_t i = 0; rc < 0 && i < 2 * count; i++)
+            polled[i].revents = 0;
+        readable = poll_take(items, count, polled);
+        if (timeout_ms > 0)
+            timeout_ms = end_ms > clock_mono_ms() ? end_ms - clock_mono_ms() : 0;
+    } while (rc > 0 && readable == 0 && timeout_ms != 0);
     if (polled != few)
         free(polled);
     if (rc < 0 && cause != EINTR)
         return err_set(err, ERR_IO, "cannot wait: %s", zmq_strerror(cause));
-    return rc < 0 ? 0 : rc;
+    return readable;
 }

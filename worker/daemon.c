@@ -114,16 +114,21 @@ static bool send_beat(struct daemon *d)
 /* A new socket: ZeroMQ connects in the background. */
 static void reconnect(struct daemon *d)
 {
+    struct wire_keys keys;
     struct error err;
 
     if (d->wire)
         log_line(LOG_WARN, "worker", "no word from the coordinator: trying %s again",
                  d->setup->endpoint);
     wire_free(&d->wire);
-    d->wire = wire_connect(d->setup->endpoint, &err);
+    if (d->setup->keys) {
+        keys = *d->setup->keys;
+        keys.met = d->session.worker != 0;
+    }
+    d->wire = wire_connect(d->setup->endpoint, d->setup->keys ? &keys : NULL, &err);
     if (d->wire)
         return;
-    if (err.code == ERR_INVALID)
+    if (err.code == ERR_INVALID || err.code == ERR_REFUSED)
         d->fatal = err;
     else
         log_line(LOG_ERROR, "worker", "%s", err.text);
@@ -296,7 +301,9 @@ static void receive(struct daemon *d)
 
     for (int i = 0; i < RECEIVE_MAX && d->wire && got != 0; i++) {
         got = wire_recv(d->wire, &from, &msg, &err);
-        if (got < 0)
+        if (got < 0 && err.code == ERR_REFUSED)
+            d->fatal = err;
+        else if (got < 0)
             log_line(LOG_WARN, "worker", "dropped a malformed message: %s", err.text);
         if (got <= 0)
             continue;

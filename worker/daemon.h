@@ -16,11 +16,14 @@
 #include <stdint.h>
 
 struct error;
+struct wire_keys;
 
 struct daemon_setup {
-    const char *endpoint; /* of the coordinator, "tcp://host:port" */
-    uint32_t slots;       /* 1..HAND_SLOTS_MAX */
-    uint32_t threads;     /* per trial */
+    /* Of the coordinator, "tcp://host:port". */
+    const char *endpoint;
+    const struct wire_keys *keys; /* NULL: an ipc endpoint */
+    uint32_t slots;               /* 1..HAND_SLOTS_MAX */
+    uint32_t threads;             /* per trial */
     const char *cache_dir;
     uint64_t cache_size_max; /* bytes */
     const char *data_dir;    /* "": the data sets' own folders */
@@ -28,8 +31,8 @@ struct daemon_setup {
 };
 
 /* Run until told to leave: 0. -1: ERR_INVALID for a bad endpoint, ERR_REFUSED
- * when the coordinator does not take this worker, ERR_IO. Blocks SIGTERM, SIGINT
- * and SIGCHLD for the whole process. */
+ * when the coordinator does not take this worker or its key, ERR_IO. Blocks
+ * SIGTERM, SIGINT and SIGCHLD for the whole process. */
 int daemon_run(const struct daemon_setup *setup, struct error *err);
 
 #endif

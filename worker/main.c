@@ -2,7 +2,9 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/statedir.h"
 #include "common/version.h"
+#include "proto/keyfile.h"
 #include "worker/daemon.h"
 #include "worker/env.h"
 #include "worker/hand.h"
@@ -30,6 +32,9 @@ static const char HELP[] =
     "of its own. SIGTERM once: finish what runs, deliver it, leave; twice: stop.\n"
     "\n"
     "  --connect ENDPOINT  where the coordinator is: tcp://HOST:PORT\n"
+    "  --key FILE          this worker's key, over tcp, as 'coord keygen' made it\n"
+    "                      (default: $COORD_KEY, else keys/worker.key in the state\n"
+    "                      directory: $COORD_DIR, else ~/.local/state/coord)\n"
     "  --slots N           jobs at once (default: the cores this process may use)\n"
     "  --threads K         threads of a job: 1\n"
     "  --cache DIR         states fetched and to be delivered\n"
@@ -45,6 +50,8 @@ static char *const TRIAL[] = {trial_program, trial_verb, NULL};
 
 struct options {
     struct daemon_setup setup;
+    const char *key; /* --key, or $COORD_KEY, or NULL */
+    struct keyfile keyfile;
     enum log_level level;
 };
 
@@ -76,6 +83,12 @@ static int number(const char *name, const char *text, double min, double max, do
 static int set_connect(struct options *options, const char *text)
 {
     options->setup.endpoint = text;
+    return 0;
+}
+
+static int set_key(struct options *options, const char *text)
+{
+    options->key = text;
     return 0;
 }
 
@@ -138,10 +151,10 @@ static const struct {
     const char *name;
     int (*set)(struct options *options, const char *text);
 } OPTIONS[] = {
-    {"connect", set_connect},       {"slots", set_slots},
-    {"threads", set_threads},       {"cache", set_cache},
-    {"cache-size", set_cache_size}, {"data", set_data},
-    {"log-level", set_log_level},
+    {"connect", set_connect}, {"key", set_key},
+    {"slots", set_slots},     {"threads", set_threads},
+    {"cache", set_cache},     {"cache-size", set_cache_size},
+    {"data", set_data},       {"log-level", set_log_level},
 };
 
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] };
@@ -206,6 +219,14 @@ static const char *default_cache_dir(void)
     return cache_dir;
 }
 
+/* An empty variable is none. */
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && value[0] ? value : NULL;
+}
+
 static struct options defaults(void)
 {
     const char *data = getenv("COORD_DATA");
@@ -217,11 +238,48 @@ static struct options defaults(void)
                   .cache_size_max = 10000000000,
                   .data_dir = data ? data : "",
                   .trial = TRIAL},
+        .key = variable("COORD_KEY"),
         .level = LOG_INFO,
     };
 }
 
-/* ---- main -------------------------------------------------------------------------- */
+/* ---- the key --------------------------------------------------------------------- */
+
+static int default_key(char out[PATH_MAX])
+{
+    char dir[PATH_MAX - 32];
+    int size = statedir_default(dir, sizeof dir);
+
+    if (size <= 0 || (size_t)size >= sizeof dir)
+        return -1;
+    snprintf(out, PATH_MAX, "%s/keys/worker.key", dir);
+    return 0;
+}
+
+/* Over tcp there is no work without a key. */
+static int read_key(struct options *options, struct error *err)
+{
+    char path[PATH_MAX] = "";
+
+    if (!wire_needs_keys(options->setup.endpoint))
+        return 0;
+    if (options->key)
+        snprintf(path, sizeof path, "%s", options->key);
+    else if (default_key(path) != 0)
+        return err_set(err, ERR_REFUSED, "a worker over tcp needs a key: --key FILE");
+    if (keyfile_read(path, &options->keyfile, err) != 0) {
+        if (err->code == ERR_NOT_FOUND)
+            err_set(err, ERR_REFUSED,
+                    "there is no key in %s: 'coord keygen --worker NAME' on the "
+                    "coordinator's machine makes one, and --key names its copy here",
+                    path);
+        return -1;
+    }
+    options->setup.keys = &options->keyfile.keys;
+    return 0;
+}
+
+/* ---- main ------------------------------------------------------------------------ */
 
 static int run_daemon(int argc, char **argv)
 {
@@ -236,7 +294,10 @@ static int run_daemon(int argc, char **argv)
         execv(trial_program, argv);
     (void)prctl(PR_SET_NAME, "coord-worker"); /* which that made "exe" */
     log_set_level(options.level);
-    if (daemon_run(&options.setup, &err) == 0)
+    int rc = read_key(&options, &err);
+    /* What the trials inherit does not even say where the key lies. */
+    unsetenv("COORD_KEY");
+    if (rc == 0 && daemon_run(&options.setup, &err) == 0)
         return EXIT_OK;
     fprintf(stderr, "coord-worker: %s\n", err.text);
     if (err.code == ERR_REFUSED)

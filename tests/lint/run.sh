@@ -54,7 +54,7 @@ owner() { # owner LIBRARY HEADERS FILES
         "$(grep -nE "#include [<\"]($2)" $code /dev/null | grep -vE "^($3):")"
 }
 owner msgpack 'msgpack' 'proto/msg\.c'
-owner czmq 'czmq|zmq' 'proto/wire\.c'
+owner czmq 'czmq|zmq' 'proto/wire[a-z_]*\.[ch]'
 owner sqlite3 'sqlite3' 'coordinator/store[a-z_]*\.[ch]'
 owner cblas 'cblas|openblas' 'worker/nn/blas\.c'
 owner toml++ 'toml\+\+|toml\.hpp' 'common/toml\.cpp'

@@ -6,7 +6,9 @@
 #include "common/error.h"
 #include "proto/limits.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -55,9 +57,9 @@ static void exchange(const char *endpoint)
     struct wire *a = connect_to(real), *b = connect_to(real);
     struct wire_peer from_a, from_b;
 
-    send_ping(a, NULL, 1);
+    send_ping_by(a, NULL, 1, router);
     next_ping(router, &from_a, 1);
-    send_ping(b, NULL, 2);
+    send_ping_by(b, NULL, 2, router);
     next_ping(router, &from_b, 2);
     assert_false(wire_peer_equal(&from_a, &from_b));
     send_ping(router, &from_b, 4);
@@ -93,7 +95,7 @@ static void test_large_messages_keep_their_order(void **state)
     struct error err = {0};
     struct msg msg;
 
-    send_ping(dealer, NULL, 1);
+    send_ping_by(dealer, NULL, 1, router);
     next_ping(router, NULL, 1);
     for (uint64_t i = 0; i < 40; i++) {
         memset(data, (int)i, PROTO_CHUNK_MAX);
@@ -133,24 +135,26 @@ static void test_bad_endpoints(void **state)
         {"tcp://127.0.0.1:", "'' is not a port"},
         {"tcp://127.0.0.1:-1", "'-1' is not a port"},
         {"tcp://127.0.0.1:12x", "'12x' is not a port"},
+        {"ipc://@abstract", "expected a path"},
         {"ipc:///no/such/folder/sock", "No such file"},
     };
     char real[WIRE_ENDPOINT_MAX], path[WIRE_ENDPOINT_MAX];
     struct error err;
 
     (void)state;
+    talk_draw();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         err = (struct error){0};
-        assert_null(wire_listen(cases[i].endpoint, real, &err));
+        assert_null(wire_listen(cases[i].endpoint, &talk_gate, real, &err));
         if (!strstr(err.text, cases[i].part))
             fail_msg("'%s' lacks '%s'", err.text, cases[i].part);
         assert_true(err.code == ERR_INVALID || err.code == ERR_IO);
     }
     snprintf(path, sizeof path, "ipc:///%0107d", 1);
-    assert_null(wire_listen(path, real, &err));
+    assert_null(wire_listen(path, NULL, real, &err));
     assert_non_null(strstr(err.text, "at most 107 bytes, this one has 108"));
-    assert_null(wire_connect(path, &err));
-    assert_null(wire_connect("tcp://127.0.0.1:*", &err));
+    assert_null(wire_connect(path, &talk_keys, &err));
+    assert_null(wire_connect("tcp://127.0.0.1:*", &talk_keys, &err));
     assert_int_equal(err.code, ERR_INVALID);
 }
 
@@ -161,15 +165,22 @@ static void test_endpoint_in_use(void **state)
     struct wire *ipc = listen_at(place->ipc, real);
     struct error err = {0};
 
-    assert_null(wire_listen(place->ipc, other, &err));
+    assert_null(wire_listen(place->ipc, NULL, other, &err));
     assert_int_equal(err.code, ERR_IO);
     assert_non_null(strstr(err.text, "somebody else listens"));
-    struct wire *tcp = listen_at("tcp://127.0.0.1:*", real);
-    assert_null(wire_listen(real, other, &err));
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    snprintf(real, sizeof real, "tcp://127.0.0.1:%d", ntohs(address.sin_port));
+    assert_null(wire_listen(real, &talk_gate, other, &err));
     assert_int_equal(err.code, ERR_IO);
     assert_non_null(strstr(err.text, "in use"));
+    close(fd);
     wire_free(&ipc);
-    wire_free(&tcp);
 }
 
 static void test_stale_socket_is_replaced_a_file_is_not(void **state)
@@ -188,7 +199,7 @@ static void test_stale_socket_is_replaced_a_file_is_not(void **state)
     fd = open(place->ipc + 6, O_CREAT | O_EXCL | O_WRONLY, 0600);
     assert_true(fd >= 0);
     close(fd);
-    assert_null(wire_listen(place->ipc, real, &err));
+    assert_null(wire_listen(place->ipc, NULL, real, &err));
     assert_int_equal(err.code, ERR_INVALID);
     assert_int_equal(access(place->ipc + 6, F_OK), 0);
 }
@@ -206,7 +217,7 @@ static void test_lost_peer_is_reported(void **state)
     struct wire_peer from;
     struct error err = {0};
 
-    send_ping(dealer, NULL, 1);
+    send_ping_by(dealer, NULL, 1, router);
     next_ping(router, &from, 1);
     wire_free(&dealer);
     while (wire_send(router, &from, &msg, &err) == 0 && clock_mono_ms() < deadline)
@@ -224,7 +235,7 @@ static void reconnects(const char *endpoint)
     struct wire *router = listen_at(endpoint, real), *dealer = connect_to(real);
     struct wire_peer first, second;
 
-    send_ping(dealer, NULL, 1);
+    send_ping_by(dealer, NULL, 1, router);
     next_ping(router, &first, 1);
     wire_free(&router);
     router = listen_at(real, again);
@@ -271,7 +282,7 @@ static void test_endpoint_is_free_at_once(void **state)
     for (uint32_t i = 1; i < 50; i++) {
         router = listen_at(i % 2 ? tcp : place->ipc, ipc);
         dealer = connect_to(ipc);
-        send_ping(dealer, NULL, i);
+        send_ping_by(dealer, NULL, i, router);
         next_ping(router, NULL, i);
         wire_free(&router); /* a connection is still open */
         wire_free(&dealer);
@@ -305,7 +316,7 @@ static void test_last_words_arrive(void **state)
     struct wire_peer from;
 
     (void)state;
-    send_ping(dealer, NULL, 1);
+    send_ping_by(dealer, NULL, 1, router);
     next_ping(router, &from, 1);
     for (uint32_t i = 2; i < 100; i++)
         send_ping(dealer, NULL, i);
@@ -324,7 +335,7 @@ static void test_broken_bound_sends_nothing(void **state)
     struct wire_peer from;
     struct error err = {0};
 
-    send_ping(dealer, NULL, 1);
+    send_ping_by(dealer, NULL, 1, router);
     next_ping(router, &from, 1);
     assert_int_equal(wire_send(router, &from, &msg, &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
@@ -364,7 +375,7 @@ static void test_poll(void **state)
     assert_true(items[20].readable);
     close(ends[0]);
     items[20].fd = -1;
-    send_ping(dealer, NULL, 1);
+    send_ping_by(dealer, NULL, 1, router);
     assert_int_equal(wire_poll(items, 40, DEADLINE_MS, &err), 1);
     assert_true(items[39].readable);
     wire_free(&dealer);
@@ -409,7 +420,7 @@ static void test_nothing_survives_exec(void **state)
     struct wire *ipc = listen_at(place->ipc, there);
     struct wire *tcp = listen_at("tcp://127.0.0.1:*", real);
     struct wire *a = connect_to(real), *b = connect_to(there);
-    send_ping(a, NULL, 1);
+    send_ping_by(a, NULL, 1, tcp);
     send_ping(b, NULL, 2);
     next_ping(tcp, NULL, 1);
     next_ping(ipc, NULL, 2);

@@ -38,7 +38,8 @@ struct ck {
 
 static inline struct wire_peer ck_peer(int n)
 {
-    return (struct wire_peer){.size = 5, .id = {0, (uint8_t)(n >> 8), (uint8_t)n}};
+    return (struct wire_peer){
+        .size = 5, .id = {0, (uint8_t)(n >> 8), (uint8_t)n}, .role = WIRE_ANYBODY};
 }
 
 static inline void ck_send(void *user, const struct wire_peer *to, const void *bytes,
@@ -162,13 +163,14 @@ static inline void ck_pass(struct ck *ck, int64_t ms)
     }
 }
 
-/* A turn with one message, which has been on the wire. */
-static inline void ck_say(struct ck *ck, int peer, struct msg msg)
+/* A turn with one message, which has been on the wire, of a peer with a role. */
+static inline void ck_say_as(struct ck *ck, int peer, enum wire_role role, struct msg msg)
 {
     struct wire_peer from = ck_peer(peer);
     struct buf bytes = {0};
     struct msg decoded;
 
+    from.role = (uint8_t)role;
     MUST(msg_encode(&msg, &bytes, err) == 0);
     MUST(msg_decode(bytes.data, bytes.size, &decoded, err) == 0);
     core_turn(ck->core, ck->now_ms, ck_wall(ck));
@@ -176,6 +178,11 @@ static inline void ck_say(struct ck *ck, int peer, struct msg msg)
     core_settle(ck->core, true);
     msg_free(&decoded);
     buf_free(&bytes);
+}
+
+static inline void ck_say(struct ck *ck, int peer, struct msg msg)
+{
+    ck_say_as(ck, peer, WIRE_ANYBODY, msg);
 }
 
 /* The first reply to a peer that was not taken yet, or NULL. It lives until the

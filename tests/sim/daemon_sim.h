@@ -145,7 +145,7 @@ static inline void listen_on(struct sim *sim)
     struct error err;
 
     sim->epoch++;
-    sim->wire = wire_listen(sim->endpoint, endpoint, &err);
+    sim->wire = wire_listen(sim->endpoint, NULL, endpoint, &err);
     assert_non_null(sim->wire);
 }
 

@@ -146,7 +146,7 @@ static inline void release_state(void *user, const char *hash)
 
 static inline struct wire_peer peer_of(int conn)
 {
-    struct wire_peer peer = {.size = 5};
+    struct wire_peer peer = {.size = 5, .role = WIRE_ANYBODY};
 
     memcpy(peer.id + 1, &conn, sizeof conn);
     return peer;
