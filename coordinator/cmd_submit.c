@@ -80,7 +80,7 @@ static int submit(struct cli *cli, const char *file, const struct buf *grid, boo
                                            .file = file,
                                            .grid = grid->data,
                                            .size = grid->size,
-                                           .unheard_ms = SUBMIT_UNHEARD_MS};
+                                           .unheard_ms = CLIENT_UNHEARD_MS};
     if (submit_send(&request, &answer, &err) != 0) {
         int code = cli_fail(cli, &err);
         return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;

@@ -1,71 +1,26 @@
 #include "coordinator/submit.h"
 
-#include "common/clock.h"
 #include "common/error.h"
 #include "common/hash.h"
+#include "coordinator/client.h"
 #include "proto/limits.h"
-#include "proto/wire.h"
 
 #include <stdio.h>
 
-enum {
-    POLL_MS = 100,
-    PING_MS = 500,
-    /* Sent again this often: what was lost, the coordinator's restart lost. */
-    RESEND_MS = 5000,
-};
-
-struct exchange {
+struct submission {
     const struct submit_request *request;
-    struct wire *wire;
     char name[HASH_TEXT]; /* of the request */
-    int64_t now_ms, start_ms;
-    int64_t ping_ms, send_ms; /* when the next is due */
-    bool heard;
+    struct submit_answer *ret;
 };
 
-/* ---- sending --------------------------------------------------------------- */
-
-static int say(struct exchange *x, const struct msg *msg, int64_t every_ms,
-               int64_t *due_ms, struct error *err)
+static int take_submitted(void *user, const struct msg *msg, struct error *err)
 {
-    struct error why;
-
-    if (x->now_ms < *due_ms)
-        return 0;
-    if (wire_send(x->wire, NULL, msg, &why) == 0) {
-        *due_ms = x->now_ms + every_ms;
-        return 0;
-    }
-    if (why.code == ERR_BUSY)
-        return 0; /* not connected yet */
-    *err = why;
-    return -1;
-}
-
-static int speak(struct exchange *x, struct error *err)
-{
-    const struct submit_request *request = x->request;
-    struct msg ping = {.kind = MSG_PING, .ping = {.version = PROTO_VERSION}};
-    struct msg submit = {.kind = MSG_SUBMIT,
-                         .submit = {.version = PROTO_VERSION,
-                                    .request = slice_of(x->name),
-                                    .file = slice_of(request->file),
-                                    .grid = {request->grid, request->size}}};
-
-    if (say(x, &ping, PING_MS, &x->ping_ms, err) != 0)
-        return -1;
-    return say(x, &submit, RESEND_MS, &x->send_ms, err);
-}
-
-/* ---- hearing --------------------------------------------------------------- */
-
-static int take_submitted(const struct exchange *x, const struct msg *msg,
-                          struct submit_answer *ret)
-{
+    const struct submission *submission = user;
     const struct msg_submitted *submitted = &msg->submitted;
+    struct submit_answer *ret = submission->ret;
 
-    if (!slice_is(submitted->request, x->name))
+    (void)err;
+    if (msg->kind != MSG_SUBMITTED || !slice_is(submitted->request, submission->name))
         return 0;
     *ret = (struct submit_answer){
         .sweep = submitted->sweep, .jobs = submitted->jobs, .added = submitted->added};
@@ -74,78 +29,31 @@ static int take_submitted(const struct exchange *x, const struct msg *msg,
     return 1;
 }
 
-/* A code that is ours to give stays ours. */
-static int take_error(const struct exchange *x, const struct msg *msg, struct error *err)
+static bool should_stop(void *user)
 {
-    const struct msg_error *error = &msg->error;
-    enum err_code code = (enum err_code)error->code;
+    const struct submit_request *request = ((const struct submission *)user)->request;
 
-    if (error->request.size > 0 && !slice_is(error->request, x->name))
-        return 0;
-    if (code != ERR_INVALID && code != ERR_REFUSED && code != ERR_UNSUPPORTED)
-        code = ERR_IO;
-    return err_set(err, code, "%.*s", (int)error->text.size, error->text.data);
-}
-
-/* 1 answered, 0 not yet, -1. */
-static int hear(struct exchange *x, struct submit_answer *ret, struct error *err)
-{
-    struct msg msg;
-    int rc = 0, got;
-
-    while (rc == 0 && (got = wire_recv(x->wire, NULL, &msg, err)) != 0) {
-        if (got < 0 && err->code == ERR_REFUSED)
-            return -1; /* the key */
-        if (got < 0)
-            continue; /* not one of ours: dropped */
-        x->heard = true;
-        if (msg.kind == MSG_SUBMITTED)
-            rc = take_submitted(x, &msg, ret);
-        else if (msg.kind == MSG_ERROR)
-            rc = take_error(x, &msg, err);
-        msg_free(&msg);
-    }
-    return rc;
-}
-
-static int wait_a_little(struct exchange *x, struct error *err)
-{
-    const struct submit_request *request = x->request;
-    struct wire_poll item = {.wire = x->wire};
-    int64_t waited_ms = x->now_ms - x->start_ms;
-
-    if (request->should_stop && request->should_stop(request->user))
-        return err_set(err, ERR_BUSY, "stopped before the grid was submitted");
-    if (!x->heard && waited_ms >= request->unheard_ms)
-        return err_set(err, ERR_NOT_FOUND,
-                       "no coordinator answers at %s: start one with 'coord serve'",
-                       request->endpoint);
-    if (waited_ms >= SUBMIT_PATIENCE_MS)
-        return err_set(err, ERR_TIMEOUT,
-                       "the coordinator at %s answers, but has not written the sweep "
-                       "for %d s: see its log",
-                       request->endpoint, SUBMIT_PATIENCE_MS / 1000);
-    return wire_poll(&item, 1, POLL_MS, err) < 0 ? -1 : 0;
+    return request->should_stop && request->should_stop(request->user);
 }
 
 int submit_send(const struct submit_request *request, struct submit_answer *ret,
                 struct error *err)
 {
-    struct exchange x = {.request = request, .start_ms = clock_mono_ms()};
-    int got = -1;
+    struct submission submission = {.request = request, .ret = ret};
 
-    hash_random(x.name);
-    x.wire = wire_connect(request->endpoint, request->keys, err);
-    if (!x.wire)
-        return -1;
-    do {
-        x.now_ms = clock_mono_ms();
-        if (speak(&x, err) != 0 || wait_a_little(&x, err) != 0) {
-            got = -1;
-            break;
-        }
-        got = hear(&x, ret, err);
-    } while (got == 0);
-    wire_free(&x.wire);
-    return got > 0 ? 0 : -1;
+    hash_random(submission.name);
+    const struct msg msg = {.kind = MSG_SUBMIT,
+                            .submit = {.version = PROTO_VERSION,
+                                       .request = slice_of(submission.name),
+                                       .file = slice_of(request->file),
+                                       .grid = {request->grid, request->size}}};
+    const struct client_call call = {.endpoint = request->endpoint,
+                                     .keys = request->keys,
+                                     .request = &msg,
+                                     .name = submission.name,
+                                     .unheard_ms = request->unheard_ms,
+                                     .should_stop = should_stop,
+                                     .take = take_submitted,
+                                     .user = &submission};
+    return client_ask(&call, err);
 }

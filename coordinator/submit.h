@@ -1,9 +1,10 @@
 #ifndef COORD_SUBMIT_H
 #define COORD_SUBMIT_H
 
-/* A client's side of SUBMIT: send a grid, wait for the coordinator to have
- * committed it. The request has a random name and is sent again while no answer
- * comes, so it is carried out once, whatever is lost on the way. */
+/* SUBMIT, for a client: send a grid, wait for the coordinator to have committed
+ * it. */
+
+#include "coordinator/client.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,10 +14,7 @@ struct error;
 struct wire_keys;
 
 enum {
-    SUBMIT_NAME_MAX = 128,      /* bytes of a sweep's name, NUL included */
-    SUBMIT_UNHEARD_MS = 5000,   /* nobody answered at all: nobody is there */
-    SUBMIT_PATIENCE_MS = 60000, /* for somebody who answered once: a million
-                                   jobs take a while to write */
+    SUBMIT_NAME_MAX = 128, /* bytes of a sweep's name, NUL included */
 };
 
 struct submit_request {
@@ -37,10 +35,7 @@ struct submit_answer {
     uint64_t jobs, added;
 };
 
-/* ERR_NOT_FOUND: nobody answered; ERR_TIMEOUT: somebody did, but did not carry
- * it out; ERR_BUSY: should_stop; else what the coordinator says: ERR_INVALID for
- * a bad grid, ERR_REFUSED for another version or a key that it does
- * not take. */
+/* As client_ask; ERR_INVALID is for a bad grid. */
 int submit_send(const struct submit_request *request, struct submit_answer *ret,
                 struct error *err);
 
