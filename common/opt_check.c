@@ -184,6 +184,58 @@ static struct finding_of check_strings(const struct opt *opt, struct value *valu
     return found(GOOD, NULL);
 }
 
+bool opt_pair(const char *text, struct slice *ret_name, double *ret_number)
+{
+    const char *equals = strrchr(text, '=');
+    struct value number;
+
+    if (!equals || equals == text ||
+        value_parse(equals + 1, strlen(equals + 1), &number, NULL))
+        return false;
+    *ret_name = (struct slice){text, (size_t)(equals - text)};
+    *ret_number = number.type == VALUE_INT ? (double)number.integer : number.real;
+    if (number.type == VALUE_INT || number.type == VALUE_REAL)
+        return true;
+    value_free(&number);
+    return false;
+}
+
+/* Write an item's number in its one text: "fc=1" becomes "fc=1.0". */
+static struct finding_of check_pair(const struct opt *opt, struct value *item)
+{
+    struct value number = value_real(0), text;
+    struct buf out = {0};
+    struct slice name;
+    struct finding_of finding;
+
+    if (!opt_pair(item->string, &name, &number.real) || !in_range(opt, number.real))
+        return found(BAD, NULL);
+    number.real += 0; /* -0.0 becomes 0.0 */
+    buf_add(&out, name.data, name.size);
+    buf_puts(&out, "=");
+    value_text(&number, &out);
+    finding =
+        found(out.failed || value_string(out.data, &text, NULL) ? NO_MEMORY : GOOD, NULL);
+    buf_free(&out);
+    if (finding.finding != GOOD)
+        return finding;
+    value_free(item);
+    *item = text;
+    return finding;
+}
+
+static struct finding_of check_pairs(const struct opt *opt, struct value *value)
+{
+    if (!all_strings(value))
+        return found(BAD, NULL);
+    for (size_t i = 0; i < value->list.count; i++) {
+        struct finding_of finding = check_pair(opt, &value->list.items[i]);
+        if (finding.finding != GOOD)
+            return finding;
+    }
+    return found(GOOD, NULL);
+}
+
 static int compare_reals(const void *a, const void *b)
 {
     double x = ((const struct value *)a)->real, y = ((const struct value *)b)->real;
@@ -255,12 +307,10 @@ static struct finding_of check_states(const struct opt *opt, struct value *value
 }
 
 static struct finding_of (*const CHECK[])(const struct opt *, struct value *) = {
-    [OPT_BOOL] = check_bool,       [OPT_INT] = check_int,
-    [OPT_REAL] = check_real,       [OPT_NAME] = check_name,
-    [OPT_STRING] = check_string,   [OPT_INTS] = check_ints,
-    [OPT_STRINGS] = check_strings, [OPT_SIZE] = check_size,
-    [OPT_ALPHAS] = check_alphas,   [OPT_STATES] = check_states,
-    [OPT_STATE] = check_state,
+    [OPT_BOOL] = check_bool,       [OPT_INT] = check_int,       [OPT_REAL] = check_real,
+    [OPT_NAME] = check_name,       [OPT_STRING] = check_string, [OPT_INTS] = check_ints,
+    [OPT_STRINGS] = check_strings, [OPT_PAIRS] = check_pairs,   [OPT_SIZE] = check_size,
+    [OPT_ALPHAS] = check_alphas,   [OPT_STATES] = check_states, [OPT_STATE] = check_state,
 };
 
 /* ---- sentences -------------------------------------------------------------- */
@@ -297,6 +347,7 @@ void opt_expect(const struct opt *opt, struct buf *out)
         [OPT_STRING] = "a string",
         [OPT_INTS] = "a list of integers",
         [OPT_STRINGS] = "a list of different strings",
+        [OPT_PAIRS] = "a list of \"GROUP=NUMBER\", each number",
         [OPT_SIZE] = "\"all\", a count of at least 1 or a share in (0, 1]",
         [OPT_ALPHAS] = "a count",
         [OPT_STATES] =
@@ -310,7 +361,7 @@ void opt_expect(const struct opt *opt, struct buf *out)
     else
         buf_puts(out, TEXT[opt->type]);
     if (opt->type == OPT_INT || opt->type == OPT_REAL || opt->type == OPT_INTS ||
-        opt->type == OPT_ALPHAS)
+        opt->type == OPT_ALPHAS || opt->type == OPT_PAIRS)
         put_range(opt, out);
     if (opt->type == OPT_ALPHAS)
         buf_puts(out, " or a list of different numbers");

@@ -27,6 +27,7 @@ enum opt_type {
     OPT_STRING,
     OPT_INTS,    /* list of integers */
     OPT_STRINGS, /* list of strings; if names != NULL, each one of names[] */
+    OPT_PAIRS,   /* list of "GROUP=NUMBER"; the number's text is made canonical */
     OPT_SIZE,    /* how many examples: "all", a count >= 1, or a share in (0,1] */
     OPT_ALPHAS,  /* a count >= 2, or a list of distinct finite reals */
     OPT_STATES,  /* list of states: init final best step:k epoch:k; canonical
@@ -91,6 +92,9 @@ int opt_check(const struct opt *opt, struct value *value, struct error *err);
 
 /* The default of a row in a spec, as a value text; NULL: required. */
 const char *opt_fallback(const struct opt *opt, const struct spec *spec);
+
+/* Take an item of OPT_PAIRS apart; the name is borrowed. False when it is none. */
+bool opt_pair(const char *text, struct slice *ret_name, double *ret_number);
 
 /* Whether the row applies to the spec (its needs hold, defaults included). */
 bool opt_applies(const struct opt *opt, const struct spec *spec);

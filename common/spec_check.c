@@ -255,56 +255,85 @@ static int rule_start(const struct spec *spec, const char **ret_name, struct err
                    spec_string(spec, "init.from"));
 }
 
-/* Groups one by one and in order, so that one choice has one key. */
-static int check_groups(const struct value *groups, const struct arch *arch,
-                        struct error *err)
+/* What an item of a list is about: all of "fc", and "fc" of "fc=0.5". */
+static void group_of(const char *item, struct buf *out)
 {
-    for (size_t i = 0; i < groups->list.count; i++) {
-        const char *group = groups->list.items[i].string;
+    buf_add(out, item, strcspn(item, "="));
+}
 
-        if (strcmp(group, "all") == 0 || strchr(group, '+'))
-            return err_set(err, ERR_INVALID, "expected single groups, got \"%s\"", group);
-        if (arch_check_group(arch, group, err))
-            return -1;
-        const char *before = i > 0 ? groups->list.items[i - 1].string : NULL;
-        if (before && arch_compare_groups(arch, before, group) > 0)
-            return err_set(err, ERR_INVALID,
-                           "expected \"%s\" before \"%s\", as in the"
-                           " network",
-                           group, before);
-    }
+/* Item i of a list of groups, and the one before it (empty for the first). */
+static int check_group(const struct arch *arch, const char *before, const char *group,
+                       struct error *err)
+{
+    if (strcmp(group, "all") == 0 || strchr(group, '+'))
+        return err_set(err, ERR_INVALID, "expected single groups, got \"%s\"", group);
+    if (arch_check_group(arch, group, err))
+        return -1;
+    if (*before && strcmp(before, group) == 0)
+        return err_set(err, ERR_INVALID, "names \"%s\" twice", group);
+    if (*before && arch_compare_groups(arch, before, group) > 0)
+        return err_set(err, ERR_INVALID,
+                       "expected \"%s\" before \"%s\", as in the network", group, before);
+    for (int t = 0; *before && t < arch->tensor_count; t++)
+        if (arch_in_group(arch, t, before) && arch_in_group(arch, t, group))
+            return err_set(err, ERR_INVALID, "\"%s\" and \"%s\" both have %s", before,
+                           group, arch->tensors[t].name);
     return 0;
 }
 
-static int check_option(const struct spec *spec, const char *name, const char **ret_name,
+/* Groups one by one and in order, so that one choice has one key. */
+static int check_groups(const struct value *items, const struct arch *arch,
                         struct error *err)
 {
-    struct arch *arch;
-    struct value groups;
-    int rc = -1;
+    struct buf group = {0}, other = {0};
+    int rc = 0;
 
-    if (!spec_has(spec, name))
-        return 0;
-    *ret_name = name;
-    arch = arch_build(spec, err);
-    if (!arch)
-        return -1;
-    if (spec_value(spec, name, &groups, err) == 0) {
-        rc = check_groups(&groups, arch, err);
-        value_free(&groups);
+    buf_puts(&other, "");
+    if (items->list.count > 0)
+        group_of(items->list.items[0].string, &group);
+    if (items->list.count > 0 && !group.failed)
+        rc = check_group(arch, "", group.data, err);
+    for (size_t i = 1; i < items->list.count && rc == 0; i++) {
+        buf_clear(&group);
+        group_of(items->list.items[i].string, &group);
+        for (size_t j = 0; j < i && rc == 0; j++) {
+            buf_clear(&other);
+            group_of(items->list.items[j].string, &other);
+            if (!group.failed && !other.failed)
+                rc = check_group(arch, other.data, group.data, err);
+        }
     }
-    arch_free(&arch);
+    if (rc == 0 && (group.failed || other.failed))
+        rc = err_set(err, ERR_NO_MEMORY, "no memory for a group's name");
+    buf_free(&group);
+    buf_free(&other);
     return rc;
 }
 
-static int rule_freeze(const struct spec *spec, const char **ret_name, struct error *err)
+/* The options that are lists of groups. */
+static int rule_group_lists(const struct spec *spec, const char **ret_name,
+                            struct error *err)
 {
-    return check_option(spec, "optimizer.freeze", ret_name, err);
-}
+    static const char *const LISTS[] = {"init.reset", "optimizer.freeze",
+                                        "optimizer.group_decay", "optimizer.group_lr"};
+    struct arch *arch = NULL;
+    int rc = 0;
 
-static int rule_reset(const struct spec *spec, const char **ret_name, struct error *err)
-{
-    return check_option(spec, "init.reset", ret_name, err);
+    for (size_t i = 0; i < sizeof LISTS / sizeof LISTS[0] && rc == 0; i++) {
+        struct value items;
+        if (!spec_has(spec, LISTS[i]))
+            continue;
+        *ret_name = LISTS[i];
+        if ((!arch && !(arch = arch_build(spec, err))) ||
+            spec_value(spec, LISTS[i], &items, err)) {
+            rc = -1;
+            break;
+        }
+        rc = check_groups(&items, arch, err);
+        value_free(&items);
+    }
+    arch_free(&arch);
+    return rc;
 }
 
 static int rule_sizes(const struct spec *spec, const char **ret_name, struct error *err)
@@ -433,8 +462,7 @@ enum { RULES_MAX = 16 };
 static const rule_fn RULES[][RULES_MAX] = {
     [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, dataset_check,
                    rule_nesterov, rule_warmup, rule_classes, rule_blocks, rule_replicas,
-                   rule_freeze, rule_start, rule_reset, rule_sizes, rule_schedule,
-                   rule_keep},
+                   rule_start, rule_group_lists, rule_sizes, rule_schedule, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_range},
     [JOB_DERIVE] = {NULL},

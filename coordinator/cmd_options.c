@@ -23,6 +23,7 @@ static const char *const TYPES[] = {
     [OPT_STRING] = "string",
     [OPT_INTS] = "list of integers",
     [OPT_STRINGS] = "list of",
+    [OPT_PAIRS] = "list of \"GROUP=NUMBER\", numbers",
     [OPT_SIZE] = "\"all\", a count, or a share in (0,1]",
     [OPT_ALPHAS] = "a count or a list",
     [OPT_STATES] = "list of init, final, best, step:k, epoch:k",
@@ -34,7 +35,8 @@ static const double ANY = 1e9;
 
 static void values_text(const struct opt *opt, struct buf *out)
 {
-    bool bounded = opt->type == OPT_INT || opt->type == OPT_REAL || opt->type == OPT_INTS;
+    bool bounded = opt->type == OPT_INT || opt->type == OPT_REAL ||
+                   opt->type == OPT_INTS || opt->type == OPT_PAIRS;
 
     buf_puts(out, TYPES[opt->type]);
     if (opt->type == OPT_STRINGS && !opt->names)

@@ -296,6 +296,48 @@ static void frozen_groups_stay(void **state)
     }
 }
 
+/* A group steps as all do with its learning rate and decay, whatever its
+ * neighbours'. */
+static void groups_have_settings_of_their_own(void **state)
+{
+    enum { FIRST = 20, SECOND = 12, ALL = FIRST + SECOND };
+    struct netkit kit;
+    (void)state;
+
+    netkit_mlp(&kit, (struct shape){3, 1, 1}, (const int[]){5, 2, 0});
+    for (size_t k = 0; k < sizeof NAMES / sizeof NAMES[0]; k++) {
+        struct spec spec =
+            speckit("optimizer.name", NAMES[k], DECAY(0.5), "optimizer.group_lr",
+                    "[\"fc1=4\"]", "optimizer.group_decay", "[\"fc2=0.125\"]", NULL);
+        struct spec first = speckit("optimizer.name", NAMES[k], DECAY(0.5), NULL);
+        struct spec second = speckit("optimizer.name", NAMES[k], DECAY(0.125), NULL);
+        struct optim *optim = optim_new(&spec, &kit.arch, NULL);
+        struct optim *fc1 = optim_new(&first, &kit.arch, NULL);
+        struct optim *fc2 = optim_new(&second, &kit.arch, NULL);
+        real *theta = num_random(ALL, 1), *a = num_random(ALL, 1),
+             *b = num_random(ALL, 1);
+
+        for (uint32_t step = 0; step < 3; step++) {
+            real *grad = num_random(ALL, 2 + step);
+            optim_step(optim, theta, grad, 0.03125);
+            optim_step(fc1, a, grad, 0.125);
+            optim_step(fc2, b, grad, 0.03125);
+            free(grad);
+        }
+        assert_memory_equal(theta, a, FIRST * sizeof *theta);
+        assert_memory_equal(theta + FIRST, b + FIRST, SECOND * sizeof *theta);
+        optim_free(&optim);
+        optim_free(&fc1);
+        optim_free(&fc2);
+        spec_free(&spec);
+        spec_free(&first);
+        spec_free(&second);
+        free(theta);
+        free(a);
+        free(b);
+    }
+}
+
 /* ---- clipping --------------------------------------------------------------- */
 
 /* One step of lr 1 from 0: minus the clipped gradient. */
@@ -440,6 +482,7 @@ int main(void)
         cmocka_unit_test(options_that_are_off_do_nothing),
         cmocka_unit_test(biases_need_not_decay),
         cmocka_unit_test(frozen_groups_stay),
+        cmocka_unit_test(groups_have_settings_of_their_own),
         cmocka_unit_test(gradients_are_clipped_by_norm),
         cmocka_unit_test(nonfinite_norms_are_pytorchs),
         cmocka_unit_test(bits_do_not_depend_on_the_team),

@@ -265,8 +265,9 @@ static void test_bad_options(void **state)
     static const struct bad CASES[] = {
         {SWEEP "[base]\noptimizer.lrr = 1",
          "g.toml:4:11: unknown key 'optimizer.lrr': expected one of alpha, batch,"
-         " beta1, beta2, clip, decay_on, eps, freeze, lr, momentum, name, nesterov,"
-         " weight_decay in 'optimizer' (did you mean 'optimizer.lr'?)"},
+         " beta1, beta2, clip, decay_on, eps, freeze, group_decay, group_lr, lr,"
+         " momentum, name, nesterov, weight_decay in 'optimizer' (did you mean "
+         "'optimizer.lr'?)"},
         {SWEEP "[base]\noptimiser = { lr = 1 }",
          "g.toml:4:1: unknown key 'optimiser': expected one of data, init, model,"
          " optimizer, seed, train (did you mean 'optimizer'?)"},

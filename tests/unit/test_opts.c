@@ -202,6 +202,20 @@ static void test_lists(void **state)
                  "expected a list of integers from 1 to 100000, ascending, got [10,10]");
     assert_check(JOB_PROBE, "probe.bn", "[\"batch\",\"end\",\"interp\"]", 0,
                  "[\"interp\",\"end\",\"batch\"]");
+    assert_check(JOB_TRAIN, "optimizer.group_lr", "[\"fc=1\",\"a+b=10\"]", 0,
+                 "[\"fc=1.0\",\"a+b=10.0\"]");
+    assert_check(JOB_TRAIN, "optimizer.group_lr", "[\"fc\"]", ERR_INVALID,
+                 "expected a list of \"GROUP=NUMBER\", each number above 0, got"
+                 " [\"fc\"]");
+    assert_check(JOB_TRAIN, "optimizer.group_lr", "[\"fc=0\"]", ERR_INVALID,
+                 "expected a list of \"GROUP=NUMBER\", each number above 0, got"
+                 " [\"fc=0\"]");
+    assert_check(JOB_TRAIN, "optimizer.group_decay", "[\"=1\"]", ERR_INVALID,
+                 "expected a list of \"GROUP=NUMBER\", each number of at least 0, got"
+                 " [\"=1\"]");
+    assert_check(JOB_TRAIN, "optimizer.group_decay", "[\"fc=nan\"]", ERR_INVALID,
+                 "expected a list of \"GROUP=NUMBER\", each number of at least 0, got"
+                 " [\"fc=nan\"]");
     assert_check(JOB_PROBE, "probe.groups", "[\"\"]", ERR_INVALID,
                  "expected a list of different strings, got [\"\"]");
 }

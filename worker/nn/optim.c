@@ -2,6 +2,7 @@
 
 #include "common/arch.h"
 #include "common/error.h"
+#include "common/opts.h"
 #include "common/spec.h"
 #include "worker/nn/team.h"
 #include "worker/nn/vec.h"
@@ -30,11 +31,18 @@ struct rule {
     bool clipped, nesterov;
 };
 
+/* How a tensor is treated: what optimizer.freeze, group_lr, group_decay and decay_on
+ * come to. */
+struct care {
+    bool frozen;
+    double factor, decay; /* on the learning rate; weight decay */
+};
+
 /* Neighbours in the flat vector that are treated alike, PIECE_MAX at most. Where
  * pieces end depends on the network alone, so bits do not depend on the team. */
 struct piece {
     size_t at, n;
-    bool decays;
+    struct care care;
     double squares; /* of this step's gradient, summed */
 };
 
@@ -52,7 +60,7 @@ struct optim {
     struct team *team;    /* borrowed, or NULL */
     struct piece *pieces; /* all that is not frozen */
     size_t n, piece_count, steps;
-    double momentum, weight_decay, clip;
+    double momentum, clip;
     double alpha, beta1, beta2, eps;
     bool nesterov;
     real *kept[KEPT_MAX]; /* n each, zero before the first step; or NULL */
@@ -207,6 +215,28 @@ static const struct kind *kind_of(const struct spec *spec)
     return kind;
 }
 
+/* The lists of groups, as the spec has them. */
+struct groups {
+    struct value frozen, factors, decays;
+};
+
+static void groups_free(struct groups *groups)
+{
+    value_free(&groups->frozen);
+    value_free(&groups->factors);
+    value_free(&groups->decays);
+}
+
+/* Zeroed lists are valid, and freed by groups_free. */
+static int groups_read(const struct spec *spec, struct groups *ret)
+{
+    return spec_value(spec, "optimizer.freeze", &ret->frozen, NULL) ||
+                   spec_value(spec, "optimizer.group_lr", &ret->factors, NULL) ||
+                   spec_value(spec, "optimizer.group_decay", &ret->decays, NULL)
+               ? -1
+               : 0;
+}
+
 static bool is_frozen(const struct value *groups, const struct arch *arch, int t)
 {
     for (size_t i = 0; i < groups->list.count; i++)
@@ -215,12 +245,49 @@ static bool is_frozen(const struct value *groups, const struct arch *arch, int t
     return false;
 }
 
-/* Add what is left of [at, end), in pieces. */
-static void add_pieces(struct optim *optim, size_t at, size_t end, bool decays)
+/* The number that a list of "GROUP=NUMBER" has for a tensor, or otherwise. */
+static double number_for(const struct value *pairs, const struct arch *arch, int t,
+                         double otherwise)
 {
-    while (at < end) {
+    for (size_t i = 0; i < pairs->list.count; i++) {
+        struct slice name;
+        double number;
+        char group[sizeof arch->tensors[t].unit];
+
+        if (!opt_pair(pairs->list.items[i].string, &name, &number) ||
+            name.size >= sizeof group)
+            continue;
+        memcpy(group, name.data, name.size);
+        group[name.size] = '\0';
+        if (arch_in_group(arch, t, group))
+            return number;
+    }
+    return otherwise;
+}
+
+static struct care care_of(const struct spec *spec, const struct groups *groups,
+                           const struct arch *arch, int t)
+{
+    const bool all = strcmp(spec_string(spec, "optimizer.decay_on"), "all") == 0;
+    const bool decays = all || arch->tensors[t].class == TENSOR_WEIGHT;
+    const double decay = decays ? spec_real(spec, "optimizer.weight_decay") : 0;
+
+    return (struct care){.frozen = is_frozen(&groups->frozen, arch, t),
+                         .factor = number_for(&groups->factors, arch, t, 1),
+                         .decay = number_for(&groups->decays, arch, t, decay)};
+}
+
+static bool same_care(struct care a, struct care b)
+{
+    return a.frozen == b.frozen && a.factor == b.factor && a.decay == b.decay;
+}
+
+/* Add what is left of [at, end), in pieces. */
+static void add_pieces(struct optim *optim, size_t at, size_t end, struct care care)
+{
+    while (at < end && !care.frozen) {
         const size_t n = end - at < PIECE_MAX ? end - at : PIECE_MAX;
-        optim->pieces[optim->piece_count++] = (struct piece){at, n, decays, 0};
+        optim->pieces[optim->piece_count++] = (struct piece){at, n, care, 0};
         at += n;
     }
 }
@@ -230,31 +297,30 @@ static void add_pieces(struct optim *optim, size_t at, size_t end, bool decays)
 static int take_pieces(struct optim *optim, const struct spec *spec,
                        const struct arch *arch)
 {
-    const bool all = strcmp(spec_string(spec, "optimizer.decay_on"), "all") == 0;
     const size_t most = arch->param_count / PIECE_MAX + (size_t)arch->param_tensors + 1;
-    size_t at = 0, end = 0; /* joined so far */
-    bool decays = false;
-    struct value frozen;
+    struct care care = {.frozen = true};
+    struct groups groups = {0};
+    size_t at = 0; /* joined from here on */
+    int rc = -1;
 
     optim->pieces = calloc(most, sizeof *optim->pieces);
-    if (!optim->pieces || spec_value(spec, "optimizer.freeze", &frozen, NULL))
-        return -1;
-    for (int i = 0; i < arch->param_tensors; i++) {
-        const struct tensor *tensor = &arch->tensors[i];
-        const bool does = all || tensor->class == TENSOR_WEIGHT;
+    if (!optim->pieces || groups_read(spec, &groups))
+        goto done;
+    for (int t = 0; t < arch->param_tensors; t++) {
+        const struct care next = care_of(spec, &groups, arch, t);
 
-        if (is_frozen(&frozen, arch, i))
+        if (same_care(next, care))
             continue;
-        if (tensor->offset != end || does != decays) {
-            add_pieces(optim, at, end, decays);
-            at = tensor->offset;
-        }
-        end = tensor->offset + tensor->count;
-        decays = does;
+        add_pieces(optim, at, arch->tensors[t].offset, care);
+        at = arch->tensors[t].offset;
+        care = next;
     }
-    add_pieces(optim, at, end, decays);
-    value_free(&frozen);
-    return 0;
+    add_pieces(optim, at, arch->param_count, care);
+    rc = 0;
+
+done:
+    groups_free(&groups);
+    return rc;
 }
 
 struct optim *optim_new(const struct spec *spec, const struct arch *arch,
@@ -268,7 +334,6 @@ struct optim *optim_new(const struct spec *spec, const struct arch *arch,
     optim->kind = kind_of(spec);
     optim->n = arch->param_count;
     optim->momentum = spec_real(spec, "optimizer.momentum");
-    optim->weight_decay = spec_real(spec, "optimizer.weight_decay");
     optim->clip = spec_real(spec, "optimizer.clip");
     optim->alpha = spec_real(spec, "optimizer.alpha");
     optim->beta1 = spec_real(spec, "optimizer.beta1");
@@ -336,6 +401,7 @@ static double sum_squares(const real *x, size_t n)
 struct step {
     struct optim *optim;
     const struct rule *rule;
+    double lr, pace; /* of groups without a factor; as the rule has it */
     real *theta;
     const real *grad;
 };
@@ -373,18 +439,18 @@ static void step_piece(void *arg, int item, int who)
     (void)who;
     for (int k = 0; k < KEPT_MAX; k++)
         kept[k] = optim->kept[k] ? optim->kept[k] + piece->at : NULL;
-    rule.weight_decay = piece->decays ? (real)optim->weight_decay : 0;
+    rule.lr = (real)(step->pace * piece->care.factor);
+    rule.weight_decay = (real)piece->care.decay;
+    rule.shrink = (real)(1 - step->lr * piece->care.factor * piece->care.decay);
     optim->kind->step(&rule, step->theta + piece->at, step->grad + piece->at, kept,
                       piece->n);
 }
 
-static struct rule rule_of(const struct optim *optim, double lr)
+/* What does not depend on the piece. */
+static struct rule rule_of(const struct optim *optim)
 {
-    const double steps = (double)optim->steps;
-    struct rule rule = {
-        .lr = (real)lr,
+    return (struct rule){
         .momentum = (real)optim->momentum,
-        .shrink = (real)(1 - lr * optim->weight_decay),
         .beta1 = (real)optim->beta1,
         .beta1_rest = (real)(1 - optim->beta1),
         .beta2 = (real)optim->beta2,
@@ -394,12 +460,6 @@ static struct rule rule_of(const struct optim *optim, double lr)
         .eps = (real)optim->eps,
         .nesterov = optim->nesterov,
     };
-
-    if (optim->kind->moments) {
-        rule.lr = (real)(lr / (1 - pow(optim->beta1, steps)));
-        rule.root = (real)sqrt(1 - pow(optim->beta2, steps));
-    }
-    return rule;
 }
 
 void optim_share(struct optim *optim, struct team *team)
@@ -409,11 +469,15 @@ void optim_share(struct optim *optim, struct team *team)
 
 void optim_step(struct optim *optim, real *theta, real *grad, double lr)
 {
-    struct rule rule;
-    struct step step = {optim, &rule, theta, grad};
+    struct rule rule = rule_of(optim);
+    struct step step = {optim, &rule, lr, lr, theta, grad};
+    double steps;
 
-    optim->steps++;
-    rule = rule_of(optim, lr);
+    steps = (double)++optim->steps;
+    if (optim->kind->moments) {
+        step.pace = lr / (1 - pow(optim->beta1, steps));
+        rule.root = (real)sqrt(1 - pow(optim->beta2, steps));
+    }
     if (optim->clip > 0) {
         rule.clipped = true;
         rule.scale = (real)clip_scale(&step);

@@ -20,7 +20,9 @@
  * summed in double. A norm of Inf makes finite gradients 0 and others NaN; a norm
  * of NaN makes all of them NaN. optimizer.decay_on = "weights" is wd = 0 for
  * every other tensor (biases). The groups of optimizer.freeze stay what they are,
- * and their gradient counts for nothing. Only the first param_count reals of theta
+ * and their gradient counts for nothing. optimizer.group_lr = ["fc=10.0"] makes the
+ * learning rate of a group ten times as large, group_decay = ["fc=0.0"] says its wd,
+ * whatever decay_on: PyTorch's param groups. Only the first param_count reals of theta
  * are touched: running statistics are nobody's to optimize. */
 
 #include "worker/nn/real.h"
