@@ -423,6 +423,23 @@ static int rule_groups(const struct spec *spec, const char **ret_name, struct er
     return err_set(err, ERR_INVALID, "is missing: a probe of kind layers needs it");
 }
 
+static int rule_bn(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    struct value modes;
+    bool found = false;
+
+    if (!spec_has(spec, "probe.splits.bn"))
+        return 0;
+    if (spec_value(spec, "probe.bn", &modes, err))
+        return -1;
+    for (size_t i = 0; i < modes.list.count; i++)
+        found = found || strcmp(modes.list.items[i].string, "recompute") == 0;
+    value_free(&modes);
+    *ret_name = "probe.splits.bn";
+    return found ? 0
+                 : err_set(err, ERR_INVALID, "applies only where bn has \"recompute\"");
+}
+
 /* Whether n points from a to b all differ. Each is a + (b - a) * i / (n - 1), whose
  * rounding is a few units of the larger end. */
 static bool spread(double a, double b, int64_t n)
@@ -464,7 +481,7 @@ static const rule_fn RULES[][RULES_MAX] = {
                    rule_nesterov, rule_warmup, rule_classes, rule_blocks, rule_replicas,
                    rule_start, rule_group_lists, rule_sizes, rule_schedule, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
-                   rule_range},
+                   rule_bn, rule_range},
     [JOB_DERIVE] = {NULL},
 };
 

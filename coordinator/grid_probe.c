@@ -229,12 +229,19 @@ static int read_split_test(struct grid_reader *reader, const struct toml_node *n
     return set_as(reader, node, "probe.splits.test", into);
 }
 
+static int read_split_bn(struct grid_reader *reader, const struct toml_node *node,
+                         void *into)
+{
+    return set_as(reader, node, "probe.splits.bn", into);
+}
+
 static int read_splits(struct grid_reader *reader, const struct toml_node *node,
                        void *into)
 {
     static const struct grid_field FIELDS[] = {
         {"train", read_split_train, false},
         {"test", read_split_test, false},
+        {"bn", read_split_bn, false},
         {NULL, NULL, false},
     };
 

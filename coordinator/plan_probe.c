@@ -109,13 +109,19 @@ static int set_groups(struct plan_maker *maker, const struct grid_probe *probe,
 
 /* ---- the spec ---------------------------------------------------------------- */
 
+/* Without norm layers there are no statistics to choose. */
+static bool is_of_norms(const struct opt *opt)
+{
+    return strcmp(opt->name, "probe.bn") == 0 ||
+           strcmp(opt->name, "probe.splits.bn") == 0;
+}
+
 static int set_options(struct plan_maker *maker, const struct grid_probe *probe,
                        const struct arch *arch, struct spec *spec)
 {
     for (size_t i = 0; i < probe->set.count; i++) {
         const struct grid_setting *setting = &probe->set.items[i];
-        /* Without norm layers there are no statistics to choose. */
-        if (strcmp(setting->opt->name, "probe.bn") == 0 && !arch_has_norm(arch))
+        if (is_of_norms(setting->opt) && !arch_has_norm(arch))
             continue;
         if (spec_set(spec, setting->opt->name, &setting->value, maker->err))
             return fail_in_probe(maker, probe, setting->opt->name);
@@ -128,19 +134,24 @@ static int check_splits(struct plan_maker *maker, const struct grid_probe *probe
                         const struct spec *run, const struct spec *spec)
 {
     struct spec_sizes sizes;
-    int64_t size;
 
     if (spec_sizes(run, &sizes, NULL, maker->err))
         return -1;
-    if (spec_size(spec, "probe.splits.train", sizes.train, &size, maker->err)) {
+    const struct {
+        const char *name;
+        int64_t count;
+    } splits[] = {
+        {"probe.splits.train", sizes.train},
+        {"probe.splits.bn", sizes.train},
+        {"probe.splits.test", sizes.test},
+    };
+    for (size_t i = 0; i < sizeof splits / sizeof splits[0]; i++) {
+        int64_t size;
+        if (spec_size(spec, splits[i].name, splits[i].count, &size, maker->err) == 0)
+            continue;
         err_set(maker->err, ERR_INVALID, "asks for more than the %lld examples there are",
-                (long long)sizes.train);
-        return fail_in_probe(maker, probe, "probe.splits.train");
-    }
-    if (spec_size(spec, "probe.splits.test", sizes.test, &size, maker->err)) {
-        err_set(maker->err, ERR_INVALID, "asks for more than the %lld examples there are",
-                (long long)sizes.test);
-        return fail_in_probe(maker, probe, "probe.splits.test");
+                (long long)splits[i].count);
+        return fail_in_probe(maker, probe, splits[i].name);
     }
     return 0;
 }
@@ -294,11 +305,13 @@ int plan_check_probes(struct plan_maker *maker)
 {
     for (size_t i = 0; i < maker->grid->probe_count && !maker->has_norm; i++) {
         const struct grid_probe *probe = &maker->grid->probes[i];
-        if (!grid_find(&probe->set, "probe.bn"))
-            continue;
-        err_set(maker->err, ERR_INVALID,
-                "no network of this grid has norm layers to apply it to");
-        return fail_in_probe(maker, probe, "probe.bn");
+        for (size_t o = 0; o < probe->set.count; o++) {
+            if (!is_of_norms(probe->set.items[o].opt))
+                continue;
+            err_set(maker->err, ERR_INVALID,
+                    "no network of this grid has norm layers to apply it to");
+            return fail_in_probe(maker, probe, probe->set.items[o].opt->name);
+        }
     }
     return 0;
 }

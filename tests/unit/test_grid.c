@@ -428,9 +428,9 @@ static void test_bad_probes(void **state)
          "g.toml:6:1: key 'bn': expected a list of different names out of \"interp\","
          " \"recompute\", \"end\", \"start\", \"batch\", got [\"interpol\"] (did you mean"
          " \"interp\"?)"},
-        {PROBE "splits = { tests = 3 }",
-         "g.toml:6:12: unknown key 'tests' in splits: expected one of train, test (did"
-         " you mean 'test'?)"},
+        {PROBE "splits = { tests = 3 }", "g.toml:6:12: unknown key 'tests' in splits: "
+                                         "expected one of train, test, bn (did"
+                                         " you mean 'test'?)"},
         {PROBE "splits = { test = 0 }",
          "g.toml:6:12: key 'test': expected \"all\", a count of at least 1 or a share in"
          " (0, 1], got 0"},

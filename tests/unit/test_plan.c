@@ -400,6 +400,9 @@ static const struct {
      "g.toml:6:12: key 'from': expected the first alpha below the last"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\nbn = [\"interp\"]\n",
      "g.toml:6:1: key 'bn': no network of this grid has norm layers to apply it to"},
+    {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\nsplits.bn = 100\n",
+     "g.toml:6:8: key 'splits.bn': no network of this grid has norm layers to apply it "
+     "to"},
     {SWEEP "[base]\ntrain.schedule = { name = \"step\", at = [10] }\n",
      "g.toml:4:35: key 'train.schedule.at': a drop after epoch 10 changes nothing,"
      " training ends after 10"},
