@@ -23,6 +23,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct error;
 struct spec;
@@ -88,9 +89,10 @@ enum tensor_class {
 };
 
 /* A tensor has three names by which a probe can vary it: that of its own layer,
- * that of its unit (a layer with weights, together with the norm that follows it)
- * and that of its block ("stem", "B1" .. "B4", "fc"; the unit's where a network
- * has no blocks). */
+ * that of its unit (a convolution or dense layer together with the norm that follows
+ * it, or fixup's numbers around it, called as that layer) and that of its block
+ * ("stem", "B1" .. "B4", "fc"; of a VGG "B1" .. "B5", "fc"; the unit's where a network
+ * has no blocks). A shortcut is of its block. */
 struct tensor {
     char name[64]; /* "layer1.0.bn1.weight" */
     char layer[48];
@@ -129,25 +131,47 @@ struct arch {
 struct arch *arch_build(const struct spec *spec, struct error *err);
 void arch_free(struct arch **arch);
 
-/* The groups of "layers" (every single layer with parameters; also "blocks" for
- * networks without blocks), in network order. Returns how many; names are
- * borrowed from arch; at most max are written. */
-int arch_groups(const struct arch *arch, const char **names, int max);
+/* Check what a train spec's options of model, init and batch say together, for so many
+ * training examples; among other things that no step has batch norms normalise a
+ * single value. ret_name gets the offending option's name. ERR_INVALID. */
+int arch_check_options(const struct spec *spec, int64_t examples, const char **ret_name,
+                       struct error *err);
 
-/* Whether tensor t belongs to a group expression: "all", "conv1",
- * "conv1+fc2". */
+/* Groups of tensors are written as expressions: terms joined by '+', which have no
+ * tensor in common.
+ *
+ *     all                every tensor
+ *     layer2.0.conv1     a unit: the convolution (or dense layer) and its norm
+ *     layer2.0.bn1       a layer: the norm alone
+ *     B2                 a block
+ *     B2:weights         of these, weights of convolutions and dense layers; biases:
+ *                        their biases, and numbers that are added; norms: weights and
+ *                        biases of norms, and numbers that are multiplied
+ *     weights            the same as all:weights
+ *
+ * Running statistics belong to their norm: they are in a group without a class, and
+ * in norms. */
+
+/* The groups that "layers" stands for (every unit), and "blocks" (every block), in
+ * network order. Returns how many; names are borrowed from arch; at most max are
+ * written. */
+int arch_groups(const struct arch *arch, const char **names, int max);
+int arch_blocks(const struct arch *arch, const char **names, int max);
+
+/* Whether tensor t belongs to a group expression. */
 bool arch_in_group(const struct arch *arch, int t, const char *group);
 
-/* Check that every name in a group expression exists, once; the error names the
- * nearest. */
+/* Check a group expression: every name exists (the error gives the nearest), every
+ * term has tensors, none has another's. */
 int arch_check_group(const struct arch *arch, const char *group, struct error *err);
 
-/* Append a group expression with its names in network order: "fc2+conv1" ->
- * "conv1+fc2". The expression must have been checked. */
+/* Append a group expression with its terms in network order: "fc2+conv1" ->
+ * "conv1+fc2", "weights" -> "all:weights". It must have been checked. */
 void arch_put_group(const struct arch *arch, const char *group, struct buf *out);
 
-/* Order of checked group expressions: "all" first, then by first layer, then by
- * the layers that follow. < 0, 0, > 0 like strcmp. */
+/* Order of checked group expressions: by the first tensor that only one of them has;
+ * it comes first, so "all" does. < 0, > 0 like strcmp; 0 when both have the same
+ * tensors. */
 int arch_compare_groups(const struct arch *arch, const char *a, const char *b);
 
 /* Whether a state of network `from` can be the start of `to`: the same tensors, but

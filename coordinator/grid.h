@@ -58,7 +58,8 @@ struct grid_intervention {
 /* Group expressions as the user wrote them; the plan resolves them for each
  * network. */
 struct grid_groups {
-    bool named;                /* "blocks" or "layers": all of them */
+    bool named;                /* all that the network has: "layers", or */
+    bool blocks;               /* "blocks" */
     struct grid_settings list; /* else: each a string; opt is probe.groups */
 };
 

@@ -197,6 +197,7 @@ static int read_groups(struct grid_reader *reader, const struct toml_node *node,
         return grid_fail_type(reader, node, "\"blocks\", \"layers\" or a list of groups");
     rc = grid_read_value(reader, node, &words, node->key, &word);
     probe->groups.named = rc == 0;
+    probe->groups.blocks = rc == 0 && strcmp(word.value.string, "blocks") == 0;
     value_free(&word.value);
     return rc;
 }

@@ -76,11 +76,12 @@ static int add_group(struct plan_maker *maker, const struct arch *arch,
     return rc;
 }
 
-static int all_groups(struct plan_maker *maker, const struct arch *arch,
-                      struct value *list)
+static int all_groups(struct plan_maker *maker, const struct grid_groups *groups,
+                      const struct arch *arch, struct value *list)
 {
     const char *names[ARCH_TENSORS_MAX];
-    int count = arch_groups(arch, names, ARCH_TENSORS_MAX);
+    int count = groups->blocks ? arch_blocks(arch, names, ARCH_TENSORS_MAX)
+                               : arch_groups(arch, names, ARCH_TENSORS_MAX);
 
     for (int i = 0; i < count; i++) {
         struct value item;
@@ -98,7 +99,7 @@ static int set_groups(struct plan_maker *maker, const struct grid_probe *probe,
     int rc = 0;
 
     if (probe->groups.named)
-        rc = all_groups(maker, arch, &list);
+        rc = all_groups(maker, &probe->groups, arch, &list);
     for (size_t i = 0; i < probe->groups.list.count && rc == 0; i++)
         rc = add_group(maker, arch, &probe->groups.list.items[i], &list);
     if (rc == 0 && list.list.count > 0)

@@ -244,18 +244,116 @@ static void test_group_expressions(void **state)
     assert_non_null(arch);
     assert_group(arch, "all", "all");
     assert_group(arch, "fc2+conv1", "conv1+fc2");
-    assert_group(arch, "fc2+fc2", "group \"fc2+fc2\" names \"fc2\" twice");
+    assert_group(arch, "fc2+fc2", "group \"fc2+fc2\" names fc2.weight twice");
     assert_group(arch, "conf1", "unknown group \"conf1\" (did you mean \"conv1\"?)");
     assert_group(arch, "conv1+stem",
                  "unknown group \"stem\": the network has conv1, conv2, fc1, fc2, fc3");
     assert_group(arch, "conv1+",
                  "unknown group \"\": the network has conv1, conv2, fc1, fc2, fc3");
-    assert_group(arch, "all+fc1",
-                 "unknown group \"all\": the network has conv1, conv2, fc1, fc2, fc3");
+    assert_group(arch, "all+fc1", "group \"all+fc1\" names fc1.weight twice");
+    assert_group(arch, "biases+fc2:weights", "all:biases+fc2:weights");
+    assert_group(arch, "fc2:biases+fc2:weights", "fc2:weights+fc2:biases");
+    assert_group(arch, "biases+fc2", "group \"biases+fc2\" names fc2.bias twice");
+    assert_group(arch, "fc2:norms", "group \"fc2:norms\" is empty");
+    assert_group(arch, "norms", "group \"all:norms\" is empty");
+    assert_group(arch, "fc2:bias",
+                 "unknown class \"bias\": expected weights, biases or norms");
+    assert_group(arch, "fc9:biases", "unknown group \"fc9\" (did you mean \"fc1\"?)");
     assert_true(arch_compare_groups(arch, "all", "conv1") < 0);
     assert_true(arch_compare_groups(arch, "fc1", "conv2") > 0);
     assert_true(arch_compare_groups(arch, "conv1+fc1", "conv1+fc2") < 0);
     assert_int_equal(arch_compare_groups(arch, "fc1", "fc1"), 0);
+    arch_free(&arch);
+}
+
+/* The names of all tensors of a group, in order. */
+static void assert_members(const struct arch *arch, const char *group,
+                           const char *expected)
+{
+    struct error err = {0};
+    struct buf text = {0};
+
+    if (arch_check_group(arch, group, &err))
+        fail_msg("%s", err.text);
+    for (int t = 0; t < arch->tensor_count; t++)
+        if (arch_in_group(arch, t, group))
+            buf_printf(&text, "%s%s", text.size ? " " : "", arch->tensors[t].name);
+    assert_string_equal(text.data, expected);
+    buf_free(&text);
+}
+
+static void assert_listed(int count, const char *const *names, const char *expected)
+{
+    struct buf text = {0};
+
+    for (int i = 0; i < count; i++)
+        buf_printf(&text, "%s%s", i ? " " : "", names[i]);
+    assert_string_equal(text.data, expected);
+    buf_free(&text);
+}
+
+static void test_blocks_and_units(void **state)
+{
+    struct arch *arch = build("\"resnet20\"", "\"mnist\"", NULL, NULL);
+    const char *names[64];
+    int count = arch_blocks(arch, names, 64);
+
+    (void)state;
+    assert_listed(count, names, "stem B1 B2 B3 fc");
+    count = arch_groups(arch, names, 64);
+    assert_int_equal(count, 22); /* 19 convolutions, 2 shortcuts, the head */
+    assert_listed(3, names, "conv1 layer1.0.conv1 layer1.0.conv2");
+    assert_string_equal(names[9], "layer2.0.downsample.0");
+    assert_members(arch, "stem",
+                   "conv1.weight bn1.weight bn1.bias bn1.running_mean bn1.running_var");
+    assert_members(arch, "conv1",
+                   "conv1.weight bn1.weight bn1.bias bn1.running_mean bn1.running_var");
+    assert_members(arch, "bn1+fc:biases",
+                   "bn1.weight bn1.bias fc.bias bn1.running_mean bn1.running_var");
+    assert_members(arch, "conv1:weights+fc", "conv1.weight fc.weight fc.bias");
+    assert_members(arch, "conv1:norms",
+                   "bn1.weight bn1.bias bn1.running_mean bn1.running_var");
+    assert_members(arch, "layer2.0.downsample.0",
+                   "layer2.0.downsample.0.weight layer2.0.downsample.1.weight"
+                   " layer2.0.downsample.1.bias layer2.0.downsample.1.running_mean"
+                   " layer2.0.downsample.1.running_var");
+    assert_members(arch, "biases", "fc.bias");
+    assert_group(arch, "fc+B2+stem", "stem+B2+fc");
+    assert_group(arch, "B2+layer2.1.bn2",
+                 "group \"B2+layer2.1.bn2\" names layer2.1.bn2.weight twice");
+    assert_group(arch, "conv1+bn1", "group \"conv1+bn1\" names bn1.weight twice");
+    assert_group(arch, "B4",
+                 "unknown group \"B4\": the network has stem, B1, B2, B3, fc");
+    assert_group(arch, "block",
+                 "unknown group \"block\": the network has stem, B1, B2, B3, fc");
+    assert_true(arch_compare_groups(arch, "all", "weights") < 0);
+    assert_true(arch_compare_groups(arch, "stem", "weights") < 0);
+    assert_true(arch_compare_groups(arch, "B1", "layer1.0.conv1") < 0);
+    assert_int_equal(arch_compare_groups(arch, "stem", "conv1"), 0);
+    arch_free(&arch);
+}
+
+static void test_blocks_of_others(void **state)
+{
+    struct arch *arch =
+        build_with(NULL, "\"resnet20\"", "\"mnist\"", WITH("model.norm", "\"fixup\""));
+    const char *names[64];
+
+    (void)state;
+    assert_members(arch, "stem", "conv1.weight bias1");
+    assert_members(arch, "fc", "bias2 fc.weight fc.bias");
+    assert_members(arch, "layer1.0.conv1",
+                   "layer1.0.bias1a layer1.0.conv1.weight"
+                   " layer1.0.bias1b");
+    assert_members(arch, "layer1.0.conv2:norms", "layer1.0.scale");
+    assert_false(arch_has_norm(arch));
+    arch_free(&arch);
+    arch = build("\"vgg11\"", "\"cifar10\"", NULL, NULL);
+    assert_listed(arch_blocks(arch, names, 64), names, "B1 B2 B3 B4 B5 fc");
+    assert_members(arch, "B3",
+                   "features.6.weight features.6.bias features.8.weight"
+                   " features.8.bias");
+    assert_members(arch, "fc", "classifier.0.weight classifier.0.bias");
     arch_free(&arch);
 }
 
@@ -278,10 +376,16 @@ static void test_datasets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_class_subset), cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_lenet5),       cmocka_unit_test(test_lenet5_on_cifar),
-        cmocka_unit_test(test_mlps),         cmocka_unit_test(test_impossible_networks),
-        cmocka_unit_test(test_groups),       cmocka_unit_test(test_group_expressions),
+        cmocka_unit_test(test_class_subset),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_lenet5),
+        cmocka_unit_test(test_lenet5_on_cifar),
+        cmocka_unit_test(test_mlps),
+        cmocka_unit_test(test_impossible_networks),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_group_expressions),
+        cmocka_unit_test(test_blocks_and_units),
+        cmocka_unit_test(test_blocks_of_others),
         cmocka_unit_test(test_datasets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,21 +97,17 @@ static int run_groups(struct probe *probe, struct error *err)
 
 /* ---- set-up ----------------------------------------------------------------- */
 
-static bool means_layers(const char *name)
-{
-    return strcmp(name, "layers") == 0 || strcmp(name, "blocks") == 0;
-}
-
 /* Add a name, or for "layers" and "blocks" the network's own groups. */
 static int add_group(struct probe *probe, const char *name, struct error *err)
 {
     const struct arch *arch = probe->b.arch;
 
-    if (means_layers(name)) {
-        int room = arch->tensor_count;
-
+    const bool blocks = strcmp(name, "blocks") == 0;
+    if (blocks || strcmp(name, "layers") == 0) {
+        const char **to = probe->groups + probe->group_count;
         probe->group_count +=
-            (size_t)arch_groups(arch, probe->groups + probe->group_count, room);
+            (size_t)(blocks ? arch_blocks(arch, to, arch->tensor_count)
+                            : arch_groups(arch, to, arch->tensor_count));
         return 0;
     }
     if (strcmp(name, "all") != 0 && arch_check_group(arch, name, err))
