@@ -261,13 +261,28 @@ static void group_of(const char *item, struct buf *out)
     buf_add(out, item, strcspn(item, "="));
 }
 
+/* "norms" is "all:norms". */
+static int check_spelling(const struct arch *arch, const char *group, struct error *err)
+{
+    struct buf text = {0};
+    int rc = 0;
+
+    arch_put_group(arch, group, &text);
+    if (text.failed)
+        rc = err_set(err, ERR_NO_MEMORY, "no memory for a group's name");
+    else if (strcmp(text.data, group) != 0)
+        rc = err_set(err, ERR_INVALID, "expected \"%s\", got \"%s\"", text.data, group);
+    buf_free(&text);
+    return rc;
+}
+
 /* Item i of a list of groups, and the one before it (empty for the first). */
 static int check_group(const struct arch *arch, const char *before, const char *group,
                        struct error *err)
 {
     if (strcmp(group, "all") == 0 || strchr(group, '+'))
         return err_set(err, ERR_INVALID, "expected single groups, got \"%s\"", group);
-    if (arch_check_group(arch, group, err))
+    if (arch_check_group(arch, group, err) || check_spelling(arch, group, err))
         return -1;
     if (*before && strcmp(before, group) == 0)
         return err_set(err, ERR_INVALID, "names \"%s\" twice", group);
@@ -340,6 +355,15 @@ static int rule_sizes(const struct spec *spec, const char **ret_name, struct err
 {
     struct spec_sizes sizes;
     return find_sizes(spec, &sizes, ret_name, err);
+}
+
+static int rule_model(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    struct spec_sizes sizes = {0};
+
+    if (find_sizes(spec, &sizes, ret_name, err))
+        return -1;
+    return arch_check_options(spec, sizes.train, ret_name, err);
 }
 
 /* A schedule must have an effect: a drop after the last epoch is a mistake. */
@@ -479,7 +503,8 @@ enum { RULES_MAX = 16 };
 static const rule_fn RULES[][RULES_MAX] = {
     [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, dataset_check,
                    rule_nesterov, rule_warmup, rule_classes, rule_blocks, rule_replicas,
-                   rule_start, rule_group_lists, rule_sizes, rule_schedule, rule_keep},
+                   rule_sizes, rule_model, rule_start, rule_group_lists, rule_schedule,
+                   rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_bn, rule_range},
     [JOB_DERIVE] = {NULL},

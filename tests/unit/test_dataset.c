@@ -129,6 +129,35 @@ static void test_fetch(void **state)
 }
 
 /* The same bytes, plain or gzip, in data.dir or in DATA_DIR/NAME. */
+/* Pixels of the value 0 around every image, as black as its own. */
+static void test_padded(void **state)
+{
+    enum { PAD = 2, LARGE = SIDE + 2 * PAD };
+    static real x[2 * LARGE * LARGE];
+    struct fixture *fix = *state;
+    struct spec spec = spec_in(fix, "mnist");
+    struct dataset *data;
+    const uint32_t index[2] = {3, 4};
+    uint8_t labels[2];
+
+    write_mnist(fix);
+    fixture_set(&spec, "data.pad", "2");
+    data = open_or_fail(&spec, NULL);
+    assert_int_equal(dataset_info(data)->shape.H, LARGE);
+    assert_int_equal(dataset_info(data)->shape.W, LARGE);
+    dataset_fetch(data, SPLIT_TRAIN, index, 2, x, labels);
+    for (int i = 0; i < 2 * LARGE * LARGE; i++) {
+        int y = i / LARGE % LARGE - PAD, column = i % LARGE - PAD;
+        bool inside = y >= 0 && y < SIDE && column >= 0 && column < SIDE;
+        const real *middle =
+            x + i / (LARGE * LARGE) * LARGE * LARGE + LARGE * LARGE / 2 + LARGE / 2;
+        assert_true(x[i] == (inside ? *middle : (real)(-.1307 / .3081)));
+    }
+    assert_true(labels[0] < 10);
+    dataset_free(&data);
+    spec_free(&spec);
+}
+
 static void test_places(void **state)
 {
     struct fixture *fix = *state;
@@ -464,6 +493,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_fetch, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_padded, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_places, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_bad_files, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_cifar, fixture_setup, fixture_teardown),
