@@ -141,7 +141,8 @@ class Bench:
             rates = {}
             for layout in ("contiguous", "channels_last"):
                 side = self.torch(net, mode, one, 1, layout)[0].await_ready()
-                rates[layout] = max(rate([side], NETS[net].seconds) for _ in range(2))
+                turns = NETS[net].rounds // 2
+                rates[layout] = max(rate([side], NETS[net].seconds) for _ in range(turns))
                 side.close()
             self.layouts[key] = max(rates, key=rates.get)
         return self.layouts[key]

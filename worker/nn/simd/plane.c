@@ -164,16 +164,18 @@ static VEC_UNROLLED void over_plane(terms_fn add, const struct terms *t, double 
     struct partial pa = {{{0}}}, pb = {{{0}}};
     size_t s = 0;
 
-    for (; s + PLACES <= n; s += PLACES)
+    for (; s + PLACES <= n; s += PLACES) {
 #pragma GCC unroll 4
         for (size_t k = 0; k < WIDES; k++)
             add(t, (s + k * WIDE_PIXELS) * LANES, true, &pa.at[k], &pb.at[k]);
+    }
 #pragma GCC unroll 4
-    for (size_t k = 0; k < WIDES; k++, s += WIDE_PIXELS)
+    for (size_t k = 0; k < WIDES; k++, s += WIDE_PIXELS) {
         if (s + WIDE_PIXELS <= n)
             add(t, s * LANES, true, &pa.at[k], &pb.at[k]);
         else if (s < n)
             add(t, s * LANES, false, &pa.at[k], &pb.at[k]);
+    }
     partial_end(a, &pa, live);
     if (b)
         partial_end(b, &pb, live);
