@@ -55,6 +55,11 @@ const struct dataset_info *dataset_find(const char *name)
     return NULL;
 }
 
+const struct dataset_info *dataset_at(size_t index)
+{
+    return index < sizeof DATASETS / sizeof DATASETS[0] ? &DATASETS[index] : NULL;
+}
+
 int64_t dataset_class_count(const struct dataset_info *info, bool test, int class)
 {
     const int *of = test ? info->class_test : info->class_train;

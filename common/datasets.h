@@ -8,6 +8,7 @@
 #include "common/arch.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct error;
@@ -37,6 +38,9 @@ int64_t dataset_class_count(const struct dataset_info *info, bool test, int clas
 
 /* NULL when unknown. */
 const struct dataset_info *dataset_find(const char *name);
+
+/* All of them, from 0; NULL after the last. */
+const struct dataset_info *dataset_at(size_t index);
 
 /* The facts of the data set that a train spec names: as found by name, but shape,
  * classes and sizes of a made one are what the spec says. Before data.classes and

@@ -64,6 +64,7 @@ int cmd_artifact(struct cli *cli, int argc, char **argv);
 int cmd_options(struct cli *cli, int argc, char **argv);
 int cmd_worker(struct cli *cli, int argc, char **argv);
 int cmd_keygen(struct cli *cli, int argc, char **argv);
+int cmd_doctor(struct cli *cli, int argc, char **argv);
 
 /* DIR/NAME into out; returns out. Cut names are a bug (DIR is bounded). */
 char *cli_path(const struct cli *cli, const char *name, char *out, size_t size);

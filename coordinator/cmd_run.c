@@ -147,25 +147,6 @@ static int watch_signals(struct run *run, struct error *err)
 
 /* ---- the two processes ----------------------------------------------------- */
 
-/* NAME beside the running program, else from PATH. */
-static void find_program(const char *name, char out[PATH_MAX])
-{
-    char self[PATH_MAX - 64];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
-
-    snprintf(out, PATH_MAX, "%s", name);
-    if (size <= 0)
-        return;
-    self[size] = '\0';
-    char *slash = strrchr(self, '/');
-    if (!slash)
-        return;
-    *slash = '\0';
-    snprintf(out, PATH_MAX, "%s/%s", self, name);
-    if (access(out, X_OK) != 0)
-        snprintf(out, PATH_MAX, "%s", name);
-}
-
 static int start_serve(struct run *run, struct error *err)
 {
     char self[] = "/proc/self/exe", verb[] = "serve", dir[] = "--dir", bind[] = "--bind";
@@ -188,7 +169,7 @@ static int start_worker(struct run *run, struct error *err)
                     slots,   cache_option, cache,         run->data ? data_option : NULL,
                     data,    NULL};
 
-    find_program("coord-worker", program);
+    process_find("coord-worker", program, sizeof program);
     snprintf(slots, sizeof slots, "%lld", (long long)run->workers);
     snprintf(data, sizeof data, "%s", run->data ? run->data : "");
     cli_path(run->cli, "cache", cache, sizeof cache);

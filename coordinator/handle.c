@@ -1,6 +1,7 @@
 #include "coordinator/handle.h"
 
 #include "common/error.h"
+#include "common/version.h"
 #include "coordinator/core.h"
 #include "proto/limits.h"
 
@@ -344,7 +345,11 @@ static void submit_failed(struct core *core, const struct call *call,
 
 static int on_ping(struct core *core, const struct call *call, struct error *err)
 {
-    return answer(core, call, pong(core), err);
+    struct msg reply = pong(core);
+
+    reply.pong.clock_ms = (uint64_t)core->wall_ms;
+    reply.pong.release = slice_of(COORD_VERSION);
+    return answer(core, call, reply, err);
 }
 
 static int on_error(struct core *core, const struct call *call, struct error *err)

@@ -60,6 +60,7 @@ static const struct cli_verb VERBS[] = {
      "  --client NAME  make one for somebody who submits\n"
      "  --revoke NAME  take a key off the list; a running coordinator obeys at once\n",
      cmd_keygen},
+    {"doctor", "", "what is wrong with a set-up, and what to do", NULL, cmd_doctor},
 };
 
 enum { VERB_COUNT = sizeof VERBS / sizeof VERBS[0] };

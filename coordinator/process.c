@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,4 +174,22 @@ void process_tail(const struct process *process, int lines)
     const char *at = last_lines(text, (size_t)size, lines);
     fprintf(stderr, "the last lines of %s:\n", process->log);
     fwrite(at, 1, (size_t)size - (size_t)(at - text), stderr);
+}
+
+void process_find(const char *name, char *out, size_t size)
+{
+    char self[PATH_MAX];
+    ssize_t got = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    snprintf(out, size, "%s", name);
+    if (got <= 0)
+        return;
+    self[got] = '\0';
+    char *slash = strrchr(self, '/');
+    if (!slash)
+        return;
+    *slash = '\0';
+    int length = snprintf(out, size, "%s/%s", self, name);
+    if (length < 0 || (size_t)length >= size || access(out, X_OK) != 0)
+        snprintf(out, size, "%s", name);
 }

@@ -39,4 +39,7 @@ void process_signal(const struct process *process, int signal);
 /* Print the last lines of what it wrote to its log to stderr. */
 void process_tail(const struct process *process, int lines);
 
+/* The program NAME beside the running one, else NAME, to be looked for in PATH. */
+void process_find(const char *name, char *out, size_t size);
+
 #endif

@@ -249,6 +249,8 @@ struct msg_ping {
 struct msg_pong {
     uint32_t version;
     uint64_t epoch;
+    uint64_t clock_ms;    /* the coordinator's, since 1970-01-01 UTC; 0: not said */
+    struct slice release; /* of its program */
 };
 
 struct msg_error {

@@ -8,6 +8,7 @@
 #include "worker/daemon.h"
 #include "worker/env.h"
 #include "worker/hand.h"
+#include "worker/provenance.h"
 #include "worker/trial.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ static const char HELP[] =
     "  --cache-size GB     its bound (default: 10)\n"
     "  --data DIR          folder of data sets, DIR/NAME/... (default: $COORD_DATA)\n"
     "  --log-level LEVEL   error, warn, info or debug (default: info)\n"
+    "  --provenance        print what every result is labelled with, as JSON\n"
     "  --help, --version\n";
 
 static char cache_dir[PATH_MAX];
@@ -281,6 +283,18 @@ static int read_key(struct options *options, struct error *err)
 
 /* ---- main ------------------------------------------------------------------------ */
 
+static int print_provenance(char **argv)
+{
+    struct buf text = {0};
+
+    if (env_prepare())
+        execv(trial_program, argv);
+    provenance_json(&text, "");
+    bool failed = text.failed || puts(text.data) < 0 || fflush(stdout) != 0;
+    buf_free(&text);
+    return failed ? EXIT_FAILED : EXIT_OK;
+}
+
 static int run_daemon(int argc, char **argv)
 {
     struct options options = defaults();
@@ -312,6 +326,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0)
             return fputs(HELP, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
+        if (strcmp(argv[i], "--provenance") == 0)
+            return print_provenance(argv);
         if (strcmp(argv[i], "--version") == 0)
             return puts("coord-worker " COORD_VERSION) < 0 ? EXIT_FAILED : EXIT_OK;
     }

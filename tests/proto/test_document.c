@@ -239,7 +239,9 @@ static void script_submit(struct transcript *script)
         (struct msg){.kind = MSG_SUBMITTED,
                      .submitted = {slice_of(REQUEST), 1, slice_of("tiny"), 2, 2}});
     say(script, 'U', (struct msg){.kind = MSG_PING, .ping = {PROTO_VERSION}});
-    say(script, 'C', (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, EPOCH}});
+    say(script, 'C',
+        (struct msg){.kind = MSG_PONG,
+                     .pong = {.version = PROTO_VERSION, .epoch = EPOCH}});
 }
 
 static void script_join(struct transcript *script)
@@ -257,7 +259,9 @@ static void script_join(struct transcript *script)
         (struct msg){.kind = MSG_WELCOME,
                      .welcome = {PROTO_VERSION, EPOCH, 1, 2000, 15000}});
     say(script, 'W', (struct msg){.kind = MSG_BEAT, .beat = {.credit = 3}});
-    say(script, 'C', (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, EPOCH}});
+    say(script, 'C',
+        (struct msg){.kind = MSG_PONG,
+                     .pong = {.version = PROTO_VERSION, .epoch = EPOCH}});
 }
 
 static void script_train(struct transcript *script)
@@ -278,7 +282,9 @@ static void script_train(struct transcript *script)
     say(script, 'T', (struct msg){.kind = MSG_PROGRESS, .progress = {1, 2}});
     say(script, 'W',
         (struct msg){.kind = MSG_BEAT, .beat = {2, (struct msg_running *)&running, 1}});
-    say(script, 'C', (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, EPOCH}});
+    say(script, 'C',
+        (struct msg){.kind = MSG_PONG,
+                     .pong = {.version = PROTO_VERSION, .epoch = EPOCH}});
     say(script, 'W',
         (struct msg){.kind = MSG_PUT,
                      .put = {slice_of(script->hash), sizeof STATE_BYTES - 1, 0,

@@ -225,7 +225,8 @@ static inline const struct msg *expect(struct sim *sim, enum msg_kind kind)
         if (msg->kind != MSG_BEAT)
             fail_msg("expected %s, got %s", msg_kind_name(kind),
                      msg_kind_name(msg->kind));
-        reply(sim, (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, sim->epoch}});
+        reply(sim, (struct msg){.kind = MSG_PONG,
+                                .pong = {.version = PROTO_VERSION, .epoch = sim->epoch}});
     }
     return msg;
 }
@@ -237,7 +238,8 @@ static inline void expect_beat(struct sim *sim, uint32_t credit, uint32_t runnin
 
     do {
         msg = expect(sim, MSG_BEAT);
-        reply(sim, (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, sim->epoch}});
+        reply(sim, (struct msg){.kind = MSG_PONG,
+                                .pong = {.version = PROTO_VERSION, .epoch = sim->epoch}});
     } while (msg->beat.credit != credit || msg->beat.running_count != running);
 }
 

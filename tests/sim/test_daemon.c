@@ -93,7 +93,8 @@ static const struct msg_result *serve_state(struct sim *sim, int64_t job)
     while ((msg = next(sim))->kind != MSG_RESULT) {
         if (msg->kind == MSG_BEAT) {
             reply(sim,
-                  (struct msg){.kind = MSG_PONG, .pong = {PROTO_VERSION, sim->epoch}});
+                  (struct msg){.kind = MSG_PONG,
+                               .pong = {.version = PROTO_VERSION, .epoch = sim->epoch}});
             continue;
         }
         assert_int_equal(msg->kind, MSG_GET);

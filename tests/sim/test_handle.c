@@ -401,7 +401,7 @@ static void what_is_not_for_us_is_counted_and_dropped(void **state)
         {.kind = MSG_KILL, .kill = {.job = 1, .attempt = 1}},
         {.kind = MSG_DRAIN},
         {.kind = MSG_SUBMITTED, .submitted = {.request = slice_of(ALPHA), .sweep = 1}},
-        {.kind = MSG_PONG, .pong = {1, 1}},
+        {.kind = MSG_PONG, .pong = {.version = 1, .epoch = 1}},
         {.kind = MSG_START, .start = {job, slice_of("d"), slice_of(""), 1}},
         {.kind = MSG_PROGRESS},
     };
