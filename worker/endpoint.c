@@ -78,7 +78,7 @@ int endpoint_load(const struct msg_input *inputs, size_t input_count, const char
     ret->arch = arch_build(&ret->spec, err);
     if (!ret->arch)
         return err_prefix(err, "the run of state '%s'", role);
-    ret->theta = malloc(ret->arch->param_count * sizeof *ret->theta);
+    ret->theta = malloc(ret->arch->state_count * sizeof *ret->theta);
     if (!ret->theta)
         return err_set(err, ERR_NO_MEMORY, "no memory for %zu parameters",
                        ret->arch->param_count);

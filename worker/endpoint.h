@@ -18,7 +18,7 @@ struct error;
 struct endpoint {
     struct spec spec; /* of the run that has the state */
     struct arch *arch;
-    real *theta; /* (arch->param_count) */
+    real *theta; /* (arch->state_count) */
 };
 
 /* Find the input of that role ("a", "b", "init") and load it; the caller frees the

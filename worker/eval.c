@@ -16,8 +16,12 @@ struct eval {
 };
 
 struct eval *eval_new(const struct arch *arch, const struct dataset *data,
-                      struct error *err)
+                      const struct net_options *engine, struct error *err)
 {
+    const struct net_options options = {.batch_max = EVAL_BATCH,
+                                        .exact = engine->exact,
+                                        .team = engine->team,
+                                        .isa = engine->isa};
     struct eval *eval = calloc(1, sizeof *eval);
     size_t example =
         (size_t)arch->input.C * (size_t)arch->input.H * (size_t)arch->input.W;
@@ -31,7 +35,7 @@ struct eval *eval_new(const struct arch *arch, const struct dataset *data,
     if (!eval->x)
         err_set(err, ERR_NO_MEMORY, "no memory to evaluate");
     else
-        eval->net = net_new(arch, EVAL_BATCH, false, err);
+        eval->net = net_new(arch, &options, err);
     if (!eval->net)
         eval_free(&eval);
     return eval;
@@ -47,7 +51,7 @@ void eval_free(struct eval **eval)
     *eval = NULL;
 }
 
-struct tally eval_run(struct eval *eval, const real *theta, enum split split,
+struct tally eval_run(struct eval *eval, const real *state, enum split split,
                       int64_t count)
 {
     struct tally tally = {0};
@@ -60,7 +64,7 @@ struct tally eval_run(struct eval *eval, const real *theta, enum split split,
         for (int i = 0; i < B; i++)
             eval->index[i] = (uint32_t)(from + i);
         dataset_fetch(eval->data, split, eval->index, B, eval->x, eval->labels);
-        logits = net_forward(eval->net, theta, eval->x, B);
+        logits = net_forward(eval->net, state, eval->x, B);
         loss_softmax(eval->losses, eval->right, NULL, logits, eval->labels, B,
                      net_arch(eval->net)->classes);
         for (int i = 0; i < B; i++)

@@ -1,11 +1,11 @@
 #ifndef COORD_EVAL_H
 #define COORD_EVAL_H
 
-/* Evaluation of one parameter vector on the first `count` examples of a split
- * (a fixed subset: worker/data/dataset.h). The one way that training and probes
- * evaluate, always in batches of EVAL_BATCH from the start of the subset, so
- * that the same state on the same subset gives the same bits wherever it is
- * evaluated. */
+/* Evaluation of one state (parameters and running statistics) on the first `count`
+ * examples of a split (a fixed subset: worker/data/dataset.h). The one way that
+ * training and probes evaluate, always in batches of EVAL_BATCH from the start of
+ * the subset, so that the same state on the same subset gives the same bits
+ * wherever it is evaluated. */
 
 #include "common/tally.h"
 #include "worker/data/dataset.h"
@@ -18,12 +18,13 @@ enum { EVAL_BATCH = 128 };
 struct error;
 struct eval; /* scratch: batch buffers and a net that can take EVAL_BATCH */
 
+/* Of `engine` the team, the instruction set and the numerics are taken. */
 struct eval *eval_new(const struct arch *arch, const struct dataset *data,
-                      struct error *err);
+                      const struct net_options *engine, struct error *err);
 void eval_free(struct eval **eval);
 
 /* Tally the first count examples of a split (count <= dataset_count). */
-struct tally eval_run(struct eval *eval, const real *theta, enum split split,
+struct tally eval_run(struct eval *eval, const real *state, enum split split,
                       int64_t count);
 
 #endif

@@ -5,22 +5,12 @@
 #include "common/spec.h"
 #include "common/version.h"
 #include "worker/nn/blas.h"
+#include "worker/nn/isa.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-/* What the engine's own loops were compiled to. */
-#if defined(__AVX512F__)
-static const char KERNELS[] = "avx512";
-#elif defined(__AVX2__) && defined(__FMA__)
-static const char KERNELS[] = "avx2-fma";
-#elif defined(__ARM_NEON)
-static const char KERNELS[] = "neon";
-#else
-static const char KERNELS[] = "generic";
-#endif
 
 void provenance_host(char out[256])
 {
@@ -63,7 +53,7 @@ void provenance_json(struct buf *out, const char *data_hash)
 
     buf_printf(out, "{\"numerics\":%d", SPEC_NUMERICS);
     put(out, "version", COORD_VERSION);
-    put(out, "kernels", KERNELS);
+    put(out, "kernels", isa_name(isa_choose()));
     put(out, "blas", blas_core());
     cpu_model(text);
     put(out, "cpu", text);

@@ -29,17 +29,18 @@ struct run {
     struct eval *eval;
     struct optim *optim;
     struct schedule schedule;
-    real *theta, *grad; /* (P) */
-    real *x;            /* (batch,C,H,W) */
-    uint8_t *labels;    /* (batch) */
-    double *losses;     /* (batch) */
-    uint32_t *order;    /* (train_count) */
+    real *state;     /* (S): parameters, then running statistics */
+    real *grad;      /* (P) */
+    real *x;         /* (batch,C,H,W) */
+    uint8_t *labels; /* (batch) */
+    double *losses;  /* (batch) */
+    uint32_t *order; /* (train_count) */
     int64_t train_count, eval_count[2];
     int batch, epochs;
     char key[HASH_TEXT];
     struct state_name *keep; /* what train.keep names */
     size_t keep_count;
-    real *best;           /* (P); NULL unless kept */
+    real *best;           /* (S); NULL unless kept */
     double best_accuracy; /* on test; -1: none yet */
     uint32_t best_epoch;
     uint64_t best_step;
@@ -62,7 +63,7 @@ static bool keeps(const struct run *run, enum state_kind kind, uint64_t number)
 }
 
 /* Report a state under its name; store its file, or only hash it. */
-static int put_state(struct run *run, struct state_name name, const real *theta,
+static int put_state(struct run *run, struct state_name name, const real *state,
                      bool stored, struct error *err)
 {
     char text[STATE_TEXT], hash[HASH_TEXT];
@@ -75,9 +76,9 @@ static int put_state(struct run *run, struct state_name name, const real *theta,
         row.step = meta.step = run->best_step;
     }
     state_text(name, text);
-    if (stored ? ckpt_store(run->env->state_dir, run->arch, theta, &meta, hash, &row.size,
+    if (stored ? ckpt_store(run->env->state_dir, run->arch, state, &meta, hash, &row.size,
                             err)
-               : ckpt_hash(run->arch, theta, &meta, hash, &row.size, err))
+               : ckpt_hash(run->arch, state, &meta, hash, &row.size, err))
         return -1;
     row.name = slice_of(text);
     row.hash = slice_of(hash);
@@ -90,7 +91,7 @@ static int put_numbered(struct run *run, enum state_kind kind, uint64_t number,
 {
     struct state_name name = {kind, (int64_t)number};
 
-    return keeps(run, kind, number) ? put_state(run, name, run->theta, true, err) : 0;
+    return keeps(run, kind, number) ? put_state(run, name, run->state, true, err) : 0;
 }
 
 static void note_best(struct run *run, double accuracy)
@@ -100,7 +101,7 @@ static void note_best(struct run *run, double accuracy)
     run->best_accuracy = accuracy;
     run->best_epoch = run->epoch;
     run->best_step = run->step;
-    memcpy(run->best, run->theta, run->arch->param_count * sizeof *run->best);
+    memcpy(run->best, run->state, run->arch->state_count * sizeof *run->best);
 }
 
 /* ---- rows ------------------------------------------------------------------- */
@@ -127,7 +128,7 @@ static int evaluate(struct run *run, uint32_t epoch, double lr, struct tally ret
                     struct error *err)
 {
     for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++) {
-        ret[s] = eval_run(run->eval, run->theta, (enum split)s, run->eval_count[s]);
+        ret[s] = eval_run(run->eval, run->state, (enum split)s, run->eval_count[s]);
         if (put_history(run, epoch, split_name((enum split)s), &ret[s], lr, err))
             return -1;
     }
@@ -145,19 +146,21 @@ static double rate(const struct run *run, int64_t from)
 }
 
 /* One minibatch, from place `from` of the order. A loss that is not finite ends
- * the run before theta is touched. */
+ * the run before a parameter is touched. */
 static int train_step(struct run *run, int64_t from, struct tally *tally,
                       struct error *err)
 {
     int64_t left = run->train_count - from;
     int B = left < run->batch ? (int)left : run->batch;
+    const struct net_draw draw = {(uint64_t)spec_int(run->spec, "seed.dropout"),
+                                  run->step};
     double sum = 0;
     int right;
 
     dataset_fetch_augmented(run->data, run->epoch, run->order + from, B, run->x,
                             run->labels);
-    (void)net_forward(run->net, run->theta, run->x, B);
-    right = net_backward(run->net, run->theta, run->labels, B, run->grad, run->losses);
+    right = net_train(run->net, run->state, run->x, run->labels, B, &draw, run->grad,
+                      run->losses);
     for (int i = 0; i < B; i++) {
         tally_add(tally, run->losses[i], 0);
         sum += run->losses[i];
@@ -167,7 +170,7 @@ static int train_step(struct run *run, int64_t from, struct tally *tally,
         run->diverged = true;
         return 0;
     }
-    optim_step(run->optim, run->theta, run->grad, rate(run, from));
+    optim_step(run->optim, run->state, run->grad, rate(run, from));
     run->step++;
     return put_numbered(run, STATE_STEP, run->step, err);
 }
@@ -208,7 +211,7 @@ static int begin(struct run *run, struct error *err)
     run->start_us = clock_mono_us();
     sink_data_hash(run->sink, dataset_hash(run->data));
     sink_progress(run->sink, 0, (uint32_t)run->epochs);
-    if (put_state(run, init, run->theta, keeps(run, STATE_INIT, 0), err))
+    if (put_state(run, init, run->state, keeps(run, STATE_INIT, 0), err))
         return -1;
     return evaluate(run, 0, 0, evals, err);
 }
@@ -219,7 +222,7 @@ static int finish(struct run *run, struct error *err)
     char text[128] = "";
 
     if ((run->best && put_state(run, best, run->best, true, err)) ||
-        put_state(run, final, run->theta, true, err))
+        put_state(run, final, run->state, true, err))
         return -1;
     if (run->diverged) {
         (void)snprintf(text, sizeof text,
@@ -264,21 +267,21 @@ done:
 
 static int take_vectors(struct run *run, struct error *err)
 {
-    size_t params = run->arch->param_count;
+    size_t params = run->arch->param_count, state = run->arch->state_count;
     size_t batch = (size_t)run->batch;
     struct shape in = run->arch->input;
     size_t example = (size_t)in.C * (size_t)in.H * (size_t)in.W;
     bool best = keeps(run, STATE_BEST, 0);
 
-    run->theta = malloc(params * sizeof *run->theta);
+    run->state = malloc(state * sizeof *run->state);
     run->grad = malloc(params * sizeof *run->grad);
     run->x = malloc(batch * example * sizeof *run->x);
     run->labels = malloc(batch);
     run->losses = malloc(batch * sizeof *run->losses);
     run->order = malloc((size_t)run->train_count * sizeof *run->order);
-    run->best = best ? malloc(params * sizeof *run->best) : NULL;
+    run->best = best ? malloc(state * sizeof *run->best) : NULL;
     run->best_accuracy = -1;
-    if (!run->theta || !run->grad || !run->x || !run->labels || !run->losses ||
+    if (!run->state || !run->grad || !run->x || !run->labels || !run->losses ||
         !run->order || (best && !run->best))
         return err_set(err, ERR_NO_MEMORY, "no memory to train %zu parameters", params);
     return 0;
@@ -288,12 +291,53 @@ static int start(struct run *run, struct error *err)
 {
     struct buf said = {0};
     int rc = start_params(run->spec, run->arch, run->env->inputs, run->env->input_count,
-                          run->theta, &said, err);
+                          run->state, &said, err);
 
     if (rc == 0 && said.data)
         sink_log(run->sink, "starts %s", said.data);
     buf_free(&said);
     return rc;
+}
+
+/* A batch norm over one pixel needs two examples, also in the last minibatch of an
+ * epoch. */
+static int check_batches(const struct run *run, struct error *err)
+{
+    const int last = (int)(run->train_count % run->batch);
+    const int smallest = last > 0 ? last : run->batch;
+
+    if (smallest >= net_batch_min(run->net))
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "optimizer.batch %d leaves a minibatch of %d of %lld examples: the "
+                   "batch norms need %d",
+                   run->batch, smallest, (long long)run->train_count,
+                   net_batch_min(run->net));
+}
+
+static int open_engine(struct run *run, struct error *err)
+{
+    const struct spec *spec = run->spec;
+    const struct net_options options = {
+        .batch_max = run->batch,
+        .training = true,
+        .exact = strcmp(spec_string(spec, "train.numerics"), "exact") == 0,
+        .label_smoothing = spec_real(spec, "train.label_smoothing"),
+        .team = run->env->team,
+        .isa = isa_choose(),
+    };
+
+    run->net = net_new(run->arch, &options, err);
+    if (!run->net || check_batches(run, err))
+        return -1;
+    run->eval = eval_new(run->arch, run->data, &options, err);
+    if (!run->eval)
+        return -1;
+    run->optim = optim_new(spec, run->arch, err);
+    if (!run->optim)
+        return -1;
+    optim_share(run->optim, run->env->team);
+    return 0;
 }
 
 static int set_up(struct run *run, struct error *err)
@@ -318,15 +362,7 @@ static int set_up(struct run *run, struct error *err)
                   &run->eval_count[SPLIT_TEST], err) ||
         take_vectors(run, err))
         return -1;
-    run->net = net_new(run->arch, run->batch, true, err);
-    if (!run->net)
-        return -1;
-    net_smooth_labels(run->net, spec_real(spec, "train.label_smoothing"));
-    run->eval = eval_new(run->arch, run->data, err);
-    if (!run->eval)
-        return -1;
-    run->optim = optim_new(spec, run->arch, err);
-    if (!run->optim)
+    if (open_engine(run, err))
         return -1;
     schedule_init(&run->schedule, spec, (run->train_count + run->batch - 1) / run->batch);
     return start(run, err);
@@ -339,7 +375,7 @@ static void tear_down(struct run *run)
     net_free(&run->net);
     dataset_free(&run->data);
     arch_free(&run->arch);
-    free(run->theta);
+    free(run->state);
     free(run->grad);
     free(run->x);
     free(run->labels);

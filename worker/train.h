@@ -23,6 +23,7 @@ struct error;
 struct msg_input;
 struct sink;
 struct spec;
+struct team;
 
 struct train_env {
     const char *state_dir;          /* states are written here, named by their hash:
@@ -30,6 +31,7 @@ struct train_env {
     const char *data_dir;           /* as dataset_open; or NULL */
     const struct msg_input *inputs; /* of the job: what the run starts from */
     size_t input_count;
+    struct team *team; /* or NULL: this thread alone; no result depends on it */
 };
 
 /* ERR_DATA for data sets, ERR_IO, ERR_NO_MEMORY. */

@@ -6,6 +6,7 @@
 #include "common/spec.h"
 #include "proto/limits.h"
 #include "proto/pipe.h"
+#include "worker/nn/team.h"
 #include "worker/probe/probe.h"
 #include "worker/provenance.h"
 #include "worker/sink.h"
@@ -29,6 +30,7 @@ struct trial {
     char *data_dir; /* NULL: the data sets' own folders */
     char *state_dir;
     struct sink *sink;
+    struct team *team;
 };
 
 /* --- the kinds of jobs -------------------------------------------------------- */
@@ -36,15 +38,15 @@ struct trial {
 static int run_train(struct trial *trial, const struct spec *spec, struct error *err)
 {
     const struct train_env env = {trial->state_dir, trial->data_dir,
-                                  trial->start->job.inputs,
-                                  trial->start->job.input_count};
+                                  trial->start->job.inputs, trial->start->job.input_count,
+                                  trial->team};
 
     return train_run(spec, &env, trial->sink, err);
 }
 
 static int run_probe(struct trial *trial, const struct spec *spec, struct error *err)
 {
-    const struct probe_env env = {trial->data_dir};
+    const struct probe_env env = {trial->data_dir, trial->team};
 
     return probe_run(spec, trial->start->job.inputs, trial->start->job.input_count, &env,
                      trial->sink, err);
@@ -155,6 +157,9 @@ static int run(struct trial *trial, struct error *err)
     trial->state_dir = slice_dup(start->dir);
     trial->data_dir = start->data_dir.size > 0 ? slice_dup(start->data_dir) : NULL;
     trial->sink = sink_new(send_progress, trial);
+    trial->team = team_new((int)start->threads, err);
+    if (!trial->team)
+        goto done;
     if (!trial->state_dir || !trial->sink ||
         (start->data_dir.size > 0 && !trial->data_dir))
         err_set(err, ERR_NO_MEMORY, "no memory to begin");
@@ -162,6 +167,9 @@ static int run(struct trial *trial, struct error *err)
         sink_log_to(trial->sink, stdout); /* the slot keeps it as the job's log */
         rc = run_and_answer(trial, err);
     }
+
+done:
+    team_free(&trial->team);
     sink_free(&trial->sink);
     free(trial->data_dir);
     free(trial->state_dir);

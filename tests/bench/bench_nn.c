@@ -21,6 +21,7 @@
 #include "worker/nn/isa.h"
 #include "worker/nn/net.h"
 #include "worker/nn/optim.h"
+#include "worker/nn/team.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ struct bench {
     struct arch *arch;
     struct net *net;
     struct optim *optim;
+    struct team *team;
     real *theta, *grad, *x;
     uint8_t labels[BATCH];
     double losses[BATCH];
@@ -79,11 +81,15 @@ static void set(struct spec *spec, const char *name, const char *text)
     value_free(&value);
 }
 
-static void bench_open(struct bench *b, const struct model *model, bool training)
+static void bench_open(struct bench *b, const struct model *model, bool training,
+                       int threads)
 {
     struct spec spec;
     struct error err;
 
+    b->team = team_new(threads, &err);
+    if (!b->team)
+        die(&err);
     if (spec_init(&spec, JOB_TRAIN, &err))
         die(&err);
     set(&spec, "model.name", model->spec_name);
@@ -96,10 +102,14 @@ static void bench_open(struct bench *b, const struct model *model, bool training
         die(&err);
     const struct shape in = b->arch->input;
     const size_t n = (size_t)(in.C * in.H * in.W) * BATCH;
-    b->net = net_new(b->arch, BATCH, training, &err);
+    const struct net_options options = {
+        .batch_max = BATCH, .training = training, .team = b->team, .isa = isa_choose()};
+    b->net = net_new(b->arch, &options, &err);
     b->optim = training ? optim_new(&spec, b->arch, &err) : NULL;
     if (!b->net || (training && !b->optim))
         die(&err);
+    if (training)
+        optim_share(b->optim, b->team);
     b->theta = take(b->arch->state_count, sizeof *b->theta);
     b->grad = training ? take(b->arch->param_count, sizeof *b->grad) : NULL;
     b->x = take(n, sizeof *b->x);
@@ -116,6 +126,7 @@ static void bench_close(struct bench *b)
 {
     net_free(&b->net);
     optim_free(&b->optim);
+    team_free(&b->team);
     arch_free(&b->arch);
     free(b->theta);
     free(b->grad);
@@ -124,8 +135,8 @@ static void bench_close(struct bench *b)
 
 static void train_step(struct bench *b)
 {
-    net_forward(b->net, b->theta, b->x, BATCH);
-    net_backward(b->net, b->theta, b->labels, BATCH, b->grad, b->losses);
+    net_train(b->net, b->theta, b->x, b->labels, BATCH, &(struct net_draw){0}, b->grad,
+              b->losses);
     optim_step(b->optim, b->theta, b->grad, 1e-3);
 }
 
@@ -160,7 +171,7 @@ static double median_rate(const struct model *model, bool training, double *macs
     double rates[REPETITIONS];
     struct bench b;
 
-    bench_open(&b, model, training);
+    bench_open(&b, model, training, 1);
     step_fn *step = training ? train_step : forward_step;
     step(&b); /* warm */
     for (int i = 0; i < REPETITIONS; i++)
@@ -186,14 +197,14 @@ static void print_all(void)
     }
 }
 
-static void answer(const struct model *model, bool training)
+static void answer(const struct model *model, bool training, int threads)
 {
     step_fn *step = training ? train_step : forward_step;
     struct rusage usage;
     struct bench b;
     char line[64];
 
-    bench_open(&b, model, training);
+    bench_open(&b, model, training, threads);
     step(&b);
     step(&b);
     printf("ready isa=%s blas=%s macs=%.0f\n", isa_name(isa_choose()), blas_core(),
@@ -217,7 +228,7 @@ int main(int argc, char **argv)
     }
     for (int i = 0; argc == 4 && i < MODEL_COUNT; i++) {
         if (strcmp(MODELS[i].name, argv[1]) == 0) {
-            answer(&MODELS[i], strcmp(argv[2], "train") == 0);
+            answer(&MODELS[i], strcmp(argv[2], "train") == 0, atoi(argv[3]));
             return 0;
         }
     }

@@ -2,14 +2,11 @@
 
 #include "tests/numeric/gradkit.h"
 #include "worker/nn/blas.h"
-#include "worker/nn/conv.h"
-#include "worker/nn/conv_lanes.h"
+#include "worker/nn/conv_op.h"
 #include "worker/nn/dense.h"
 #include "worker/nn/lanes.h"
 #include "worker/nn/net.h"
-#include "worker/nn/pool.h"
 #include "worker/nn/pool_lanes.h"
-#include "worker/nn/relu.h"
 
 /* ---- dense ------------------------------------------------------------------ */
 
@@ -22,7 +19,8 @@ static double dense_loss(void *user)
 {
     struct dense_case *d = user;
 
-    dense_forward(d->out, d->in, d->W, d->b, d->B, d->I, d->O);
+    const struct dense_call call = {d->B, d->I, d->O, NULL};
+    dense_forward(&call, d->out, d->in, d->W, d->b);
     return grad_dot(d->r, d->out, (size_t)(d->B * d->O));
 }
 
@@ -40,7 +38,9 @@ static void check_dense(int B, int I, int O)
     real *din = num_filled(in_n, NAN), *dW = num_filled(W_n, 0);
     real *db = num_filled((size_t)O, 0);
 
-    dense_backward(din, dW, db, d.r, d.in, d.W, B, I, O);
+    const struct dense_call call = {B, I, O, NULL};
+    dense_backward_weights(&call, dW, db, d.r, d.in);
+    dense_backward_data(&call, din, false, d.r, d.W);
     grad_check("in", d.in, din, in_n, dense_loss, &d);
     grad_check("W", d.W, dW, W_n, dense_loss, &d);
     grad_check("b", d.b, db, (size_t)O, dense_loss, &d);
@@ -64,50 +64,50 @@ static void dense_gradients(void **state)
 
 /* ---- conv ------------------------------------------------------------------- */
 
+static const struct conv_op *const OPS[] = {&conv_direct};
+
+/* With whole groups of images, so that every number counts. */
 struct conv_case {
-    bool lanes; /* with whole groups of images, so that every number counts */
+    const struct conv_op *op;
     struct conv v;
-    int B;
+    struct conv_call call;
     size_t out_n;
-    real *in, *W, *b, *out, *r, *scratch;
+    real *in, *W, *b, *out, *r;
 };
 
 static double conv_loss(void *user)
 {
     struct conv_case *d = user;
 
-    if (d->lanes)
-        conv_lanes_forward(&d->v, d->out, d->in, d->W, d->b, d->B, d->scratch);
-    else
-        conv_forward(&d->v, d->out, d->in, d->W, d->b, d->B, d->scratch);
+    d->op->forward(&d->call, d->out, d->in, d->W, d->b);
     return grad_dot(d->r, d->out, d->out_n);
 }
 
-static void check_conv_layout(int B, struct conv v, bool lanes)
+static void check_conv_op(const struct conv_op *op, int B, struct conv v)
 {
-    if (lanes)
-        B = lanes_round(B);
+    B = lanes_round(B);
     v.OH = (v.H + 2 * v.pad - v.kernel) / v.stride + 1;
     v.OW = (v.W + 2 * v.pad - v.kernel) / v.stride + 1;
     const size_t in_n = (size_t)(B * v.C * v.H * v.W);
     const size_t W_n = (size_t)(v.O * v.C * v.kernel * v.kernel);
     const size_t O = (size_t)v.O, out_n = (size_t)(B * v.O * v.OH * v.OW);
-    struct conv_case d = {lanes,
+    const size_t scratch = (op->scratch(&v, B, 1) * sizeof(real) + 64) / 64 * 64;
+    struct conv_case d = {op,
                           v,
-                          B,
+                          {&v, B, isa_choose(), NULL, aligned_alloc(64, scratch)},
                           out_n,
                           num_random(in_n, 1),
                           num_random(W_n, 2),
                           num_random(O, 3),
                           num_filled(out_n, 0),
-                          num_random(out_n, 4),
-                          num_filled(conv_scratch(&v, B) + conv_lanes_scratch(&v), 0)};
-    real *din = num_filled(in_n, NAN), *dW = num_filled(W_n, 0), *db = num_filled(O, 0);
+                          num_random(out_n, 4)};
+    real *din = num_filled(in_n, NAN), *dW = num_filled(W_n, NAN);
+    real *db = num_filled(O, NAN);
 
-    if (lanes)
-        conv_lanes_backward(&v, din, dW, db, d.r, d.in, d.W, B, d.scratch);
-    else
-        conv_backward(&v, din, dW, db, d.r, d.in, d.W, B, d.scratch);
+    assert_non_null(d.call.scratch);
+    op->backward_weights(&d.call, dW, d.r, d.in);
+    op->backward_data(&d.call, din, false, d.r, d.W);
+    conv_bias(&d.call, db, d.r);
     grad_check("in", d.in, din, in_n, conv_loss, &d);
     grad_check("W", d.W, dW, W_n, conv_loss, &d);
     grad_check("b", d.b, db, O, conv_loss, &d);
@@ -116,7 +116,7 @@ static void check_conv_layout(int B, struct conv v, bool lanes)
     free(d.b);
     free(d.out);
     free(d.r);
-    free(d.scratch);
+    free(d.call.scratch);
     free(din);
     free(dW);
     free(db);
@@ -124,8 +124,9 @@ static void check_conv_layout(int B, struct conv v, bool lanes)
 
 static void check_conv(int B, struct conv v)
 {
-    check_conv_layout(B, v, false);
-    check_conv_layout(B, v, true);
+    for (size_t i = 0; i < sizeof OPS / sizeof OPS[0]; i++)
+        if (OPS[i]->suits(&v))
+            check_conv_op(OPS[i], B, v);
 }
 
 static void conv_gradients(void **state)
@@ -145,99 +146,53 @@ static void conv_gradients(void **state)
                    .C = 2, .H = 6, .W = 6, .O = 2, .kernel = 2, .stride = 2, .pad = 0});
 }
 
-/* ---- relu, pool ------------------------------------------------------------- */
+/* ---- pool ------------------------------------------------------------------- */
 
-struct plane_case {
+struct pool_case {
     struct pool pool;
-    size_t planes, in_n, out_n;
+    size_t planes, out_n;
     real *in, *out, *r;
-    uint8_t *which;
 };
-
-static double relu_loss(void *user)
-{
-    struct plane_case *d = user;
-
-    relu_forward(d->out, d->in, d->in_n);
-    return grad_dot(d->r, d->out, d->in_n);
-}
 
 static double pool_loss(void *user)
 {
-    struct plane_case *d = user;
+    struct pool_case *d = user;
 
-    pool_forward(&d->pool, d->out, d->which, d->in, d->planes);
+    pool_lanes_forward(&d->pool, d->out, d->in, d->planes);
     return grad_dot(d->r, d->out, d->out_n);
 }
 
-static double pool_lanes_loss(void *user)
+static void check_pool(struct pool v)
 {
-    struct plane_case *d = user;
-    const size_t L = (size_t)lanes_round(1);
+    const size_t planes = 2, L = (size_t)lanes_round(1);
 
-    pool_lanes_forward(&d->pool, d->out, d->in, d->planes / L);
-    return grad_dot(d->r, d->out, d->out_n);
-}
-
-static struct plane_case plane_new(size_t planes, struct pool v)
-{
     v.OH = (v.H + 2 * v.pad - v.kernel) / v.stride + 1;
     v.OW = (v.W + 2 * v.pad - v.kernel) / v.stride + 1;
-    size_t in_n = planes * (size_t)(v.H * v.W), out_n = planes * (size_t)(v.OH * v.OW);
-    size_t most = in_n > out_n ? in_n : out_n;
-    return (struct plane_case){v,
-                               planes,
-                               in_n,
-                               out_n,
-                               num_random(in_n, 5),
-                               num_filled(most, 0),
-                               num_random(most, 6),
-                               num_alloc(out_n, 1)};
-}
+    const size_t in_n = planes * L * (size_t)(v.H * v.W);
+    const size_t out_n = planes * L * (size_t)(v.OH * v.OW);
+    struct pool_case d = {v,
+                          planes,
+                          out_n,
+                          num_random(in_n, 5),
+                          num_filled(out_n, 0),
+                          num_random(out_n, 6)};
+    real *din = num_filled(in_n, NAN);
 
-static void plane_free(struct plane_case *d)
-{
-    free(d->in);
-    free(d->out);
-    free(d->r);
-    free(d->which);
-}
-
-static void relu_gradients(void **state)
-{
-    struct plane_case d =
-        plane_new(3, (struct pool){.H = 7, .W = 5, .kernel = 1, .stride = 1});
-    real *din = num_filled(d.in_n, NAN);
-    (void)state;
-
-    relu_loss(&d);
-    relu_backward(din, d.r, d.out, d.in_n);
-    grad_check("in", d.in, din, d.in_n, relu_loss, &d);
+    pool_lanes_backward(&v, din, d.r, d.in, planes);
+    grad_check("in", d.in, din, in_n, pool_loss, &d);
     free(din);
-    plane_free(&d);
+    free(d.in);
+    free(d.out);
+    free(d.r);
 }
 
 static void pool_gradients(void **state)
 {
-    const struct pool shapes[] = {
-        {.H = 6, .W = 8, .kernel = 2, .stride = 2},
-        {.H = 20, .W = 22, .kernel = 2, .stride = 2},
-        {.H = 9, .W = 7, .kernel = 3, .stride = 2, .pad = 1},
-        {.H = 5, .W = 5, .kernel = 3, .stride = 1},
-    };
     (void)state;
-
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        struct plane_case d = plane_new(2 * (size_t)lanes_round(1), shapes[i]);
-        real *din = num_filled(d.in_n, NAN);
-        pool_loss(&d);
-        pool_backward(&d.pool, din, d.r, d.which, d.planes);
-        grad_check("in", d.in, din, d.in_n, pool_loss, &d);
-        pool_lanes_backward(&d.pool, din, d.r, d.in, d.planes / (size_t)lanes_round(1));
-        grad_check("in, lanes", d.in, din, d.in_n, pool_lanes_loss, &d);
-        free(din);
-        plane_free(&d);
-    }
+    check_pool((struct pool){.H = 6, .W = 8, .kernel = 2, .stride = 2});
+    check_pool((struct pool){.H = 20, .W = 22, .kernel = 2, .stride = 2});
+    check_pool((struct pool){.H = 9, .W = 7, .kernel = 3, .stride = 2, .pad = 1});
+    check_pool((struct pool){.H = 5, .W = 5, .kernel = 3, .stride = 1});
 }
 
 /* ---- softmax ---------------------------------------------------------------- */
@@ -297,9 +252,9 @@ static void smoothed_gradients(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dense_gradients),   cmocka_unit_test(conv_gradients),
-        cmocka_unit_test(relu_gradients),    cmocka_unit_test(pool_gradients),
-        cmocka_unit_test(softmax_gradients), cmocka_unit_test(smoothed_gradients),
+        cmocka_unit_test(dense_gradients),    cmocka_unit_test(conv_gradients),
+        cmocka_unit_test(pool_gradients),     cmocka_unit_test(softmax_gradients),
+        cmocka_unit_test(smoothed_gradients),
     };
     blas_set_threads(1);
     return cmocka_run_group_tests(tests, NULL, NULL);

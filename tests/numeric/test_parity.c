@@ -90,7 +90,13 @@ static double check_steps(const struct arch *arch, const struct spec *spec, real
     struct st_file *data = golden_open("data");
     real *grad = num_filled(arch->param_count, NAN);
     real *x = num_filled(BATCH_MAX * PIXELS, NAN);
-    struct net *net = net_new(arch, BATCH_MAX, true, NULL);
+    const struct net_options options = {
+        .batch_max = BATCH_MAX,
+        .training = true,
+        .label_smoothing = spec_real(spec, "train.label_smoothing"),
+        .isa = isa_choose(),
+    };
+    struct net *net = net_new(arch, &options, NULL);
     struct optim *optim = optim_new(spec, arch, NULL);
     struct schedule schedule;
     const int64_t *order = golden_find(data, "order")->data;
@@ -101,7 +107,6 @@ static double check_steps(const struct arch *arch, const struct spec *spec, real
 
     assert_non_null(net);
     assert_non_null(optim);
-    net_smooth_labels(net, spec_real(spec, "train.label_smoothing"));
     schedule_init(&schedule, spec, EPOCH_STEPS);
     memcpy(batch, golden_find(data, "batch")->data, sizeof batch);
     memcpy(want, wanted->losses->data, sizeof want);
@@ -110,8 +115,7 @@ static double check_steps(const struct arch *arch, const struct spec *spec, real
         const int B = (int)batch[step];
         double loss = 0;
         fetch(data, order, B, x, labels);
-        net_forward(net, theta, x, B);
-        net_backward(net, theta, labels, B, grad, losses);
+        net_train(net, theta, x, labels, B, &(struct net_draw){0}, grad, losses);
         if (step == 0 && wanted->grad)
             check_gradient(arch, grad, wanted->grad);
         if (wanted->rates)

@@ -6,18 +6,34 @@
  *   B batch, I inputs, O outputs; row-major, last index fastest
  *   in, din (B,I)   out, dout (B,O)   W, dW (O,I)   b, db (O)
  *
+ * The bits of a BLAS product depend on its sizes, so how products are cut is part
+ * of the numerics: whole for small layers, where cutting costs a tenth of the time,
+ * else in slices that depend on I and O alone. Threads take whole slices.
+ *
  * Every buffer is the caller's and none may overlap. Nothing here allocates.
  */
 
 #include "worker/nn/real.h"
 
-/* Overwrites out. b may be NULL. */
-void dense_forward(real *out, const real *in, const real *W, const real *b, int B, int I,
-                   int O);
+#include <stdbool.h>
 
-/* Overwrites din, and ADDS to dW and db, so that micro-batches accumulate. din
- * may be NULL (the first layer), which skips its matrix product; so may db. */
-void dense_backward(real *din, real *dW, real *db, const real *dout, const real *in,
-                    const real *W, int B, int I, int O);
+struct team;
+
+struct dense_call {
+    int B, I, O;
+    struct team *team; /* or NULL */
+};
+
+/* Overwrites out. b may be NULL. */
+void dense_forward(const struct dense_call *call, real *out, const real *in,
+                   const real *W, const real *b);
+
+/* Overwrites din, or adds to it. */
+void dense_backward_data(const struct dense_call *call, real *din, bool add,
+                         const real *dout, const real *W);
+
+/* Overwrites dW and db; db may be NULL. */
+void dense_backward_weights(const struct dense_call *call, real *dW, real *db,
+                            const real *dout, const real *in);
 
 #endif

@@ -1,200 +1,38 @@
 #include "worker/nn/net.h"
 
 #include "common/error.h"
-#include "worker/nn/conv_lanes.h"
-#include "worker/nn/dense.h"
-#include "worker/nn/lanes.h"
 #include "worker/nn/plan.h"
-#include "worker/nn/pool_lanes.h"
-#include "worker/nn/relu.h"
-#include "worker/nn/swap.h"
+#include "worker/nn/step.h"
+#include "worker/nn/team.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct net {
     const struct arch *arch; /* borrowed */
+    struct net_options options;
     struct plan plan;
-    real *memory;   /* every buffer of reals; plan has their places */
-    uint8_t *bytes; /* winners of pooling; then, per example, right or not */
-    const real *x;  /* of the last net_forward, borrowed */
-    int B;          /* of the last net_forward */
-    double smoothing;
+    real *memory;   /* the plan's spans */
+    uint8_t *right; /* (batch_max) */
 };
 
-/* What one step of either pass works on. */
-struct job {
-    const struct net *net;
-    const struct step *step;
-    const real *theta;
-    const real *in;
-    real *out;
-    int B;
-    /* backward only */
+/* What all steps of one pass share. */
+struct pass {
+    struct net *net;
+    const real *x, *state;
+    real *running; /* NULL: evaluation */
     real *grad;
-    const real *dout;
-    real *din; /* NULL: nobody needs it */
+    const struct net_draw *draw;
+    int B;
 };
 
-static const real *weight_of(const struct job *job)
-{
-    return job->theta + job->step->weight;
-}
-
-static const real *bias_of(const struct job *job)
-{
-    return job->step->has_bias ? job->theta + job->step->bias : NULL;
-}
-
-static real *grad_weight_of(const struct job *job)
-{
-    return job->grad + job->step->weight;
-}
-
-static real *grad_bias_of(const struct job *job)
-{
-    return job->step->has_bias ? job->grad + job->step->bias : NULL;
-}
-
-static real *scratch_of(const struct job *job)
-{
-    return job->net->memory + job->net->plan.scratch;
-}
-
-static uint8_t *which_of(const struct job *job)
-{
-    return job->net->plan.training ? job->net->bytes + job->step->which : NULL;
-}
-
-static void dense_run(const struct job *job)
-{
-    dense_forward(job->out, job->in, weight_of(job), bias_of(job), job->B,
-                  (int)job->step->in_size, (int)job->step->out_size);
-}
-
-static void dense_back(const struct job *job)
-{
-    dense_backward(job->din, grad_weight_of(job), grad_bias_of(job), job->dout, job->in,
-                   weight_of(job), job->B, (int)job->step->in_size,
-                   (int)job->step->out_size);
-}
-
-static void conv_run(const struct job *job)
-{
-    conv_forward(&job->step->conv, job->out, job->in, weight_of(job), bias_of(job),
-                 job->B, scratch_of(job));
-}
-
-static void conv_back(const struct job *job)
-{
-    conv_backward(&job->step->conv, job->din, grad_weight_of(job), grad_bias_of(job),
-                  job->dout, job->in, weight_of(job), job->B, scratch_of(job));
-}
-
-static void conv_lanes_run(const struct job *job)
-{
-    conv_lanes_forward(&job->step->conv, job->out, job->in, weight_of(job), bias_of(job),
-                       job->B, scratch_of(job));
-}
-
-static void conv_lanes_back(const struct job *job)
-{
-    conv_lanes_backward(&job->step->conv, job->din, grad_weight_of(job),
-                        grad_bias_of(job), job->dout, job->in, weight_of(job), job->B,
-                        scratch_of(job));
-}
-
-static size_t plane_count(const struct job *job)
-{
-    return (size_t)job->B * (size_t)job->step->in_shape.C;
-}
-
-static void pool_run(const struct job *job)
-{
-    pool_forward(&job->step->pool, job->out, which_of(job), job->in, plane_count(job));
-}
-
-static void pool_back(const struct job *job)
-{
-    pool_backward(&job->step->pool, job->din, job->dout, which_of(job), plane_count(job));
-}
-
-/* Planes of VEC_LANES images. */
-static size_t lane_planes(const struct job *job)
-{
-    const int groups = lanes_round(job->B) / lanes_round(1);
-    return (size_t)groups * (size_t)job->step->in_shape.C;
-}
-
-static void pool_lanes_run(const struct job *job)
-{
-    pool_lanes_forward(&job->step->pool, job->out, job->in, lane_planes(job));
-}
-
-static void pool_lanes_back(const struct job *job)
-{
-    pool_lanes_backward(&job->step->pool, job->din, job->dout, job->in, lane_planes(job));
-}
-
-static size_t relu_count(const struct job *job)
-{
-    int B = job->step->from == LAYOUT_LANES ? lanes_round(job->B) : job->B;
-    return (size_t)B * job->step->in_size;
-}
-
-static void relu_run(const struct job *job)
-{
-    relu_forward(job->out, job->in, relu_count(job));
-}
-
-static void relu_back(const struct job *job)
-{
-    relu_backward(job->din, job->dout, job->out, relu_count(job));
-}
-
-static void change_layout(const struct job *job, real *to, const real *from,
-                          enum layout layout_to, enum layout layout_from)
-{
-    const struct shape s = job->step->in_shape;
-    const size_t B = (size_t)job->B, C = (size_t)s.C, n = (size_t)s.H * (size_t)s.W;
-
-    if (layout_to == LAYOUT_LANES)
-        lanes_pack(to, from, job->B, C * n);
-    else if (layout_from == LAYOUT_LANES)
-        lanes_unpack(to, from, job->B, C * n);
-    else if (layout_to == LAYOUT_PLANES)
-        swap_outer(to, from, B, C, n);
-    else
-        swap_outer(to, from, C, B, n);
-}
-
-static void layout_run(const struct job *job)
-{
-    change_layout(job, job->out, job->in, job->step->to, job->step->from);
-}
-
-static void layout_back(const struct job *job)
-{
-    change_layout(job, job->din, job->dout, job->step->from, job->step->to);
-}
-
-static const struct {
-    void (*run)(const struct job *);
-    void (*back)(const struct job *);
-} STEPS[] = {
-    [STEP_DENSE] = {dense_run, dense_back},
-    [STEP_RELU] = {relu_run, relu_back},
-    [STEP_CONV] = {conv_run, conv_back},
-    [STEP_POOL] = {pool_run, pool_back},
-    [STEP_CONV_LANES] = {conv_lanes_run, conv_lanes_back},
-    [STEP_POOL_LANES] = {pool_lanes_run, pool_lanes_back},
-    [STEP_LAYOUT] = {layout_run, layout_back},
-};
-
-struct net *net_new(const struct arch *arch, int batch_max, bool training,
+struct net *net_new(const struct arch *arch, const struct net_options *options,
                     struct error *err)
 {
+    const struct plan_options plan = {.batch_max = options->batch_max,
+                                      .threads = team_size(options->team),
+                                      .training = options->training,
+                                      .exact = options->exact};
     struct net *net = calloc(1, sizeof *net);
     size_t size;
 
@@ -203,7 +41,8 @@ struct net *net_new(const struct arch *arch, int batch_max, bool training,
         return NULL;
     }
     net->arch = arch;
-    if (plan_init(&net->plan, arch, batch_max, training, err) == -1)
+    net->options = *options;
+    if (plan_init(&net->plan, arch, &plan, err) == -1)
         goto fail;
     if (__builtin_mul_overflow(net->plan.real_count, sizeof *net->memory, &size))
         size = SIZE_MAX;
@@ -211,11 +50,11 @@ struct net *net_new(const struct arch *arch, int batch_max, bool training,
     /* At least one line, so that a network without layers is no special case. */
     if (size < SIZE_MAX - 64)
         net->memory = aligned_alloc(64, (size + 64) / 64 * 64);
-    net->bytes = malloc(net->plan.byte_count + (size_t)batch_max);
-    if (!net->memory || !net->bytes) {
+    net->right = malloc((size_t)options->batch_max);
+    if (!net->memory || !net->right) {
         err_set(err, ERR_NO_MEMORY,
-                "no memory for the activations of a batch of %d (%zu MiB)", batch_max,
-                size >> 20);
+                "no memory for the activations of a batch of %d (%zu MiB)",
+                options->batch_max, size >> 20);
         goto fail;
     }
     return net;
@@ -231,14 +70,9 @@ void net_free(struct net **net)
         return;
     plan_free(&(*net)->plan);
     free((*net)->memory);
-    free((*net)->bytes);
+    free((*net)->right);
     free(*net);
     *net = NULL;
-}
-
-void net_smooth_labels(struct net *net, double share)
-{
-    net->smoothing = share;
 }
 
 const struct arch *net_arch(const struct net *net)
@@ -246,62 +80,126 @@ const struct arch *net_arch(const struct net *net)
     return net->arch;
 }
 
-/* What step i reads. */
-static const real *input_of(const struct net *net, int i)
+size_t net_memory(const struct net *net)
 {
-    return i == 0 ? net->x : net->memory + net->plan.steps[i - 1].out;
+    return net->plan.real_count * sizeof *net->memory;
 }
 
-static struct job job_of(const struct net *net, int i, const real *theta)
+int net_batch_min(const struct net *net)
 {
-    const struct step *step = &net->plan.steps[i];
+    return net->plan.batch_min;
+}
+
+static real *span_at(const struct net *net, int span)
+{
+    return span == NONE ? NULL : net->memory + net->plan.spans[span].place;
+}
+
+static const real *value_at(const struct pass *pass, int value)
+{
+    if (value == VALUE_EXAMPLE)
+        return pass->x;
+    return value == NONE ? NULL : span_at(pass->net, pass->net->plan.values[value].data);
+}
+
+static struct job job_of(const struct pass *pass, const struct step *step)
+{
+    const struct net *net = pass->net;
 
     return (struct job){
-        .net = net,
         .step = step,
-        .theta = theta,
-        .in = input_of(net, i),
-        .out = net->memory + step->out,
-        .B = net->B,
+        .B = pass->B,
+        .training = pass->running != NULL,
+        .isa = net->options.isa,
+        .team = net->options.team,
+        .draw = pass->draw,
+        .state = pass->state,
+        .running = pass->running,
+        .in = value_at(pass, step->in),
+        .other = value_at(pass, step->other),
+        .out = span_at(net, net->plan.values[step->out].data),
+        .stats = span_at(net, step->stats),
+        .scratch = span_at(net, step->scratch),
+        .mask = (uint8_t *)span_at(net, step->mask),
     };
 }
 
-const real *net_forward(struct net *net, const real *theta, const real *x, int B)
+static const real *run_forward(const struct pass *pass)
 {
-    assert(B >= 1 && B <= net->plan.batch_max);
-    net->x = x;
-    net->B = B;
-    for (int i = 0; i < net->plan.count; i++) {
-        struct job job = job_of(net, i, theta);
-        STEPS[job.step->kind].run(&job);
+    const struct plan *plan = &pass->net->plan;
+
+    assert(pass->B >= 1 && pass->B <= plan->options.batch_max);
+    for (int i = 0; i < plan->count; i++) {
+        const struct job job = job_of(pass, &plan->steps[i]);
+        STEP_KERNELS[job.step->kind].forward(&job);
     }
-    return input_of(net, net->plan.count);
+    return value_at(pass, plan->logits);
 }
 
-int net_backward(struct net *net, const real *theta, const uint8_t *labels, int B,
-                 real *grad, double *losses)
+/* Where the kernel is to write. */
+static real *target_at(const struct net *net, const struct target *target)
 {
+    const bool via = target->how == TARGET_VIA || target->how == TARGET_LOST;
+
+    return span_at(net, via ? target->via : target->to);
+}
+
+static void add_via(const struct net *net, const struct job *job,
+                    const struct target *target)
+{
+    if (target->how == TARGET_VIA)
+        step_accumulate(job, span_at(net, target->to), span_at(net, target->via),
+                        job->step->in_size);
+}
+
+static void run_backward(const struct pass *pass)
+{
+    const struct net *net = pass->net;
     const struct plan *plan = &net->plan;
-    uint8_t *right = net->bytes + plan->byte_count;
-    int right_count = 0, turn = 0;
 
-    assert(plan->training && B == net->B);
-    memset(grad, 0, net->arch->param_count * sizeof *grad);
-    loss_smoothed(losses, right, net->memory + plan->dout[turn],
-                  input_of(net, plan->count), labels, B, net->arch->classes,
-                  net->smoothing);
-    for (int i = 0; i < B; i++)
-        right_count += right[i];
-
-    /* What comes before the first parameters gets no gradient. */
-    for (int i = plan->count - 1; i >= plan->first_param; i--) {
-        struct job job = job_of(net, i, theta);
-        job.grad = grad;
-        job.dout = net->memory + plan->dout[turn];
-        if (!job.step->in_place)
-            turn = !turn;
-        job.din = i > plan->first_param ? net->memory + plan->dout[turn] : NULL;
-        STEPS[job.step->kind].back(&job);
+    for (int i = plan->count - 1; i >= 0; i--) {
+        const struct step *step = &plan->steps[i];
+        struct job job = job_of(pass, step);
+        if (!step->active)
+            continue;
+        job.scratch = span_at(net, step->scratch_back);
+        job.grad = pass->grad;
+        job.dout = span_at(net, plan->values[step->out].grad);
+        job.din = target_at(net, &step->din);
+        job.dother = target_at(net, &step->dother);
+        job.add_in = step->din.how == TARGET_ADD;
+        job.add_other = step->dother.how == TARGET_ADD;
+        STEP_KERNELS[step->kind].backward(&job);
+        add_via(net, &job, &step->dother);
+        add_via(net, &job, &step->din);
     }
-    return right_count;
+}
+
+const real *net_forward(struct net *net, const real *state, const real *x, int B)
+{
+    const struct pass pass = {.net = net, .x = x, .state = state, .B = B};
+
+    return run_forward(&pass);
+}
+
+int net_train(struct net *net, real *state, const real *x, const uint8_t *labels, int B,
+              const struct net_draw *draw, real *grad, double *losses)
+{
+    const struct pass pass = {.net = net,
+                              .x = x,
+                              .state = state,
+                              .running = state,
+                              .grad = grad,
+                              .draw = draw,
+                              .B = B};
+    int right = 0;
+
+    assert(net->plan.options.training && B >= net->plan.batch_min);
+    loss_smoothed(
+        losses, net->right, span_at(net, net->plan.values[net->plan.logits].grad),
+        run_forward(&pass), labels, B, net->arch->classes, net->options.label_smoothing);
+    for (int i = 0; i < B; i++)
+        right += net->right[i];
+    run_backward(&pass);
+    return right;
 }

@@ -3,51 +3,78 @@
 
 /* A network that can be run: an arch (common/arch.h), executed. It owns the
  * activations, planned once for the largest batch; nothing is allocated while
- * training or evaluating. Parameters are the caller's flat vector theta
- * (arch->param_count reals), so that an optimizer, a checkpoint and a point on a
- * path are all loops over one vector.
+ * training or evaluating. The state is the caller's flat vector (state_count reals:
+ * parameters, then running statistics), so that an optimizer, a checkpoint and a
+ * point on a path are all loops over one vector.
  *
  *   B batch, C,H,W example shape, K classes; row-major, last index fastest
- *   x (B,C,H,W)   labels (B)   logits (B,K)   theta, grad (P)
+ *   x (B,C,H,W)   labels (B)   logits (B,K)   state (S)   grad (P), P <= S
  *
- * One thread. Same input, same bits. What an example's logits are never depends
- * on which other examples are in the batch. Convolution, pooling and activation
- * in lanes (lanes.h) do not depend on the size of the batch either; the products
- * of dense layers do, in the last bits, since BLAS cuts a matrix by its size. So
- * evaluations use a fixed batch (worker/eval.h).
+ * Two ways to run. Evaluation normalises with the running statistics and drops
+ * nothing; an example's logits do not depend on which others are in the batch.
+ * Convolution, pooling, norms and activation in lanes (lanes.h) do not depend on the
+ * size of the batch either; the products of dense layers do, in the last bits, since
+ * BLAS cuts a matrix by its size. So evaluations use a fixed batch (worker/eval.h).
+ * Training normalises with the batch's statistics, which also move the running ones
+ * in the state, and drops units.
+ *
+ * Same input, same bits, whatever the number of threads and the instruction set.
+ * NaN and Inf are results: they spread to the losses, where the caller sees them.
  */
 
 #include "common/arch.h"
+#include "worker/nn/isa.h"
 #include "worker/nn/real.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct error;
 struct net;
+struct team;
 
-/* arch is borrowed and must outlive the net. training: room for gradients of
- * activations too. ERR_NO_MEMORY, ERR_INVALID (batch_max < 1). */
-struct net *net_new(const struct arch *arch, int batch_max, bool training,
+struct net_options {
+    int batch_max;
+    bool training;          /* room for net_train, several times that of evaluation */
+    bool exact;             /* convolutions as direct sums only: no Winograd */
+    double label_smoothing; /* as loss_smoothed; 0: none */
+    struct team *team;      /* borrowed; NULL: the caller alone */
+    enum isa isa;           /* isa_choose() */
+};
+
+/* Where the dropped units of a step are drawn from: unit f of example n (as the
+ * batch counts) in layer l is number f of the stream (seed, RNG_DROPOUT, step,
+ * l and n). */
+struct net_draw {
+    uint64_t seed; /* seed.dropout */
+    uint64_t step; /* steps taken before this one */
+};
+
+/* arch is borrowed and must outlive the net. ERR_NO_MEMORY, ERR_INVALID
+ * (batch_max < 1, a network that is not one). */
+struct net *net_new(const struct arch *arch, const struct net_options *options,
                     struct error *err);
 void net_free(struct net **net);
 
 const struct arch *net_arch(const struct net *net);
 
-/* Run B <= batch_max examples; returns logits (B,K), valid until the next call.
- * x is borrowed until net_backward. */
-const real *net_forward(struct net *net, const real *theta, const real *x, int B);
+/* Bytes of activations and scratch that it holds. */
+size_t net_memory(const struct net *net);
 
-/* After net_forward of the same theta and x on a net made for training:
- * overwrite grad with d loss / d theta, where loss is the mean cross-entropy
- * over the B examples, against smoothed labels if so told, and losses (B) with
- * each example's loss (nats). Returns how many of the B were right (first largest
- * logit). */
-int net_backward(struct net *net, const real *theta, const uint8_t *labels, int B,
-                 real *grad, double *losses);
+/* The smallest batch that net_train can take: 2 where a batch norm sees one pixel
+ * a channel, since one number has no variance; else 1. */
+int net_batch_min(const struct net *net);
 
-/* From now on net_backward gives every class share/K of the target and the label
- * the rest (train.label_smoothing); at first, 0. */
-void net_smooth_labels(struct net *net, double share);
+/* Evaluate B <= batch_max examples; returns logits (B,K), valid until the next
+ * call. */
+const real *net_forward(struct net *net, const real *state, const real *x, int B);
+
+/* One step forward and back, on a net made for training: the running statistics in
+ * state are moved; grad (P) is overwritten with the gradient in the parameters of
+ * the mean cross-entropy over the B examples, and losses (B) with each example's
+ * (nats). Returns how many of the B were right (first largest logit). */
+int net_train(struct net *net, real *state, const real *x, const uint8_t *labels, int B,
+              const struct net_draw *draw, real *grad, double *losses);
 
 /* Softmax cross-entropy of logits (B,K): losses (B) in nats and right (B, 0 or
  * 1). If dlogits is not NULL it is overwritten with the gradient of the MEAN

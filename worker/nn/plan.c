@@ -1,24 +1,28 @@
 #include "worker/nn/plan.h"
 
 #include "common/error.h"
-#include "worker/nn/conv_lanes.h"
+#include "worker/nn/conv_op.h"
 #include "worker/nn/lanes.h"
 
 #include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
 
-/* Places are multiples of this many reals: 64 bytes or more, a cache line. */
-enum { ALIGN = 16 };
-
 /* Far above any use; keeps sums of sizes far from INT_MAX. */
-enum { BATCH_MAX = 1 << 24 };
+enum { BATCH_MAX = 1 << 22 };
 
-/* What the next step will find. */
-struct cursor {
+/* What is known of an arch's layer while steps are made of it. */
+struct node {
+    int readers; /* layers that read it */
+    int reader;  /* one of them */
+    int value;   /* what it wrote; NONE: not yet, or part of a fused step */
+    int fused;   /* which layer's turn it is done in, for this one to be skipped */
+};
+
+struct builder {
     struct plan *plan;
-    enum layout layout;
-    struct shape shape;
+    const struct arch *arch;
+    struct node *nodes;
 };
 
 static size_t shape_count(struct shape s)
@@ -26,59 +30,117 @@ static size_t shape_count(struct shape s)
     return (size_t)s.C * (size_t)s.H * (size_t)s.W;
 }
 
-static struct step *add_step(struct cursor *at, enum step_kind kind, struct shape out)
-{
-    struct plan *plan = at->plan;
-    struct step *step = &plan->steps[plan->count++];
+/* ---- values and steps -------------------------------------------------------- */
 
-    step->kind = kind;
-    step->from = step->to = at->layout;
-    step->in_shape = at->shape;
-    step->in_size = shape_count(at->shape);
-    step->out_size = shape_count(out);
-    at->shape = out;
+static int add_value(struct plan *plan, enum layout layout, size_t size, int writer)
+{
+    plan->values[plan->value_count] = (struct value){.layout = layout,
+                                                     .size = size,
+                                                     .writer = writer,
+                                                     .twin = NONE,
+                                                     .data = NONE,
+                                                     .grad = NONE};
+    return plan->value_count++;
+}
+
+static struct step *add_step(struct plan *plan, enum step_kind kind, int in,
+                             enum layout layout, size_t out_size)
+{
+    struct step *step = &plan->steps[plan->count];
+    const size_t in_size = plan->values[in].size;
+
+    *step = (struct step){
+        .kind = kind,
+        .layer = NONE,
+        .in = in,
+        .other = NONE,
+        .out = add_value(plan, layout, out_size, plan->count),
+        .layout = layout,
+        .in_size = in_size,
+        .out_size = out_size,
+        .at = {NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR},
+        .scratch = NONE,
+        .scratch_back = NONE,
+        .stats = NONE,
+        .mask = NONE,
+    };
+    plan->count++;
     return step;
 }
 
-/* With one channel, images and planes are the same bytes. */
-static void change_layout(struct cursor *at, enum layout to)
+/* The value in a layout, by a step of its own if need be, once. */
+static int want_layout(struct plan *plan, int value, enum layout layout)
 {
-    if (to == LAYOUT_LANES || at->layout == LAYOUT_LANES || at->shape.C > 1)
-        add_step(at, STEP_LAYOUT, at->shape)->to = to;
-    at->layout = to;
+    if (plan->values[value].layout == layout)
+        return value;
+    if (plan->values[value].twin == NONE) {
+        const size_t size = plan->values[value].size;
+        const int twin = add_step(plan, STEP_LAYOUT, value, layout, size)->out;
+        plan->values[value].twin = twin;
+        plan->values[twin].twin = value;
+    }
+    return plan->values[value].twin;
 }
 
-/* Bring the activations into a layout, through images if need be. */
-static void want_layout(struct cursor *at, enum layout layout)
+static size_t offset_of(const struct arch *arch, int tensor)
 {
-    if (at->layout == layout)
-        return;
-    if (at->layout != LAYOUT_IMAGES)
-        change_layout(at, LAYOUT_IMAGES);
-    if (layout != LAYOUT_IMAGES)
-        change_layout(at, layout);
+    return tensor >= 0 ? arch->tensors[tensor].offset : NO_TENSOR;
 }
 
-static void set_params(struct step *step, const struct arch *arch,
-                       const struct layer *layer)
+/* What a layer reads; LAYER_EXAMPLE is value 0. */
+static int value_of(const struct builder *b, int layer)
 {
-    step->weight = arch->tensors[layer->weight].offset;
-    step->has_bias = layer->bias >= 0;
-    if (step->has_bias)
-        step->bias = arch->tensors[layer->bias].offset;
+    const int value = layer == LAYER_EXAMPLE ? VALUE_EXAMPLE : b->nodes[layer].value;
+
+    assert(value != NONE);
+    return value;
 }
 
-static void plan_dense(struct cursor *at, const struct arch *arch,
-                       const struct layer *layer)
+/* The step of a layer that reads `value`; its output is the layer's. */
+static struct step *layer_step(struct builder *b, int i, enum step_kind kind, int value)
 {
-    want_layout(at, LAYOUT_IMAGES);
-    set_params(add_step(at, STEP_DENSE, layer->out), arch, layer);
+    const struct layer *layer = &b->arch->layers[i];
+    struct step *step = add_step(b->plan, kind, value, b->plan->values[value].layout,
+                                 shape_count(layer->out));
+
+    step->layer = i;
+    step->shape = layer->in;
+    step->at = (struct params){
+        offset_of(b->arch, layer->weight),
+        offset_of(b->arch, layer->bias),
+        offset_of(b->arch, layer->mean),
+        offset_of(b->arch, layer->var),
+    };
+    b->nodes[i].value = step->out;
+    return step;
 }
 
-static void plan_conv(struct cursor *at, const struct arch *arch,
-                      const struct layer *layer)
+static struct step *layer_in(struct builder *b, int i, enum step_kind kind,
+                             enum layout layout)
 {
-    const struct conv conv = {
+    const int value = value_of(b, b->arch->layers[i].input);
+
+    return layer_step(b, i, kind, want_layout(b->plan, value, layout));
+}
+
+static struct step *layer_anyhow(struct builder *b, int i, enum step_kind kind)
+{
+    return layer_step(b, i, kind, value_of(b, b->arch->layers[i].input));
+}
+
+/* ---- layers ------------------------------------------------------------------ */
+
+static void plan_dense(struct builder *b, int i)
+{
+    layer_in(b, i, STEP_DENSE, LAYOUT_IMAGES);
+}
+
+static void plan_conv(struct builder *b, int i)
+{
+    const struct layer *layer = &b->arch->layers[i];
+    struct step *step = layer_in(b, i, STEP_CONV, LAYOUT_LANES);
+
+    step->conv = (struct conv){
         .C = layer->in.C,
         .H = layer->in.H,
         .W = layer->in.W,
@@ -89,26 +151,14 @@ static void plan_conv(struct cursor *at, const struct arch *arch,
         .stride = layer->stride,
         .pad = layer->pad,
     };
-    const bool lanes = conv_lanes_suits(&conv);
-
-    want_layout(at, lanes ? LAYOUT_LANES : LAYOUT_PLANES);
-    struct step *step = add_step(at, lanes ? STEP_CONV_LANES : STEP_CONV, layer->out);
-    set_params(step, arch, layer);
-    step->conv = conv;
+    step->op = conv_choose(&step->conv, b->plan->options.exact);
 }
 
-/* Lanes, unless the activations lie in planes already. */
-static void plan_pool(struct cursor *at, const struct arch *arch,
-                      const struct layer *layer)
+static void plan_maxpool(struct builder *b, int i)
 {
-    const bool lanes = at->layout != LAYOUT_PLANES;
-    (void)arch;
+    const struct layer *layer = &b->arch->layers[i];
 
-    assert(layer->kernel <= POOL_KERNEL_MAX);
-    if (lanes)
-        want_layout(at, LAYOUT_LANES);
-    struct step *step = add_step(at, lanes ? STEP_POOL_LANES : STEP_POOL, layer->out);
-    step->pool = (struct pool){
+    layer_in(b, i, STEP_MAXPOOL, LAYOUT_LANES)->pool = (struct pool){
         .H = layer->in.H,
         .W = layer->in.W,
         .OH = layer->out.H,
@@ -119,159 +169,298 @@ static void plan_pool(struct cursor *at, const struct arch *arch,
     };
 }
 
-/* Any layout will do, and the buffer it reads unless that is the caller's. */
-static void plan_relu(struct cursor *at, const struct arch *arch,
-                      const struct layer *layer)
+static void plan_avgpool(struct builder *b, int i)
 {
-    (void)arch;
-    bool first = at->plan->count == 0;
-    add_step(at, STEP_RELU, layer->out)->in_place = !first;
+    const struct layer *layer = &b->arch->layers[i];
+
+    layer_in(b, i, STEP_AVGPOOL, LAYOUT_LANES)->avgpool = (struct avgpool){
+        .H = layer->in.H,
+        .W = layer->in.W,
+        .OH = layer->out.H,
+        .OW = layer->out.W,
+        .adaptive = layer->kind == LAYER_ADAPTIVE,
+        .kernel = layer->kernel,
+        .stride = layer->stride,
+        .pad = layer->pad,
+    };
+}
+
+static void plan_norm(struct builder *b, int i)
+{
+    const struct layer *layer = &b->arch->layers[i];
+    struct step *step = layer_in(b, i, STEP_NORM, LAYOUT_LANES);
+
+    step->norm = (struct norm){
+        .C = layer->in.C,
+        .S = layer->in.H * layer->in.W,
+        .groups = layer->norm == NORM_GROUP ? layer->norm_groups : 0,
+    };
+    if (step->norm.groups == 0 && step->norm.S == 1)
+        b->plan->batch_min = 2;
+}
+
+static void plan_act(struct builder *b, int i)
+{
+    layer_anyhow(b, i, STEP_ACT)->act = b->arch->layers[i].act;
+}
+
+static void plan_add(struct builder *b, int i)
+{
+    const struct layer *layer = &b->arch->layers[i];
+    const int in = value_of(b, layer->input);
+    const int other =
+        want_layout(b->plan, value_of(b, layer->other), b->plan->values[in].layout);
+
+    layer_step(b, i, STEP_ADD, in)->other = other;
+}
+
+static void plan_subsample(struct builder *b, int i)
+{
+    const struct layer *layer = &b->arch->layers[i];
+    struct step *step = layer_in(b, i, STEP_SUBSAMPLE, LAYOUT_LANES);
+
+    step->stride = layer->stride;
+    step->before = (layer->out.C - layer->in.C) / 2;
+    step->shape_out = layer->out;
+}
+
+/* A share of 0 drops nothing. */
+static void plan_dropout(struct builder *b, int i)
+{
+    const double share = b->arch->layers[i].dropout;
+
+    if (share > 0)
+        layer_anyhow(b, i, STEP_DROPOUT)->dropout = share;
+    else
+        b->nodes[i].value = value_of(b, b->arch->layers[i].input);
+}
+
+static void plan_shift(struct builder *b, int i)
+{
+    layer_anyhow(b, i, STEP_SHIFT);
+}
+
+static void plan_scale(struct builder *b, int i)
+{
+    layer_anyhow(b, i, STEP_SCALE);
+}
+
+/* In either layout a flat value is the same bytes. */
+static void plan_flatten(struct builder *b, int i)
+{
+    b->nodes[i].value = value_of(b, b->arch->layers[i].input);
+}
+
+static void (*const PLAN_LAYER[])(struct builder *, int) = {
+    [LAYER_DENSE] = plan_dense,
+    [LAYER_CONV] = plan_conv,
+    [LAYER_MAXPOOL] = plan_maxpool,
+    [LAYER_AVGPOOL] = plan_avgpool,
+    [LAYER_ADAPTIVE] = plan_avgpool,
+    [LAYER_NORM] = plan_norm,
+    [LAYER_ACT] = plan_act,
+    [LAYER_ADD] = plan_add,
+    [LAYER_SUBSAMPLE] = plan_subsample,
+    [LAYER_DROPOUT] = plan_dropout,
+    [LAYER_SHIFT] = plan_shift,
+    [LAYER_SCALE] = plan_scale,
+    [LAYER_FLATTEN] = plan_flatten,
+};
+
+/* ---- layers done together ---------------------------------------------------- */
+
+static bool is_kind(const struct builder *b, int i, enum layer_kind kind)
+{
+    return i >= 0 && b->arch->layers[i].kind == kind;
+}
+
+static bool is_relu(const struct builder *b, int i)
+{
+    return is_kind(b, i, LAYER_ACT) && b->arch->layers[i].act == ACT_RELU;
+}
+
+/* The only reader of layer i, or NONE. */
+static int only_reader(const struct builder *b, int i)
+{
+    return i >= 0 && b->nodes[i].readers == 1 ? b->nodes[i].reader : NONE;
+}
+
+/* A norm that only this addition reads, and may do it; of two the later one,
+ * since then what it adds is there. */
+static int norm_of_add(const struct builder *b, int add)
+{
+    const struct layer *layer = &b->arch->layers[add];
+    const int late = layer->input > layer->other ? layer->input : layer->other;
+    const int early = layer->input + layer->other - late;
+
+    if (is_kind(b, late, LAYER_NORM) && only_reader(b, late) == add)
+        return late;
+    if (is_kind(b, early, LAYER_NORM) && only_reader(b, early) == add)
+        return early;
+    return NONE;
+}
+
+/* Let layer i be done in the turn of layer `in`. */
+static void fuse(struct builder *b, int i, int in)
+{
+    b->nodes[i].fused = in;
+}
+
+static void find_fusions(struct builder *b)
+{
+    for (int i = 0; i < b->arch->layer_count; i++) {
+        const int next = only_reader(b, i);
+        if (is_kind(b, i, LAYER_ADD) && norm_of_add(b, i) != NONE) {
+            fuse(b, norm_of_add(b, i), i);
+            if (is_relu(b, next))
+                fuse(b, next, i);
+        } else if (is_kind(b, i, LAYER_NORM) && is_relu(b, next)) {
+            fuse(b, next, i);
+        } else if (is_relu(b, i) && b->nodes[i].fused == NONE &&
+                   is_kind(b, next, LAYER_MAXPOOL)) {
+            fuse(b, next, i);
+        }
+    }
 }
 
 /* A ReLU before max pooling is done after it, on fewer numbers. The results are
  * the same to the last bit: the largest of max(0, x) is max(0, largest x), also
  * for NaN; and the gradient goes to the first largest, or, if that is not
  * positive, nowhere. */
-static bool is_relu_before_pool(const struct arch *arch, int i)
+static void plan_relu_and_pool(struct builder *b, int relu, int pool)
 {
-    return i + 1 < arch->layer_count && arch->layers[i].kind == LAYER_ACT &&
-           arch->layers[i + 1].kind == LAYER_MAXPOOL;
+    b->nodes[relu].value = value_of(b, b->arch->layers[relu].input);
+    plan_maxpool(b, pool);
+    struct step *step =
+        layer_step(b, relu, STEP_ACT, b->nodes[pool].value); /* of the pool's shape */
+    step->out_size = step->in_size;
+    b->plan->values[step->out].size = step->in_size;
+    step->shape = b->arch->layers[pool].out;
+    b->nodes[pool].value = step->out;
 }
 
-/* An example is its own bytes, flattened. */
-static void plan_flatten(struct cursor *at, const struct arch *arch,
-                         const struct layer *layer)
+static void plan_norm_chain(struct builder *b, int norm, int add)
 {
-    (void)arch;
-    want_layout(at, LAYOUT_IMAGES);
-    at->shape = layer->out;
-}
+    const int last = add == NONE ? norm : add;
+    const int relu = only_reader(b, last);
+    int other = NONE;
 
-static void (*const PLAN_LAYER[])(struct cursor *, const struct arch *,
-                                  const struct layer *) = {
-    [LAYER_DENSE] = plan_dense,     [LAYER_CONV] = plan_conv,
-    [LAYER_MAXPOOL] = plan_pool,    [LAYER_ACT] = plan_relu,
-    [LAYER_FLATTEN] = plan_flatten,
-};
-
-/* Take count reals for each of `each` examples; an overflowing sum saturates and
- * is refused by the allocation. */
-static size_t take(size_t *total, size_t count, size_t each)
-{
-    size_t place = *total, size;
-
-    if (__builtin_mul_overflow(count, each, &size) ||
-        __builtin_add_overflow(size, (size_t)(ALIGN - 1), &size) ||
-        __builtin_add_overflow(*total, size / ALIGN * ALIGN, total))
-        *total = SIZE_MAX;
-    return place;
-}
-
-/* Training keeps every output until the backward pass. Otherwise two buffers
- * serve in turn. */
-static void place_outputs(struct plan *plan, size_t widest)
-{
-    const size_t B = (size_t)lanes_round(plan->batch_max);
-    size_t turn[2] = {0, 0};
-    int next = 0;
-
-    if (!plan->training)
-        for (int i = 0; i < 2; i++)
-            turn[i] = take(&plan->real_count, widest, B);
-    for (int i = 0; i < plan->count; i++) {
-        struct step *step = &plan->steps[i];
-        if (step->in_place)
-            step->out = plan->steps[i - 1].out;
-        else if (plan->training)
-            step->out = take(&plan->real_count, step->out_size, B);
-        else
-            step->out = turn[next++ % 2];
-        if (plan->training && step->kind == STEP_POOL)
-            step->which = take(&plan->byte_count, step->out_size, B);
+    if (add != NONE) {
+        const struct layer *layer = &b->arch->layers[add];
+        const int layer_other = layer->input == norm ? layer->other : layer->input;
+        other = want_layout(b->plan, value_of(b, layer_other), LAYOUT_LANES);
+    }
+    plan_norm(b, norm);
+    struct step *step = &b->plan->steps[b->plan->count - 1];
+    step->other = other;
+    b->nodes[last].value = step->out;
+    if (relu != NONE && b->nodes[relu].fused == last) {
+        step->norm.relu = true;
+        b->nodes[relu].value = step->out;
     }
 }
 
-static size_t scratch_of(const struct step *step, int batch_max)
+static void plan_layer(struct builder *b, int i)
 {
-    if (step->kind == STEP_CONV)
-        return conv_scratch(&step->conv, batch_max);
-    if (step->kind == STEP_CONV_LANES)
-        return conv_lanes_scratch(&step->conv);
+    const int next = only_reader(b, i);
+
+    if (b->nodes[i].fused != NONE)
+        return;
+    if (is_kind(b, i, LAYER_NORM))
+        plan_norm_chain(b, i, NONE);
+    else if (is_kind(b, i, LAYER_ADD) && norm_of_add(b, i) != NONE)
+        plan_norm_chain(b, norm_of_add(b, i), i);
+    else if (is_relu(b, i) && next != NONE && b->nodes[next].fused == i)
+        plan_relu_and_pool(b, i, next);
+    else
+        PLAN_LAYER[b->arch->layers[i].kind](b, i);
+}
+
+/* ---- the whole --------------------------------------------------------------- */
+
+static void count_reader(struct builder *b, int layer, int reader)
+{
+    if (layer == LAYER_EXAMPLE)
+        return;
+    b->nodes[layer].readers++;
+    b->nodes[layer].reader = reader;
+}
+
+static int read_graph(struct builder *b, struct error *err)
+{
+    const struct arch *arch = b->arch;
+
+    for (int i = 0; i < arch->layer_count; i++)
+        b->nodes[i] = (struct node){.reader = NONE, .value = NONE, .fused = NONE};
+    for (int i = 0; i < arch->layer_count; i++) {
+        count_reader(b, arch->layers[i].input, i);
+        count_reader(b, arch->layers[i].other, i);
+    }
+    for (int i = 0; i < arch->layer_count - 1; i++)
+        if (b->nodes[i].readers == 0)
+            return err_set(err, ERR_INVALID, "layer %s: no layer reads it",
+                           arch->layers[i].name);
     return 0;
 }
 
-static void place_all(struct plan *plan)
+/* A layer adds its own step and at most two changes of layout; so the end. */
+static int take_arrays(struct plan *plan, struct builder *b, struct error *err)
 {
-    const size_t B = (size_t)lanes_round(plan->batch_max);
-    size_t widest = 0, scratch = 0;
+    const size_t layers = (size_t)b->arch->layer_count;
 
-    for (int i = 0; i < plan->count; i++) {
-        const struct step *step = &plan->steps[i];
-        const size_t need = scratch_of(step, plan->batch_max);
-        widest = step->out_size > widest ? step->out_size : widest;
-        scratch = need > scratch ? need : scratch;
-    }
-    place_outputs(plan, widest);
-    plan->scratch = take(&plan->real_count, scratch, 1);
-    if (plan->training)
-        for (int i = 0; i < 2; i++)
-            plan->dout[i] = take(&plan->real_count, widest, B);
+    b->nodes = calloc(layers + 1, sizeof *b->nodes);
+    plan->steps = calloc(3 * layers + 2, sizeof *plan->steps);
+    plan->values = calloc(3 * layers + 3, sizeof *plan->values);
+    if (b->nodes && plan->steps && plan->values)
+        return 0;
+    return err_set(err, ERR_NO_MEMORY, "no memory for a plan of %zu layers", layers);
 }
 
 /* BLAS and the kernels count in int: the whole batch's activations must. */
 static int check_sizes(const struct plan *plan, struct error *err)
 {
-    for (int i = 0; i < plan->count; i++) {
-        const struct step *step = &plan->steps[i];
-        size_t size = step->in_size > step->out_size ? step->in_size : step->out_size;
-        if (size > INT_MAX / (size_t)lanes_round(plan->batch_max))
+    const int batch_max = plan->options.batch_max;
+
+    for (int v = 0; v < plan->value_count; v++)
+        if (plan->values[v].size > INT_MAX / (size_t)lanes_round(batch_max))
             return err_set(err, ERR_INVALID,
                            "a batch of %d examples is too large for a layer of %zu "
                            "numbers an example",
-                           plan->batch_max, size);
-    }
+                           batch_max, plan->values[v].size);
     return 0;
 }
 
-int plan_init(struct plan *plan, const struct arch *arch, int batch_max, bool training,
-              struct error *err)
+int plan_init(struct plan *plan, const struct arch *arch,
+              const struct plan_options *options, struct error *err)
 {
-    struct cursor at = {plan, LAYOUT_IMAGES, arch->input};
+    struct builder b = {.plan = plan, .arch = arch};
+    int rc = -1;
 
-    *plan = (struct plan){.batch_max = batch_max, .training = training};
-    if (batch_max < 1 || batch_max > BATCH_MAX)
+    *plan = (struct plan){.options = *options, .batch_min = 1};
+    if (options->batch_max < 1 || options->batch_max > BATCH_MAX)
         return err_set(err, ERR_INVALID, "a batch must hold 1 to %d examples, got %d",
-                       BATCH_MAX, batch_max);
+                       BATCH_MAX, options->batch_max);
+    if (take_arrays(plan, &b, err) || read_graph(&b, err))
+        goto done;
+    find_fusions(&b);
+    add_value(plan, LAYOUT_IMAGES, shape_count(arch->input), NONE);
+    for (int i = 0; i < arch->layer_count; i++)
+        plan_layer(&b, i);
+    plan->logits = want_layout(plan, value_of(&b, arch->layer_count - 1), LAYOUT_IMAGES);
+    assert(plan->values[plan->logits].size == (size_t)arch->classes);
+    rc = check_sizes(plan, err) || plan_memory(plan, err) ? -1 : 0;
 
-    /* A layer adds its own step and at most two changes of layout; so the end. */
-    plan->steps = calloc(3 * (size_t)arch->layer_count + 2, sizeof *plan->steps);
-    if (!plan->steps)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a plan of %d layers",
-                       arch->layer_count);
-    for (int i = 0; i < arch->layer_count; i++) {
-        const struct layer *layer = &arch->layers[i];
-        if (is_relu_before_pool(arch, i)) {
-            plan_pool(&at, arch, layer + 1);
-            plan_relu(&at, arch, layer + 1);
-            i++;
-        } else {
-            PLAN_LAYER[layer->kind](&at, arch, layer);
-        }
-    }
-    want_layout(&at, LAYOUT_IMAGES);
-    assert(shape_count(at.shape) == (size_t)arch->classes);
-
-    for (plan->first_param = 0; plan->first_param < plan->count; plan->first_param++) {
-        enum step_kind kind = plan->steps[plan->first_param].kind;
-        if (kind == STEP_DENSE || kind == STEP_CONV || kind == STEP_CONV_LANES)
-            break;
-    }
-    place_all(plan);
-    return check_sizes(plan, err);
+done:
+    free(b.nodes);
+    return rc;
 }
 
 void plan_free(struct plan *plan)
 {
     free(plan->steps);
+    free(plan->values);
+    free(plan->spans);
     plan->steps = NULL;
+    plan->values = NULL;
+    plan->spans = NULL;
 }

@@ -66,7 +66,7 @@ void path_distance(const struct arch *arch, const char *group, const real *a,
 {
     double moved = 0, norm = 0;
 
-    for (int t = 0; t < arch->tensor_count; t++) {
+    for (int t = 0; t < arch->param_tensors; t++) {
         const struct tensor *tensor = &arch->tensors[t];
 
         if (!arch_in_group(arch, t, group))

@@ -18,13 +18,14 @@ struct spec;
  * is. NULL with ERR_NO_MEMORY. */
 double *path_alphas(const struct spec *spec, size_t *ret_count, struct error *err);
 
-/* Overwrite theta (P) with the point at alpha: tensors of the group between a
- * and b (path_lerp), every other tensor b's. */
+/* Overwrite theta (arch->state_count) with the point at alpha: tensors of the group
+ * between a and b (path_lerp), every other tensor b's. Running statistics are
+ * tensors of their group too: so they are interpolated. */
 void path_point(real *theta, const struct arch *arch, const char *group, const real *a,
                 const real *b, double alpha);
 
-/* *ret_l2 = ||b - a|| over the group's parameters, in double; *ret_rel is that
- * over ||a||: 0 when both are 0, infinite when only ||a|| is. */
+/* *ret_l2 = ||b - a|| over the group's parameters (no statistics), in double;
+ * *ret_rel is that over ||a||: 0 when both are 0, infinite when only ||a|| is. */
 void path_distance(const struct arch *arch, const char *group, const real *a,
                    const real *b, double *ret_l2, double *ret_rel);
 

@@ -17,7 +17,7 @@ struct probe {
     struct endpoint a, b;
     struct dataset *data;
     struct eval *eval;
-    real *theta; /* (P), the point */
+    real *theta; /* (S), the point */
     double *alphas;
     size_t alpha_count;
     struct value group_list; /* owns names that groups borrows */
@@ -168,10 +168,15 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
         spec_size(spec, "probe.splits.test", dataset_count(probe->data, SPLIT_TEST),
                   &probe->eval_count[SPLIT_TEST], err))
         return -1;
-    probe->eval = eval_new(probe->b.arch, probe->data, err);
+    const struct net_options engine = {
+        .exact = strcmp(spec_string(&probe->b.spec, "train.numerics"), "exact") == 0,
+        .team = env->team,
+        .isa = isa_choose(),
+    };
+    probe->eval = eval_new(probe->b.arch, probe->data, &engine, err);
     if (!probe->eval)
         return -1;
-    probe->theta = malloc(probe->b.arch->param_count * sizeof *probe->theta);
+    probe->theta = malloc(probe->b.arch->state_count * sizeof *probe->theta);
     if (!probe->theta)
         return err_set(err, ERR_NO_MEMORY, "no memory for %zu parameters",
                        probe->b.arch->param_count);

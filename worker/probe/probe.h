@@ -19,9 +19,11 @@
 struct error;
 struct sink;
 struct spec;
+struct team;
 
 struct probe_env {
     const char *data_dir; /* as dataset_open; or NULL */
+    struct team *team;    /* or NULL: this thread alone; no result depends on it */
 };
 
 /* Run a probe spec. inputs hold the endpoints "a" and "b": stored ones as files
