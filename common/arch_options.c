@@ -3,6 +3,7 @@
 #include "common/error.h"
 #include "common/spec.h"
 
+#include <math.h>
 #include <string.h>
 
 static bool is_norm(const struct spec *spec, const char *norm)
@@ -36,6 +37,24 @@ static int check_norm(const struct spec *spec, const char **ret_name, struct err
     if (!residual)
         return err_set(err, ERR_INVALID, "applies only where model.residual is true");
     return 0;
+}
+
+/* Where the default is a factor, all stages are multiples of 64 channels; else it is
+ * the first stage's channels. */
+static int check_width(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    const struct opt *opt = opt_find(JOB_TRAIN, "model.width");
+    double base = strcmp(opt_fallback(opt, spec), "1.0") == 0 ? 64 : 1;
+    double width = base * spec_real(spec, "model.width");
+
+    *ret_name = opt->name;
+    if (!opt_applies(opt, spec) ||
+        (width >= 1 && fabs(width - round(width)) <= 1e-9 * width))
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "makes %g channels of the first stage, expected an integer of at"
+                   " least 1",
+                   width);
 }
 
 /* The first batch norm that has one value of each channel and example; or NULL. */
@@ -73,7 +92,7 @@ int arch_check_options(const struct spec *spec, int64_t examples, const char **r
     int64_t batch = spec_int(spec, "optimizer.batch");
     int64_t last = examples % batch;
 
-    if (check_norm(spec, ret_name, err))
+    if (check_norm(spec, ret_name, err) || check_width(spec, ret_name, err))
         return -1;
     *ret_name = "model.shortcut";
     if (spec_has(spec, "model.shortcut") && !spec_bool(spec, "model.residual"))

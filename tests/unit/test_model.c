@@ -108,6 +108,12 @@ static void test_model_rules(void **state)
     assert_model_rule(
         "\"resnet20\"", WITH("model.shortcut", "\"pad\"", "model.residual", "false"),
         "option 'model.shortcut': applies only where model.residual is true");
+    assert_model_rule("\"resnet34\"", WITH("model.width", "0.3"),
+                      "option 'model.width': makes 19.2 channels of the first stage,"
+                      " expected an integer of at least 1");
+    assert_model_rule("\"resnet20\"", WITH("model.width", "0.5"),
+                      "option 'model.width': makes 0.5 channels of the first stage,"
+                      " expected an integer of at least 1");
     assert_model_rule("\"resnet20\"", WITH("model.stem", "\"imagenet\""),
                       "option 'model.stem': applies only where model.name is resnet18 or"
                       " resnet34 or resnet50");
