@@ -52,6 +52,14 @@ static void values_text(const struct opt *opt, struct buf *out)
         buf_printf(out, " %s %g", opt->above_min ? ">" : ">=", opt->min);
 }
 
+/* "1.0 or 16.0": what says when is the help. */
+static void default_text(const struct opt *opt, struct buf *out)
+{
+    buf_puts(out, opt->fallback ? opt->fallback : "");
+    for (const struct opt_case *c = opt->cases; c && c->needs; c++)
+        buf_printf(out, " or %s", c->fallback);
+}
+
 static struct cell text_cell(const char *text)
 {
     if (!text || !*text)
@@ -63,11 +71,12 @@ static void add_option(const struct cli *cli, const struct opt *opt, struct tabl
                        struct buf *out, bool first)
 {
     struct cell cells[COLUMNS];
-    struct buf values = {0};
+    struct buf values = {0}, fallback = {0};
 
     values_text(opt, &values);
+    default_text(opt, &fallback);
     cells[COLUMN_NAME] = text_cell(opt->name);
-    cells[COLUMN_DEFAULT] = text_cell(opt->fallback);
+    cells[COLUMN_DEFAULT] = text_cell(fallback.data);
     cells[COLUMN_VALUES] = text_cell(values.data);
     cells[COLUMN_WHEN] = text_cell(opt->needs);
     cells[COLUMN_HELP] = text_cell(opt->help);
@@ -80,6 +89,7 @@ static void add_option(const struct cli *cli, const struct opt *opt, struct tabl
         json_row(out, NAMES, cells, COLUMNS);
     }
     buf_free(&values);
+    buf_free(&fallback);
 }
 
 static size_t add_options(const struct cli *cli, const char *prefix, struct table *table,

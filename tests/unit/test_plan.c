@@ -260,6 +260,37 @@ static void test_probe_spec(void **state)
 }
 
 /* Groups are resolved for each network of the sweep. */
+/* A run's curves are one for each block, split and way of batch norm. What base says
+ * about a network that an axis names is settled with it: one network is one job. */
+static void test_blocks(void **state)
+{
+    struct plan *plan =
+        make(SWEEP "[base]\nmodel.norm = \"batch\"\nmodel.width = 16\n"
+                   "[axes]\nmodel.name = [\"resnet20\", \"resnet32\"]\n"
+                   "[[intervention]]\nname = \"plain\"\nrole = \"model\"\n"
+                   "set = { \"model.norm\" = \"none\", \"model.width\" = 8 }\n"
+                   "[[probe]]\nname = \"p\"\nkind = \"layers\"\ngroups = \"blocks\"\n"
+                   "alphas = [0, 1]\n");
+    const struct plan_job *probe = &plan->jobs[4];
+    struct value groups;
+    struct buf text = {0};
+
+    (void)state;
+    spec_text(&plan->jobs[0].spec, &text);
+    assert_null(strstr(text.data, "norm"));
+    assert_null(strstr(text.data, "width"));
+    buf_clear(&text);
+    assert_int_equal(plan->jobs[0].spec.count, 7);
+    assert_int_equal(probe->spec.kind, JOB_PROBE);
+    assert_int_equal(spec_value(&probe->spec, "probe.groups", &groups, NULL), 0);
+    value_text(&groups, &text);
+    value_free(&groups);
+    assert_string_equal(text.data, "[\"stem\",\"B1\",\"B2\",\"B3\",\"fc\"]");
+    assert_int_equal(probe->curve_rows, 2 * 2 * 2 * 5);
+    buf_free(&text);
+    plan_free(&plan);
+}
+
 static void test_groups_follow_the_model(void **state)
 {
     struct plan *plan =
@@ -526,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_shared_seeds),
         cmocka_unit_test(test_independent_seeds),
         cmocka_unit_test(test_probe_spec),
+        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_groups_follow_the_model),
         cmocka_unit_test(test_needed_states_are_kept),
         cmocka_unit_test(test_counts),
