@@ -8,6 +8,7 @@
 #include "worker/daemon.h"
 #include "worker/env.h"
 #include "worker/hand.h"
+#include "worker/nn/team.h"
 #include "worker/provenance.h"
 #include "worker/trial.h"
 
@@ -36,8 +37,10 @@ static const char HELP[] =
     "  --key FILE          this worker's key, over tcp, as 'coord keygen' made it\n"
     "                      (default: $COORD_KEY, else keys/worker.key in the state\n"
     "                      directory: $COORD_DIR, else ~/.local/state/coord)\n"
-    "  --slots N           jobs at once (default: the cores this process may use)\n"
-    "  --threads K         threads of a job: 1\n"
+    "  --slots N           jobs at once (default: as many as the cores this process\n"
+    "                      may use allow, of K threads each)\n"
+    "  --threads K         threads of a job (default: 1); no result depends on it,\n"
+    "                      and more slots do more than more threads\n"
     "  --cache DIR         states fetched and to be delivered\n"
     "                      (default: ${XDG_CACHE_HOME:-~/.cache}/coord-worker)\n"
     "  --cache-size GB     its bound (default: 10)\n"
@@ -94,24 +97,26 @@ static int set_key(struct options *options, const char *text)
     return 0;
 }
 
+static int whole(const char *name, const char *text, uint32_t max, uint32_t *ret)
+{
+    double count;
+
+    if (number(name, text, 1, max, &count) != 0)
+        return -1;
+    *ret = (uint32_t)count;
+    if (*ret != count)
+        return usage("--%s: expected an integer, got '%s'", name, text);
+    return 0;
+}
+
 static int set_slots(struct options *options, const char *text)
 {
-    double slots;
-
-    if (number("slots", text, 1, HAND_SLOTS_MAX, &slots) != 0)
-        return -1;
-    options->setup.slots = (uint32_t)slots;
-    if (options->setup.slots != slots)
-        return usage("--slots: expected an integer, got '%s'", text);
-    return 0;
+    return whole("slots", text, HAND_SLOTS_MAX, &options->setup.slots);
 }
 
 static int set_threads(struct options *options, const char *text)
 {
-    (void)options;
-    if (strcmp(text, "1") == 0)
-        return 0;
-    return usage("--threads %s: a job uses one thread; run more slots", text);
+    return whole("threads", text, TEAM_MAX, &options->setup.threads);
 }
 
 static int set_cache(struct options *options, const char *text)
@@ -196,13 +201,14 @@ static int parse(int argc, char **argv, struct options *options)
 
 /* ---- defaults ---------------------------------------------------------------------- */
 
-static uint32_t usable_cores(void)
+/* How many jobs of so many threads the cores allow that this process may use. */
+static uint32_t usable_slots(uint32_t threads)
 {
     cpu_set_t set;
     int count = 1;
 
     if (sched_getaffinity(0, sizeof set, &set) == 0)
-        count = CPU_COUNT(&set);
+        count = CPU_COUNT(&set) / (int)threads;
     if (count < 1)
         count = 1;
     return (uint32_t)(count < HAND_SLOTS_MAX ? count : HAND_SLOTS_MAX);
@@ -234,8 +240,7 @@ static struct options defaults(void)
     const char *data = getenv("COORD_DATA");
 
     return (struct options){
-        .setup = {.slots = usable_cores(),
-                  .threads = 1,
+        .setup = {.threads = 1,
                   .cache_dir = default_cache_dir(),
                   .cache_size_max = 10000000000,
                   .data_dir = data ? data : "",
@@ -289,7 +294,7 @@ static int print_provenance(char **argv)
 
     if (env_prepare())
         execv(trial_program, argv);
-    provenance_json(&text, "");
+    provenance_json(&text, "", "");
     bool failed = text.failed || puts(text.data) < 0 || fflush(stdout) != 0;
     buf_free(&text);
     return failed ? EXIT_FAILED : EXIT_OK;
@@ -302,6 +307,8 @@ static int run_daemon(int argc, char **argv)
 
     if (parse(argc, argv, &options) != 0)
         return EXIT_USAGE;
+    if (options.setup.slots == 0)
+        options.setup.slots = usable_slots(options.setup.threads);
     /* OpenBLAS read its environment before main: start over with the right one,
      * which the trials inherit. */
     if (env_prepare())

@@ -47,7 +47,7 @@ static void put(struct buf *out, const char *name, const char *value)
     json_put_text(out, value, strlen(value));
 }
 
-void provenance_json(struct buf *out, const char *data_hash)
+void provenance_json(struct buf *out, const char *data_hash, const char *numerics)
 {
     char text[256];
 
@@ -59,6 +59,8 @@ void provenance_json(struct buf *out, const char *data_hash)
     put(out, "cpu", text);
     provenance_host(text);
     put(out, "host", text);
+    if (numerics[0])
+        put(out, "convolutions", numerics);
     if (data_hash[0])
         put(out, "data", data_hash);
     buf_puts(out, "}");

@@ -8,9 +8,10 @@
 struct buf;
 
 /* Append one JSON object, {"numerics":1, "version":"...", "kernels":"...",
- * "blas":"...", "cpu":"...", "host":"...", "data":"..."}. data_hash may be "":
- * then there is no "data". */
-void provenance_json(struct buf *out, const char *data_hash);
+ * "blas":"...", "cpu":"...", "host":"...", "convolutions":"...", "data":"..."}:
+ * kernels is the instruction set, convolutions is the job's train.numerics. The last
+ * two are left out where numerics or data_hash is "". */
+void provenance_json(struct buf *out, const char *data_hash, const char *numerics);
 
 /* The host's name, at most 255 bytes; "unknown" if there is none. */
 void provenance_host(char out[256]);

@@ -36,6 +36,7 @@ struct sink {
     bool diverged;
     char text[512]; /* = struct error's; a sentence */
     char data_hash[HASH_TEXT];
+    char numerics[16];
 };
 
 /* Room for one more item. Grows by doubling; max is the protocol's bound. */
@@ -212,6 +213,16 @@ void sink_fill(const struct sink *sink, struct msg_result *result)
     result->point_count = sink->points.count;
     result->distances = sink->distances.items;
     result->distance_count = sink->distances.count;
+}
+
+void sink_numerics(struct sink *sink, const char *name)
+{
+    snprintf(sink->numerics, sizeof sink->numerics, "%s", name);
+}
+
+const char *sink_numerics_get(const struct sink *sink)
+{
+    return sink->numerics;
 }
 
 const char *sink_data_hash_get(const struct sink *sink)

@@ -210,6 +210,7 @@ static int begin(struct run *run, struct error *err)
 
     run->start_us = clock_mono_us();
     sink_data_hash(run->sink, dataset_hash(run->data));
+    sink_numerics(run->sink, spec_string(run->spec, "train.numerics"));
     sink_progress(run->sink, 0, (uint32_t)run->epochs);
     if (put_state(run, init, run->state, keeps(run, STATE_INIT, 0), err))
         return -1;

@@ -38,8 +38,9 @@ static struct ran run_message(const struct msg *msg)
     return ran;
 }
 
-static struct ran run_job(const struct fixture *fix, struct slice spec,
-                          struct msg_input *inputs, uint32_t input_count)
+static struct ran run_job_on(uint32_t threads, const struct fixture *fix,
+                             struct slice spec, struct msg_input *inputs,
+                             uint32_t input_count)
 {
     struct msg msg = {.kind = MSG_START,
                       .start = {.job = {.job = 3,
@@ -49,7 +50,7 @@ static struct ran run_job(const struct fixture *fix, struct slice spec,
                                         .input_count = input_count},
                                 .dir = slice_of(fix->dir),
                                 .data_dir = slice_of(fix->dir),
-                                .threads = 1}};
+                                .threads = threads}};
     struct ran ran = run_message(&msg);
 
     assert_int_equal(ran.status, 0);
@@ -65,6 +66,12 @@ static struct ran run_job(const struct fixture *fix, struct slice spec,
     assert_int_equal(ran.msg.result.job, 3);
     assert_int_equal(ran.msg.result.attempt, 2);
     return ran;
+}
+
+static struct ran run_job(const struct fixture *fix, struct slice spec,
+                          struct msg_input *inputs, uint32_t input_count)
+{
+    return run_job_on(1, fix, spec, inputs, input_count);
 }
 
 static void ran_free(struct ran *ran)
@@ -86,7 +93,33 @@ static void check_provenance(struct slice text, bool has_data)
     assert_string_equal(json_text(json_get(json, "version")), COORD_VERSION);
     assert_int_equal(json_int(json_get(json, "numerics")), SPEC_NUMERICS);
     assert_int_equal(json_get(json, "data") != NULL, has_data);
+    assert_int_equal(json_get(json, "convolutions") != NULL, has_data);
     json_free(&json);
+}
+
+/* A job on several threads leaves the same states. */
+static void test_threads(void **state)
+{
+    struct fixture *fix = *state;
+    struct spec train = run_spec();
+    struct buf text = {0};
+
+    spec_text(&train, &text);
+    struct slice spec = {text.data, text.size};
+    struct ran one = run_job(fix, spec, NULL, 0);
+    struct ran three = run_job_on(3, fix, spec, NULL, 0);
+    const struct msg_result *a = &one.msg.result, *b = &three.msg.result;
+    assert_int_equal(b->outcome, OUTCOME_DONE);
+    assert_int_equal(a->state_count, b->state_count);
+    for (uint32_t i = 0; i < a->state_count; i++) {
+        assert_int_equal(a->states[i].hash.size, b->states[i].hash.size);
+        assert_memory_equal(a->states[i].hash.data, b->states[i].hash.data,
+                            a->states[i].hash.size);
+    }
+    ran_free(&one);
+    ran_free(&three);
+    buf_free(&text);
+    spec_free(&train);
 }
 
 static void test_train_then_probe(void **state)
@@ -222,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_train_then_probe, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_threads, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_bad_specs_fail_with_a_sentence,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_missing_data_is_named, fixture_setup,

@@ -9,12 +9,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum {
-    TEAM_MAX = 64,
-    /* Looks at the state before sleeping: some 50 microseconds, longer than what
-     * lies between two steps of a network, shorter than anybody notices. */
-    SPINS = 1000,
-};
+/* Looks at the state before sleeping: some 50 microseconds, longer than what lies
+ * between two steps of a network, shorter than anybody notices. */
+enum { SPINS = 1000 };
 
 struct member {
     struct team *team;

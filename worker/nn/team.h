@@ -12,7 +12,9 @@
 struct error;
 struct team;
 
-/* threads >= 1, 64 at most. ERR_NO_MEMORY, ERR_INVALID. */
+enum { TEAM_MAX = 64 };
+
+/* 1 <= threads <= TEAM_MAX. ERR_NO_MEMORY, ERR_INVALID. */
 struct team *team_new(int threads, struct error *err);
 void team_free(struct team **team);
 
