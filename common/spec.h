@@ -115,6 +115,10 @@ struct spec_start {
  * has passed. ret may be NULL. */
 bool spec_start(const struct spec *spec, struct spec_start *ret);
 
+/* Whether a train spec starts from a file, init.from = "file:HASH"; ret_hash may be
+ * NULL. */
+bool spec_start_file(const struct spec *spec, char ret_hash[HASH_TEXT]);
+
 /* How many classes a train spec's data has, and so its network: those that
  * data.classes keeps, or all. */
 int spec_classes(const struct spec *spec);

@@ -242,15 +242,37 @@ bool spec_start(const struct spec *spec, struct spec_start *ret)
     return true;
 }
 
+bool spec_start_file(const struct spec *spec, char ret_hash[HASH_TEXT])
+{
+    const char *text = spec_string(spec, "init.from");
+
+    if (strncmp(text, "file:", 5) != 0 || !hash_is_hex(text + 5, strlen(text + 5)))
+        return false;
+    if (ret_hash)
+        memcpy(ret_hash, text + 5, HASH_TEXT);
+    return true;
+}
+
 static int rule_start(const struct spec *spec, const char **ret_name, struct error *err)
 {
+    const char *from = spec_string(spec, "init.from");
+
+    *ret_name = "init.partial";
+    if (spec_has(spec, "init.partial") && strncmp(from, "file:", 5) != 0)
+        return err_set(err, ERR_INVALID, "applies only where init.from is a file");
     if (spec_has(spec, "init.reset") && !spec_has(spec, "init.from")) {
         *ret_name = "init.reset";
         return err_set(err, ERR_INVALID, "applies only where init.from is given");
     }
     *ret_name = "init.from";
-    if (!spec_has(spec, "init.from") || spec_start(spec, NULL))
+    if (!spec_has(spec, "init.from") || spec_start(spec, NULL) ||
+        spec_start_file(spec, NULL))
         return 0;
+    if (strncmp(from, "file:", 5) == 0)
+        return err_set(err, ERR_INVALID,
+                       "expected \"file:HASH\", the hash that 'coord artifact put FILE'"
+                       " prints, got \"%s\"",
+                       from);
     return err_set(err, ERR_INVALID, "expected \"run:KEY:STATE\", got \"%s\"",
                    spec_string(spec, "init.from"));
 }

@@ -1,13 +1,17 @@
-/* coord artifact list [SWEEP] | get JOB STATE -o FILE: the states that runs kept,
- * as safetensors files that PyTorch opens. */
+/* coord artifact list [SWEEP] | get JOB STATE -o FILE | put FILE: the states that
+ * runs kept, as safetensors files that PyTorch opens; and files of PyTorch's that runs
+ * start from. */
 
 #include "coordinator/cli.h"
 
 #include "common/error.h"
 #include "common/hash.h"
+#include "common/safetensors.h"
 #include "coordinator/artifact.h"
+#include "proto/limits.h"
 
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -143,6 +147,72 @@ static int get(const struct cli *cli, struct store *store, const char *job_text,
     return rc;
 }
 
+/* ---- put ---------------------------------------------------------------------- */
+
+/* Add a file's bytes to the store, by way of artifact_put as if a worker sent them:
+ * what is there is whole, whoever else writes. */
+static int store_bytes(struct artifact_store *artifacts, FILE *in, const char *file,
+                       const char *hash, uint64_t size, struct error *err)
+{
+    enum { PIECE = 1 << 20 };
+    char *piece = malloc(PIECE);
+    uint64_t done = 0;
+    int rc = piece ? 0 : err_set(err, ERR_NO_MEMORY, "no memory to read '%s'", file);
+
+    while (rc == 0 && done < size) {
+        size_t got = fread(piece, 1, PIECE, in);
+        if (got == 0)
+            rc = err_set(err, ERR_IO, "'%s' became shorter while it was read", file);
+        else
+            rc = artifact_put(artifacts, hash, size, done, (struct slice){piece, got},
+                              &done, err);
+    }
+    free(piece);
+    return rc;
+}
+
+/* Only what a run could start from is taken: a safetensors file, whole. */
+static int check_file(const char *file, size_t *ret_tensors, struct error *err)
+{
+    struct st_file *st = st_open(file, err);
+
+    if (!st)
+        return -1;
+    *ret_tensors = st_count(st);
+    st_close(&st);
+    return 0;
+}
+
+static int put(const struct cli *cli, const char *file, struct error *err)
+{
+    struct artifact_store *artifacts;
+    char hash[HASH_TEXT], dir[4200];
+    size_t tensors = 0;
+    uint64_t size;
+    FILE *in;
+
+    if (check_file(file, &tensors, err) != 0 || hash_file(file, hash, &size, err) != 0)
+        return -1;
+    if (size > PROTO_ARTIFACT_MAX)
+        return err_set(err, ERR_INVALID, "'%s' has more than %d bytes", file,
+                       PROTO_ARTIFACT_MAX);
+    in = fopen(file, "rb");
+    if (!in)
+        return err_errno(err, ERR_IO, "cannot read '%s'", file);
+    artifacts = artifact_open(cli_path(cli, "artifacts", dir, sizeof dir), err);
+    int rc = artifacts ? store_bytes(artifacts, in, file, hash, size, err) : -1;
+    artifact_close(&artifacts);
+    (void)fclose(in);
+    if (rc != 0)
+        return -1;
+    fprintf(stderr, "%s: %zu tensors; in a grid: init.from = \"file:%s\"\n", file,
+            tensors, hash);
+    printf("%s\n", hash);
+    return 0;
+}
+
+/* ---- all ---------------------------------------------------------------------- */
+
 int cmd_artifact(struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {{"output", required_argument, NULL, 'o'},
@@ -160,8 +230,12 @@ int cmd_artifact(struct cli *cli, int argc, char **argv)
     int words = argc - optind - 1;
     bool listing = strcmp(what, "list") == 0 && words <= 1 && !file;
     bool getting = strcmp(what, "get") == 0 && words == 2 && file && file[0];
-    if (!listing && !getting)
-        return cli_usage(cli, "expected 'list [SWEEP]' or 'get JOB STATE -o FILE'");
+    bool putting = strcmp(what, "put") == 0 && words == 1 && !file;
+    if (!listing && !getting && !putting)
+        return cli_usage(
+            cli, "expected 'list [SWEEP]', 'get JOB STATE -o FILE' or 'put FILE'");
+    if (putting)
+        return put(cli, argv[optind + 1], &err) == 0 ? EXIT_OK : cli_fail(cli, &err);
     struct store *store = cli_store(cli, &err);
     if (!store)
         rc = -1;

@@ -167,8 +167,9 @@ int plan_set_start(struct plan_maker *maker, const struct point *point, struct s
     int rc = -1;
 
     *ret = (struct plan_start){.job = PLAN_NO_JOB};
-    if (!spec_has(spec, "init.from"))
-        return 0;
+    if (!spec_has(spec, "init.from") ||
+        strncmp(spec_string(spec, "init.from"), "file:", 5) == 0)
+        return 0; /* spec_check says whether it can be one */
     text = strdup(spec_string(spec, "init.from"));
     if (!text)
         return err_set(maker->err, ERR_NO_MEMORY, "no memory for a plan");

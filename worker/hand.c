@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "common/jobstate.h"
 #include "common/log.h"
+#include "common/spec.h"
 #include "proto/limits.h"
 #include "worker/cache.h"
 #include "worker/fetch.h"
@@ -185,8 +186,35 @@ static void deliver_failure(struct hand *hand, const struct msg_job *job,
     deliver(hand, &result, now_ms);
 }
 
+/* A job may start from a file (init.from = "file:HASH"): its spec says so,
+ * and the file is fetched as a state of another run is. */
+static void add_file(struct msg_job *job, struct msg_input inputs[PROTO_INPUTS_MAX],
+                     char hash[HASH_TEXT])
+{
+    struct spec spec;
+    bool found;
+
+    if (job->input_count >= PROTO_INPUTS_MAX ||
+        spec_parse(job->spec.data, job->spec.size, &spec, NULL))
+        return; /* the trial says what is wrong with it */
+    found = spec.kind == JOB_TRAIN && spec_start_file(&spec, hash);
+    spec_free(&spec);
+    if (!found)
+        return;
+    for (uint32_t i = 0; i < job->input_count; i++)
+        inputs[i] = job->inputs[i];
+    inputs[job->input_count++] = (struct msg_input){.role = slice_of("init"),
+                                                    .state = slice_of("file"),
+                                                    .spec = slice_of("file"),
+                                                    .hash = slice_of(hash),
+                                                    .stored = true};
+    job->inputs = inputs;
+}
+
 static struct held *hold(struct hand *hand, const struct msg_job *job, struct error *err)
 {
+    struct msg_input inputs[PROTO_INPUTS_MAX];
+    char hash[HASH_TEXT];
     struct msg_job copy = *job;
     struct msg msg = {.kind = MSG_ASSIGN, .assign = {.jobs = &copy, .job_count = 1}};
     struct held *held;
@@ -202,6 +230,7 @@ static struct held *hold(struct hand *hand, const struct msg_job *job, struct er
     held = calloc(1, sizeof *held);
     if (!held)
         goto nomem;
+    add_file(&copy, inputs, hash);
     if (kept_copy(&held->kept, &msg, err) != 0 ||
         want_inputs(hand, job_of(held), err) != 0) {
         kept_free(&held->kept);

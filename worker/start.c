@@ -1,10 +1,13 @@
 #include "worker/start.h"
 
 #include "common/error.h"
+#include "common/hash.h"
 #include "common/spec.h"
+#include "worker/ckpt/import.h"
 #include "worker/endpoint.h"
 #include "worker/nn/init.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What to take and what to leave drawn. */
@@ -54,6 +57,87 @@ static void take(const struct choice *choice, const struct endpoint *from, real 
     }
 }
 
+/* ---- from a file ------------------------------------------------------------- */
+
+static const struct msg_input *init_input(const struct msg_input *inputs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_is(inputs[i].role, "init"))
+            return &inputs[i];
+    return NULL;
+}
+
+static void say_drawn(const struct arch *arch, const bool *drawn, struct buf *said)
+{
+    const char *comma = "; drawn: ";
+    int count = 0;
+
+    for (int t = 0; t < arch->tensor_count; t++)
+        count += !drawn[t];
+    buf_printf(said, "%d of %d tensors taken", count, arch->tensor_count);
+    for (int t = 0; t < arch->tensor_count; t++)
+        if (drawn[t]) {
+            buf_printf(said, "%s%s", comma, arch->tensors[t].name);
+            comma = ", ";
+        }
+}
+
+/* path holds the bytes of that hash, or else. */
+static int import(const struct choice *choice, const char *path, const char *hash,
+                  bool partial, real *state, struct buf *said, struct error *err)
+{
+    const struct arch *arch = choice->arch;
+    bool *drawn = calloc((size_t)arch->tensor_count + 1, sizeof *drawn);
+    char is[HASH_TEXT];
+    int rc = -1;
+
+    if (!drawn)
+        return err_set(err, ERR_NO_MEMORY, "no memory to import a state");
+    for (int t = 0; t < arch->tensor_count; t++)
+        drawn[t] = is_reset(choice, t);
+    if (hash_file(path, is, NULL, err))
+        goto done;
+    if (strcmp(is, hash) != 0) {
+        err_set(err, ERR_DATA, "the file of init.from has the hash %s, expected %s", is,
+                hash);
+        goto done;
+    }
+    if (ckpt_import(path, arch, partial, drawn, state, err)) {
+        err_prefix(err, "init.from");
+        goto done;
+    }
+    buf_printf(said, "from file %.12s: ", hash);
+    say_drawn(arch, drawn, said);
+    rc = 0;
+
+done:
+    free(drawn);
+    return rc;
+}
+
+static int start_from_file(const struct spec *spec, const struct arch *arch,
+                           const struct msg_input *input, const char *hash, real *state,
+                           struct buf *said, struct error *err)
+{
+    struct choice choice = {.arch = arch, .head_fits = true};
+    const bool partial = spec_bool(spec, "init.partial");
+    char *path;
+    int rc;
+
+    if (!input)
+        return err_set(err, ERR_DATA, "the file %s of init.from did not come", hash);
+    if (spec_value(spec, "init.reset", &choice.reset, err))
+        return -1;
+    path = slice_dup(input->path);
+    rc = path ? import(&choice, path, hash, partial, state, said, err)
+              : err_set(err, ERR_NO_MEMORY, "no memory for a path");
+    free(path);
+    value_free(&choice.reset);
+    return rc;
+}
+
+/* ---- all --------------------------------------------------------------------- */
+
 int start_params(const struct spec *spec, const struct arch *arch,
                  const struct msg_input *inputs, size_t input_count, real *state,
                  struct buf *said, struct error *err)
@@ -61,10 +145,14 @@ int start_params(const struct spec *spec, const struct arch *arch,
     struct choice choice = {.arch = arch};
     struct endpoint from = {0};
     struct spec_start start;
+    char hash[HASH_TEXT];
     int rc = -1, fits;
 
     if (init_params(spec, arch, state, err))
         return -1;
+    if (spec_start_file(spec, hash))
+        return start_from_file(spec, arch, init_input(inputs, input_count), hash, state,
+                               said, err);
     if (!spec_start(spec, &start))
         return 0;
     if (endpoint_load(inputs, input_count, "init", &from, err) ||

@@ -2,9 +2,9 @@
 #define COORD_START_H
 
 /* The parameters with which a run begins: drawn (worker/nn/init.h), or taken from a
- * state of another run (init.from), but for the groups of init.reset, which are
- * drawn, and the last dense layer, which is drawn where the classes differ. Running
- * statistics go with their tensors' layer. */
+ * state of another run or from a file (init.from), but for the groups of init.reset,
+ * which are drawn, and the last dense layer, which is drawn where the classes differ.
+ * Running statistics go with their tensors' layer. */
 
 #include "common/arch.h"
 #include "common/buf.h"

@@ -4,6 +4,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/safetensors.h"
+#include "worker/ckpt/tensor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,42 +151,6 @@ int ckpt_store(const char *dir, const struct arch *arch, const real *theta,
     return rc;
 }
 
-static bool same_shape(const struct tensor *tensor, const struct st_tensor *stored)
-{
-    if (tensor->rank != stored->rank)
-        return false;
-    for (int d = 0; d < tensor->rank; d++)
-        if (tensor->dim[d] != stored->dim[d])
-            return false;
-    return true;
-}
-
-/* "6x1x5x5"; a single number is "()" */
-static void put_shape(struct buf *out, int rank, const int64_t *dim)
-{
-    for (int d = 0; d < rank; d++)
-        buf_printf(out, "%s%lld", d ? "x" : "", (long long)dim[d]);
-    if (rank == 0)
-        buf_puts(out, "()");
-}
-
-static int say_shapes(const char *path, const struct tensor *tensor,
-                      const struct st_tensor *stored, struct error *err)
-{
-    struct buf text = {0};
-    int64_t dim[4] = {0};
-
-    for (int d = 0; d < tensor->rank; d++)
-        dim[d] = tensor->dim[d];
-    buf_printf(&text, "%s: tensor '%s' has the shape ", path, tensor->name);
-    put_shape(&text, stored->rank, stored->dim);
-    buf_puts(&text, ", the network's is ");
-    put_shape(&text, tensor->rank, dim);
-    err_set(err, ERR_DATA, "%s", text.failed ? tensor->name : text.data);
-    buf_free(&text);
-    return -1;
-}
-
 static int check_tensor(const struct st_file *file, const char *path,
                         const struct tensor *tensor, struct error *err)
 {
@@ -193,11 +158,10 @@ static int check_tensor(const struct st_file *file, const char *path,
 
     if (!stored)
         return err_set(err, ERR_DATA, "%s: tensor '%s' is missing", path, tensor->name);
-    if (stored->dtype != ST_F32 && stored->dtype != ST_F64)
-        return err_set(err, ERR_DATA, "%s: tensor '%s' is %s, expected F32 or F64", path,
-                       tensor->name, st_dtype_name(stored->dtype));
-    if (!same_shape(tensor, stored))
-        return say_shapes(path, tensor, stored, err);
+    if (tensor_check_type(path, stored, err))
+        return -1;
+    if (!tensor_same_shape(tensor, stored))
+        return tensor_say_shapes(path, tensor, stored, err);
     return 0;
 }
 
@@ -232,23 +196,6 @@ static int check_surplus(const struct st_file *file, const char *path,
     return 0;
 }
 
-/* The bytes of a file have no alignment, hence memcpy. */
-static void copy_tensor(const struct st_tensor *stored, real *to, size_t count)
-{
-    const char *from = stored->data;
-
-    if (stored->dtype == ST_F32) {
-        memcpy(to, from, count * sizeof *to);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        double number;
-
-        memcpy(&number, from + i * sizeof number, sizeof number);
-        to[i] = (real)number;
-    }
-}
-
 int ckpt_read(const char *path, const struct arch *arch, real *theta, struct error *err)
 {
     struct st_file *file = st_open(path, err);
@@ -262,7 +209,7 @@ int ckpt_read(const char *path, const struct arch *arch, real *theta, struct err
     if (check_surplus(file, path, arch, err))
         goto done;
     for (int t = 0; t < arch->tensor_count; t++)
-        copy_tensor(st_find(file, arch->tensors[t].name), theta + arch->tensors[t].offset,
+        tensor_copy(st_find(file, arch->tensors[t].name), theta + arch->tensors[t].offset,
                     arch->tensors[t].count);
     rc = 0;
 

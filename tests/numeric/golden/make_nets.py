@@ -381,6 +381,16 @@ OPTIMS = {
     "adamw": {"optimizer.name": "adamw", "optimizer.lr": 5e-4, "optimizer.eps": 1e-4,
               "optimizer.weight_decay": 1.0, "train.schedule.warmup": 2,
               "train.schedule.name": "step", "train.schedule.at": [4], "train.epochs": 7},
+    "sgd-groups": {
+        "optimizer.lr": 0.01, "optimizer.momentum": 0.9, "optimizer.weight_decay": 0.02,
+        "optimizer.group_lr": ["layer2.0.conv1=0.5", "fc=2.0"],
+        "optimizer.group_decay": ["conv1=0.1", "fc=0.0"],
+        "train.schedule.name": "cosine", "train.epochs": 7},
+    "adamw-groups": {
+        "optimizer.name": "adamw", "optimizer.lr": 5e-4, "optimizer.eps": 1e-4,
+        "optimizer.weight_decay": 1.0, "optimizer.decay_on": "weights",
+        "optimizer.group_lr": ["conv1=0.25", "layer3.1.conv2=3.0"],
+        "optimizer.group_decay": ["layer1.0.conv1=4.0"], "train.epochs": 7},
     "rmsprop": {"optimizer.name": "rmsprop", "optimizer.lr": 2e-4, "optimizer.eps": 1e-3,
                 "optimizer.weight_decay": 0.1, "train.schedule.name": "cosine",
                 "train.epochs": 7},
@@ -467,10 +477,35 @@ def record(out, meta, name, options, batch, gain):
           f"gradients {norms.min():.1e} to {norms.max():.1e}", flush=True)
 
 
+def unit_of(name):
+    """The layer with weights that a tensor belongs to: bn1 is conv1's."""
+    layer = name.rsplit(".", 1)[0]
+    return layer.replace("downsample.1", "downsample.0").replace("bn", "conv")
+
+
+def split_groups(optimizer, net, get):
+    """A param group for every tensor, with the settings of its coord group."""
+    rates = dict(pair.split("=") for pair in get("optimizer.group_lr", []))
+    decays = dict(pair.split("=") for pair in get("optimizer.group_decay", []))
+    names = {id(value): name for name, value in net.named_parameters()}
+    groups = []
+    for group in optimizer.param_groups:
+        for value in group["params"]:
+            unit = unit_of(names[id(value)])
+            groups.append({**group, "params": [value],
+                           "lr": group["lr"] * float(rates.get(unit, 1)),
+                           "weight_decay": float(decays.get(unit, group["weight_decay"]))})
+    # The first group's rate is the one that is written down: one without a factor.
+    plain = next(i for i, group in enumerate(groups)
+                 if unit_of(names[id(group["params"][0])]) not in rates)
+    optimizer.param_groups[:] = [groups.pop(plain), *groups]
+
+
 def steps_of(net, options, x, y):
     """Losses and learning rates of every step, the order of examples kept."""
     get, losses, rates = options.get, [], []
     optimizer = make_optimizer(net, get)
+    split_groups(optimizer, net, get)
     warmup = get("train.schedule.warmup", 0)
     ramp = warmup * EPOCH_STEPS
     if ramp:
