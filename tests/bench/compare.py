@@ -277,6 +277,9 @@ def main():
     options = parser.parse_args()
     load, start = "%.2f" % os.getloadavg()[0], time.monotonic()
     bench = Bench(options.build, options.quick)
+    if os.getloadavg()[0] > 0.3:
+        print("compare.py: others use this machine (load %s): these are no figures to"
+              " keep" % load, file=sys.stderr)  # fmt: skip
     lines = [table_line(HEADINGS), table_line(["-" * n for n in WIDTHS])]
     print("\n".join(lines), flush=True)
     for net in options.nets.split(","):

@@ -187,7 +187,8 @@ static void pull_back(const struct pass *p, size_t g, size_t c,
     clear_dead(dresidual, p->S, live_of(p, g));
 }
 
-/* ---- batch norm: an item is some channels, in all images ----------------------- */
+/* ---- batch norm: an item is some channels, in all images. They are read twice, the
+ * second time from the last to the first: what was read last is still in a cache --- */
 
 struct channel_sums {
     double a[L], b[L];
@@ -249,7 +250,7 @@ static void batch_forward(void *arg, int item, int who)
                         sums[c - c0].center, p->S, live_of(p, g));
     for (size_t c = c0; c < c1; c++)
         settle(p, c, &sums[c - c0], &f[c - c0]);
-    for (size_t g = 0; g < p->image_groups; g++)
+    for (size_t g = p->image_groups; g-- > 0;)
         for (size_t c = c0; c < c1; c++)
             normalise(p, g, c, &f[c - c0]);
 }
@@ -287,7 +288,7 @@ static void batch_backward(void *arg, int item, int who)
                        sums[c - c0].center, p->S, live_of(p, g));
     for (size_t c = c0; c < c1; c++)
         settle_slopes(p, c, &sums[c - c0], &pull[c - c0]);
-    for (size_t g = 0; g < p->image_groups; g++)
+    for (size_t g = p->image_groups; g-- > 0;)
         for (size_t c = c0; c < c1; c++)
             pull_back(p, g, c, &pull[c - c0]);
 }
