@@ -36,7 +36,7 @@ static void check_norm(struct norm norm, bool residual, enum isa isa)
     const size_t stats = norm_stats(&norm, B);
     struct norm_case d = {.norm = norm, .n = n};
 
-    d.call = (struct norm_call){&d.norm, B, isa, NULL};
+    d.call = (struct norm_call){&d.norm, B, isa, NULL, false};
     d.z = num_random(n, 1);
     d.residual = residual ? num_random(n, 2) : NULL;
     d.gamma = num_random(C, 3);

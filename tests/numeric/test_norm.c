@@ -102,7 +102,7 @@ static void rig_forward(struct rig *r, enum isa isa, struct team *team)
 {
     const bool batch = r->at.groups == 0;
 
-    r->call = (struct norm_call){&r->norm, r->at.B, isa, team};
+    r->call = (struct norm_call){&r->norm, r->at.B, isa, team, false};
     norm_forward(&r->call, r->out, r->mean, r->invstd, batch ? r->running_mean : NULL,
                  batch ? r->running_var : NULL, r->z, r->at.residual ? r->residual : NULL,
                  r->gamma, r->beta);
@@ -110,7 +110,7 @@ static void rig_forward(struct rig *r, enum isa isa, struct team *team)
 
 static void rig_backward(struct rig *r, enum isa isa, struct team *team)
 {
-    r->call = (struct norm_call){&r->norm, r->at.B, isa, team};
+    r->call = (struct norm_call){&r->norm, r->at.B, isa, team, false};
     norm_backward(&r->call, r->dz, r->at.residual ? r->dresidual : NULL, r->dgamma,
                   r->dbeta, r->dout, r->z, r->out, r->mean, r->invstd, r->gamma);
 }
@@ -370,7 +370,7 @@ static void given_statistics_are_applied(void **state)
             }
         }
         memcpy(again, r.z, r.n * sizeof *again);
-        r.call = (struct norm_call){&r.norm, r.at.B, ISA_AVX2, NULL};
+        r.call = (struct norm_call){&r.norm, r.at.B, ISA_AVX2, NULL, false};
         norm_apply(&r.call, r.out, r.z, residual, r.running_mean, r.running_var, r.gamma,
                    r.beta);
         num_check("out", r.out, want, r.n);

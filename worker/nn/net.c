@@ -1,30 +1,11 @@
 #include "worker/nn/net.h"
 
 #include "common/error.h"
-#include "worker/nn/plan.h"
-#include "worker/nn/step.h"
+#include "worker/nn/net_internal.h"
 #include "worker/nn/team.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-struct net {
-    const struct arch *arch; /* borrowed */
-    struct net_options options;
-    struct plan plan;
-    real *memory;   /* the plan's spans */
-    uint8_t *right; /* (batch_max) */
-};
-
-/* What all steps of one pass share. */
-struct pass {
-    struct net *net;
-    const real *x, *state;
-    real *running; /* NULL: evaluation */
-    real *grad;
-    const struct net_draw *draw;
-    int B;
-};
 
 struct net *net_new(const struct arch *arch, const struct net_options *options,
                     struct error *err)
@@ -90,7 +71,7 @@ int net_batch_min(const struct net *net)
     return net->plan.batch_min;
 }
 
-static real *span_at(const struct net *net, int span)
+real *net_span(const struct net *net, int span)
 {
     return span == NONE ? NULL : net->memory + net->plan.spans[span].place;
 }
@@ -99,7 +80,7 @@ static const real *value_at(const struct pass *pass, int value)
 {
     if (value == VALUE_EXAMPLE)
         return pass->x;
-    return value == NONE ? NULL : span_at(pass->net, pass->net->plan.values[value].data);
+    return value == NONE ? NULL : net_span(pass->net, pass->net->plan.values[value].data);
 }
 
 static struct job job_of(const struct pass *pass, const struct step *step)
@@ -109,7 +90,9 @@ static struct job job_of(const struct pass *pass, const struct step *step)
     return (struct job){
         .step = step,
         .B = pass->B,
-        .training = pass->running != NULL,
+        .training = pass->training,
+        .batch = pass->batch,
+        .replace = pass->replace,
         .isa = net->options.isa,
         .team = net->options.team,
         .draw = pass->draw,
@@ -117,23 +100,28 @@ static struct job job_of(const struct pass *pass, const struct step *step)
         .running = pass->running,
         .in = value_at(pass, step->in),
         .other = value_at(pass, step->other),
-        .out = span_at(net, net->plan.values[step->out].data),
-        .stats = span_at(net, step->stats),
-        .scratch = span_at(net, step->scratch),
-        .mask = (uint8_t *)span_at(net, step->mask),
+        .out = net_span(net, net->plan.values[step->out].data),
+        .stats = net_span(net, step->stats),
+        .scratch = net_span(net, step->scratch),
+        .mask = (uint8_t *)net_span(net, step->mask),
     };
 }
 
-static const real *run_forward(const struct pass *pass)
+void net_forward_steps(const struct pass *pass, int from, int to)
 {
     const struct plan *plan = &pass->net->plan;
 
     assert(pass->B >= 1 && pass->B <= plan->options.batch_max);
-    for (int i = 0; i < plan->count; i++) {
+    for (int i = from; i < to; i++) {
         const struct job job = job_of(pass, &plan->steps[i]);
         STEP_KERNELS[job.step->kind].forward(&job);
     }
-    return value_at(pass, plan->logits);
+}
+
+static const real *run_forward(const struct pass *pass)
+{
+    net_forward_steps(pass, 0, pass->net->plan.count);
+    return value_at(pass, pass->net->plan.logits);
 }
 
 /* Where the kernel is to write. */
@@ -141,14 +129,14 @@ static real *target_at(const struct net *net, const struct target *target)
 {
     const bool via = target->how == TARGET_VIA || target->how == TARGET_LOST;
 
-    return span_at(net, via ? target->via : target->to);
+    return net_span(net, via ? target->via : target->to);
 }
 
 static void add_via(const struct net *net, const struct job *job,
                     const struct target *target)
 {
     if (target->how == TARGET_VIA)
-        step_accumulate(job, span_at(net, target->to), span_at(net, target->via),
+        step_accumulate(job, net_span(net, target->to), net_span(net, target->via),
                         job->step->in_size);
 }
 
@@ -162,9 +150,9 @@ static void run_backward(const struct pass *pass)
         struct job job = job_of(pass, step);
         if (!step->active)
             continue;
-        job.scratch = span_at(net, step->scratch_back);
+        job.scratch = net_span(net, step->scratch_back);
         job.grad = pass->grad;
-        job.dout = span_at(net, plan->values[step->out].grad);
+        job.dout = net_span(net, plan->values[step->out].grad);
         job.din = target_at(net, &step->din);
         job.dother = target_at(net, &step->dother);
         job.add_in = step->din.how == TARGET_ADD;
@@ -189,6 +177,8 @@ int net_train(struct net *net, real *state, const real *x, const uint8_t *labels
                               .x = x,
                               .state = state,
                               .running = state,
+                              .training = true,
+                              .batch = true,
                               .grad = grad,
                               .draw = draw,
                               .B = B};
@@ -196,7 +186,7 @@ int net_train(struct net *net, real *state, const real *x, const uint8_t *labels
 
     assert(net->plan.options.training && B >= net->plan.batch_min);
     loss_smoothed(
-        losses, net->right, span_at(net, net->plan.values[net->plan.logits].grad),
+        losses, net->right, net_span(net, net->plan.values[net->plan.logits].grad),
         run_forward(&pass), labels, B, net->arch->classes, net->options.label_smoothing);
     for (int i = 0; i < B; i++)
         right += net->right[i];

@@ -218,6 +218,19 @@ static void take_center(const struct pass *p, size_t c, struct channel_sums *sum
     fill(sums->center, total(sum) / ((double)live * (double)p->S));
 }
 
+/* A single value has no unbiased variance: its biased one, 0, must do where the
+ * batch's statistics are only looked at. */
+static void move_running(const struct pass *p, size_t c, struct moments m, double n)
+{
+    const double share = p->call->replace ? 1 : NORM_MOMENTUM;
+    const double unbiased = n > 1 ? m.var * (n / (n - 1)) : m.var;
+
+    p->running_mean[c] =
+        (real)((1 - share) * (double)p->running_mean[c] + share * m.mean);
+    p->running_var[c] =
+        (real)((1 - share) * (double)p->running_var[c] + share * unbiased);
+}
+
 static void settle(const struct pass *p, size_t c, const struct channel_sums *sums,
                    struct factors *f)
 {
@@ -227,10 +240,8 @@ static void settle(const struct pass *p, size_t c, const struct channel_sums *su
 
     p->mean[c] = (real)m.mean;
     p->invstd[c] = (real)invstd_of(m.var);
-    p->running_mean[c] =
-        (real)((1 - NORM_MOMENTUM) * (double)p->running_mean[c] + NORM_MOMENTUM * m.mean);
-    p->running_var[c] = (real)((1 - NORM_MOMENTUM) * (double)p->running_var[c] +
-                               NORM_MOMENTUM * m.var * (n / (n - 1)));
+    if (p->running_mean)
+        move_running(p, c, m, n);
     factors_fill(f, m, (double)p->gamma[c], (double)p->beta[c]);
 }
 

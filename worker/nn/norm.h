@@ -38,10 +38,12 @@ struct norm_call {
     int B;
     enum isa isa;
     struct team *team; /* or NULL */
+    bool replace;      /* running statistics become the batch's, rather than move */
 };
 
-/* Training. Overwrites out, mean and invstd. Batch norm also moves the running
- * statistics (C), with the unbiased variance; group norm has none (NULL). residual
+/* Training. Overwrites out (which may be z), mean and invstd. Batch norm also moves
+ * the running statistics (C), with the unbiased variance, unless they are NULL; group
+ * norm has none (NULL). residual
  * may be NULL. A batch of one value a channel has no variance: the caller refuses
  * it (B * S > 1 for batch norm). */
 void norm_forward(const struct norm_call *call, real *out, real *mean, real *invstd,

@@ -210,24 +210,26 @@ static void conv_back(const struct job *job)
 
 static struct norm_call norm_of(const struct job *job)
 {
-    return (struct norm_call){&job->step->norm, job->B, job->isa, job->team};
+    return (struct norm_call){&job->step->norm, job->B, job->isa, job->team,
+                              job->replace};
 }
 
 static void norm_run(const struct job *job)
 {
     const struct norm_call call = norm_of(job);
     const struct params *at = &job->step->at;
-    const bool batch = job->step->norm.groups == 0;
+    const bool batch_norm = job->step->norm.groups == 0;
     const real *gamma = param(job, at->weight), *beta = param(job, at->bias);
     real *mean = job->stats, *invstd = mean + norm_stats(&job->step->norm, job->B);
+    const bool moves = batch_norm && job->running;
 
-    if (batch && !job->training)
+    if (batch_norm && !job->batch)
         norm_apply(&call, job->out, job->in, job->other, param(job, at->mean),
                    param(job, at->var), gamma, beta);
     else
         norm_forward(
-            &call, job->out, mean, invstd, batch ? job->running + at->mean : NULL,
-            batch ? job->running + at->var : NULL, job->in, job->other, gamma, beta);
+            &call, job->out, mean, invstd, moves ? job->running + at->mean : NULL,
+            moves ? job->running + at->var : NULL, job->in, job->other, gamma, beta);
 }
 
 static void norm_back(const struct job *job)

@@ -18,12 +18,14 @@ struct team;
 struct job {
     const struct step *step;
     int B;
-    bool training; /* batch statistics, dropout */
+    bool training; /* dropout */
+    bool batch;    /* batch norms take the batch's statistics */
+    bool replace;  /* which become those in running, rather than move them */
     enum isa isa;
     struct team *team;
     const struct net_draw *draw; /* training */
     const real *state;
-    real *running; /* the state again, in training: whose statistics move */
+    real *running; /* a state whose statistics move; NULL: none */
     const real *in, *other;
     real *out;
     real *stats, *scratch;

@@ -2,7 +2,6 @@
 
 #include "common/error.h"
 #include "common/spec.h"
-#include "worker/probe/probe.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -48,17 +47,6 @@ double *path_alphas(const struct spec *spec, size_t *ret_count, struct error *er
     value_free(&value);
     *ret_count = n;
     return alphas;
-}
-
-void path_point(real *theta, const struct arch *arch, const char *group, const real *a,
-                const real *b, double alpha)
-{
-    for (int t = 0; t < arch->tensor_count; t++) {
-        size_t at = arch->tensors[t].offset, count = arch->tensors[t].count;
-
-        path_lerp(theta + at, a + at, b + at, arch_in_group(arch, t, group) ? alpha : 1.0,
-                  count);
-    }
 }
 
 void path_distance(const struct arch *arch, const char *group, const real *a,

@@ -18,11 +18,10 @@ struct spec;
  * is. NULL with ERR_NO_MEMORY. */
 double *path_alphas(const struct spec *spec, size_t *ret_count, struct error *err);
 
-/* Overwrite theta (arch->state_count) with the point at alpha: tensors of the group
- * between a and b (path_lerp), every other tensor b's. Running statistics are
- * tensors of their group too: so they are interpolated. */
-void path_point(real *theta, const struct arch *arch, const char *group, const real *a,
-                const real *b, double alpha);
+/* theta[i] = (1-alpha) a[i] + alpha b[i], as fma(alpha, b, fma(-alpha, a, a));
+ * exact at 0 and at 1 (there by copying, so that Inf and NaN weights do not
+ * spread). */
+void path_lerp(real *theta, const real *a, const real *b, double alpha, size_t n);
 
 /* *ret_l2 = ||b - a|| over the group's parameters (no statistics), in double;
  * *ret_rel is that over ||a||: 0 when both are 0, infinite when only ||a|| is. */

@@ -3,8 +3,8 @@
 #include "common/error.h"
 #include "common/spec.h"
 #include "worker/data/dataset.h"
-#include "worker/eval.h"
 #include "worker/endpoint.h"
+#include "worker/probe/curve.h"
 #include "worker/probe/path.h"
 #include "worker/sink.h"
 
@@ -16,54 +16,51 @@ struct probe {
     struct sink *sink;
     struct endpoint a, b;
     struct dataset *data;
-    struct eval *eval;
-    real *theta; /* (S), the point */
+    struct curve *curve;
     double *alphas;
     size_t alpha_count;
+    struct tally *tallies;   /* (alphas, splits) of the curve in hand */
     struct value group_list; /* owns names that groups borrows */
     const char **groups;
     size_t group_count;
+    enum curve_bn bn[CURVE_BN_COUNT];
+    size_t bn_count;
     int64_t eval_count[2];
-    /* The tally at b, which every layer-wise path ends in: taken once. */
-    struct tally end[2];
-    bool have_end[2];
-    uint32_t done, total; /* points */
+    uint32_t done, total; /* points, those of the curve in hand not counted */
 };
 
-/* ---- points ----------------------------------------------------------------- */
+/* ---- curves ----------------------------------------------------------------- */
 
-static struct tally tally_at(struct probe *probe, double alpha, enum split split)
+static uint32_t points_of_curve(const struct probe *probe)
 {
-    struct tally tally;
-
-    if (alpha == 1 && probe->have_end[split])
-        return probe->end[split];
-    tally = eval_run(probe->eval, probe->theta, split, probe->eval_count[split]);
-    if (alpha == 1) {
-        probe->end[split] = tally;
-        probe->have_end[split] = true;
-    }
-    return tally;
+    return (uint32_t)(2 * probe->alpha_count);
 }
 
-static int put_points(struct probe *probe, const char *group, size_t index,
+static void tell(void *user, double share)
+{
+    const struct probe *probe = user;
+
+    sink_progress(probe->sink,
+                  probe->done + (uint32_t)(share * (double)points_of_curve(probe)),
+                  probe->total);
+}
+
+static int put_points(struct probe *probe, const char *group, enum curve_bn bn,
                       struct error *err)
 {
-    double alpha = probe->alphas[index];
-
-    path_point(probe->theta, probe->b.arch, group, probe->a.theta, probe->b.theta, alpha);
-    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++) {
-        struct msg_point row = {.grp = slice_of(group),
-                                .bn = slice_of("none"),
-                                .split = slice_of(split_name((enum split)s)),
-                                .alpha_index = (uint32_t)index,
-                                .alpha = alpha,
-                                .tally = tally_at(probe, alpha, (enum split)s)};
-
-        if (sink_point(probe->sink, &row, err))
-            return -1;
-        sink_progress(probe->sink, ++probe->done, probe->total);
-    }
+    for (size_t i = 0; i < probe->alpha_count; i++)
+        for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++) {
+            const struct msg_point row = {.grp = slice_of(group),
+                                          .bn = slice_of(curve_bn_name(bn)),
+                                          .split = slice_of(split_name((enum split)s)),
+                                          .alpha_index = (uint32_t)i,
+                                          .alpha = probe->alphas[i],
+                                          .tally = probe->tallies[2 * i + (size_t)s]};
+            if (sink_point(probe->sink, &row, err))
+                return -1;
+        }
+    probe->done += points_of_curve(probe);
+    sink_progress(probe->sink, probe->done, probe->total);
     return 0;
 }
 
@@ -76,6 +73,19 @@ static int put_distance(struct probe *probe, const char *group, struct error *er
     return sink_distance(probe->sink, &row, err);
 }
 
+static int run_group(struct probe *probe, const char *group, struct error *err)
+{
+    for (size_t m = 0; m < probe->bn_count; m++)
+        if (curve_run(probe->curve, group, probe->bn[m], probe->alphas,
+                      probe->alpha_count, probe->tallies, err) ||
+            put_points(probe, group, probe->bn[m], err))
+            return -1;
+    sink_log(probe->sink, "group %s: %zu alphas, train %lld test %lld examples", group,
+             probe->alpha_count, (long long)probe->eval_count[SPLIT_TRAIN],
+             (long long)probe->eval_count[SPLIT_TEST]);
+    return 0;
+}
+
 static int run_groups(struct probe *probe, struct error *err)
 {
     if (put_distance(probe, "all", err))
@@ -83,14 +93,9 @@ static int run_groups(struct probe *probe, struct error *err)
     for (size_t g = 0; g < probe->group_count; g++) {
         const char *group = probe->groups[g];
 
-        if (strcmp(group, "all") != 0 && put_distance(probe, group, err))
+        if ((strcmp(group, "all") != 0 && put_distance(probe, group, err)) ||
+            run_group(probe, group, err))
             return -1;
-        for (size_t i = 0; i < probe->alpha_count; i++)
-            if (put_points(probe, group, i, err))
-                return -1;
-        sink_log(probe->sink, "group %s: %zu alphas, train %lld test %lld examples",
-                 group, probe->alpha_count, (long long)probe->eval_count[SPLIT_TRAIN],
-                 (long long)probe->eval_count[SPLIT_TEST]);
     }
     return 0;
 }
@@ -144,10 +149,48 @@ static int load_ends(struct probe *probe, const struct msg_input *inputs,
         endpoint_load(inputs, input_count, "b", &probe->b, err) ||
         endpoint_match(&probe->a, &probe->b, err))
         return -1;
-    if (arch_has_norm(probe->b.arch))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "probes of networks with normalisation layers are not built yet");
     return 0;
+}
+
+/* How running statistics are got; where there are none, one curve is all. */
+static int read_modes(struct probe *probe, struct error *err)
+{
+    struct value list;
+
+    if (!arch_has_norm(probe->b.arch)) {
+        probe->bn[probe->bn_count++] = CURVE_NONE;
+        return 0;
+    }
+    if (spec_value(probe->spec, "probe.bn", &list, err))
+        return -1;
+    for (size_t i = 0; i < list.list.count; i++)
+        probe->bn[probe->bn_count++] = curve_bn_of(list.list.items[i].string);
+    value_free(&list);
+    return 0;
+}
+
+static int open_curve(struct probe *probe, const struct probe_env *env, struct error *err)
+{
+    const struct net_options engine = {
+        .exact = strcmp(spec_string(&probe->b.spec, "train.numerics"), "exact") == 0,
+        .team = env->team,
+        .isa = isa_choose(),
+    };
+    struct curve_env curve = {.arch = probe->b.arch,
+                              .data = probe->data,
+                              .engine = &engine,
+                              .a = probe->a.theta,
+                              .b = probe->b.theta,
+                              .count = {probe->eval_count[0], probe->eval_count[1]},
+                              .naive = env->naive,
+                              .tick = tell,
+                              .user = probe};
+
+    if (spec_size(probe->spec, "probe.splits.bn", dataset_count(probe->data, SPLIT_TRAIN),
+                  &curve.bn_count, err))
+        return -1;
+    probe->curve = curve_new(&curve, err);
+    return probe->curve ? 0 : -1;
 }
 
 static int set_up(struct probe *probe, const struct msg_input *inputs, size_t input_count,
@@ -155,12 +198,18 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
 {
     const struct spec *spec = probe->spec;
 
-    if (load_ends(probe, inputs, input_count, err) || read_groups(probe, err))
+    if (load_ends(probe, inputs, input_count, err) || read_groups(probe, err) ||
+        read_modes(probe, err))
         return -1;
     probe->alphas = path_alphas(spec, &probe->alpha_count, err);
     if (!probe->alphas)
         return -1;
-    probe->total = (uint32_t)(2 * probe->group_count * probe->alpha_count);
+    probe->tallies = calloc(2 * probe->alpha_count, sizeof *probe->tallies);
+    if (!probe->tallies)
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu points",
+                       probe->alpha_count);
+    probe->total =
+        (uint32_t)(probe->group_count * probe->bn_count) * points_of_curve(probe);
     probe->data = dataset_open(&probe->b.spec, env->data_dir, err);
     if (!probe->data ||
         spec_size(spec, "probe.splits.train", dataset_count(probe->data, SPLIT_TRAIN),
@@ -168,26 +217,14 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
         spec_size(spec, "probe.splits.test", dataset_count(probe->data, SPLIT_TEST),
                   &probe->eval_count[SPLIT_TEST], err))
         return -1;
-    const struct net_options engine = {
-        .exact = strcmp(spec_string(&probe->b.spec, "train.numerics"), "exact") == 0,
-        .team = env->team,
-        .isa = isa_choose(),
-    };
-    probe->eval = eval_new(probe->b.arch, probe->data, &engine, err);
-    if (!probe->eval)
-        return -1;
-    probe->theta = malloc(probe->b.arch->state_count * sizeof *probe->theta);
-    if (!probe->theta)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu parameters",
-                       probe->b.arch->param_count);
-    return 0;
+    return open_curve(probe, env, err);
 }
 
 static void tear_down(struct probe *probe)
 {
-    eval_free(&probe->eval);
+    curve_free(&probe->curve);
     dataset_free(&probe->data);
-    free(probe->theta);
+    free(probe->tallies);
     free(probe->alphas);
     free(probe->groups);
     value_free(&probe->group_list);

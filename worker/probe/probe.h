@@ -7,13 +7,15 @@
  *   layer-wise     group l so; every other tensor stays at b
  *
  * theta(alpha) is computed from both endpoints each time, never by accumulating
- * steps; alpha = 0 and 1 are the endpoints bit for bit. The data (and its
- * possibly random labels) are those of run b.
+ * steps; alpha = 0 and 1 are the endpoints bit for bit. A network with batch norms
+ * gives a curve for each way of probe.bn to get their running statistics (curve.h).
+ * The data (and its possibly random labels) are those of run b.
  */
 
 #include "proto/fields.h"
 #include "worker/nn/real.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct error;
@@ -24,6 +26,7 @@ struct team;
 struct probe_env {
     const char *data_dir; /* as dataset_open; or NULL */
     struct team *team;    /* or NULL: this thread alone; no result depends on it */
+    bool naive;           /* every point by itself (curve.h): for tests */
 };
 
 /* Run a probe spec. inputs hold the endpoints "a" and "b": stored ones as files
@@ -32,10 +35,5 @@ struct probe_env {
  * architecture. */
 int probe_run(const struct spec *spec, const struct msg_input *inputs, size_t input_count,
               const struct probe_env *env, struct sink *sink, struct error *err);
-
-/* theta[i] = (1-alpha) a[i] + alpha b[i], as fma(alpha, b, fma(-alpha, a, a));
- * exact at 0 and at 1 (there by copying, so that Inf and NaN weights do not
- * spread). */
-void path_lerp(real *theta, const real *a, const real *b, double alpha, size_t n);
 
 #endif

@@ -1,0 +1,404 @@
+#include "worker/probe/curve.h"
+
+#include "common/error.h"
+#include "worker/eval.h"
+#include "worker/nn/net_part.h"
+#include "worker/nn/vec.h"
+#include "worker/probe/curve_internal.h"
+#include "worker/probe/path.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const NAMES[CURVE_BN_COUNT] = {"none", "interp", "recompute",
+                                                  "end",  "start",  "batch"};
+
+const char *curve_bn_name(enum curve_bn bn)
+{
+    return NAMES[bn];
+}
+
+enum curve_bn curve_bn_of(const char *name)
+{
+    int bn = 0;
+
+    while (bn < CURVE_BN_COUNT && strcmp(NAMES[bn], name) != 0)
+        bn++;
+    return (enum curve_bn)bn;
+}
+
+/* ---- points ------------------------------------------------------------------- */
+
+void curve_lerp(real *z, const real *a, double alpha, size_t n)
+{
+    const vec share = vec_all((real)alpha);
+    size_t i = 0;
+
+    if (alpha == 1)
+        return;
+    if (alpha == 0) {
+        memcpy(z, a, n * sizeof *z);
+        return;
+    }
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        const vec from = vec_load(a + i);
+        vec_store(z + i, vec_fma(share, vec_load(z + i) - from, from));
+    }
+    for (; i < n; i++)
+        z[i] = (real)fma((double)(real)alpha, (double)(z[i] - a[i]), (double)a[i]);
+}
+
+static bool is_statistic(const struct arch *arch, int t)
+{
+    return t >= arch->param_tensors;
+}
+
+void curve_set(struct curve *curve, enum curve_bn bn, double alpha)
+{
+    const struct arch *arch = curve->env.arch;
+
+    for (int t = 0; t < arch->tensor_count; t++) {
+        const size_t at = arch->tensors[t].offset, count = arch->tensors[t].count;
+        double to = alpha;
+
+        if (!curve->varied[t])
+            continue;
+        if (is_statistic(arch, t))
+            to = bn == CURVE_INTERP ? alpha : bn == CURVE_START ? 0 : 1;
+        path_lerp(curve->theta + at, curve->env.a + at, curve->env.b + at, to, count);
+    }
+}
+
+/* ---- batches in hand ------------------------------------------------------------ */
+
+/* A curve in the making. */
+struct making {
+    struct curve *curve;
+    enum curve_bn bn;
+    enum net_norms norms;
+    const double *alphas;
+    size_t n;
+    struct tally *ret;
+    int cut;     /* steps before it are done once */
+    bool lerp;   /* so is the step before the cut, as a line */
+    size_t done; /* points times batches; for tick */
+    size_t total;
+};
+
+/* A batch that has been run up to the cut. */
+struct held {
+    int B;
+    uint8_t labels[EVAL_BATCH];
+    real *alive; /* at the cut; and after that, for a line, its beginning */
+};
+
+static size_t held_reals(const struct making *m)
+{
+    struct net *net = m->curve->net;
+    size_t n = 0;
+
+    if (m->lerp)
+        (void)net_output(net, m->cut - 1, &n);
+    return net_alive(net, m->cut, EVAL_BATCH) + n + 64 / sizeof(real);
+}
+
+/* The line of a step's outputs is one only where both ends are finite. */
+static bool all_finite(const real *x, size_t n)
+{
+    vec sum = {0};
+    size_t i = 0;
+    real rest = 0;
+
+    for (; i + VEC_LANES <= n; i += VEC_LANES)
+        sum += vec_load(x + i) - vec_load(x + i); /* NaN for NaN and Inf */
+    for (; i < n; i++)
+        rest += x[i] - x[i]; /* NOLINT(misc-redundant-expression) */
+    return vec_sum(sum) + rest == 0;
+}
+
+/* Run examples from .. from + B of a split up to the cut. False: the ends of the line
+ * are not finite. */
+static bool hold(const struct making *m, enum split split, int64_t from,
+                 struct held *held)
+{
+    struct curve *curve = m->curve;
+    struct net *net = curve->net;
+    uint32_t index[EVAL_BATCH];
+    const int last = m->lerp ? m->cut - 1 : m->cut;
+    bool finite = true;
+
+    held->B = (int)(curve->env.count[split] - from);
+    if (held->B > EVAL_BATCH)
+        held->B = EVAL_BATCH;
+    for (int i = 0; i < held->B; i++)
+        index[i] = (uint32_t)(from + i);
+    dataset_fetch(curve->env.data, split, index, held->B, curve->x, held->labels);
+    net_begin(net, curve->x, held->B);
+    net_run(net, curve->base, m->norms, NULL, 0, last);
+    if (m->lerp) {
+        real *begin = held->alive + net_alive(net, m->cut, EVAL_BATCH);
+        size_t n;
+
+        net_run(net, curve->start, m->norms, NULL, last, m->cut);
+        const real *z = net_output(net, last, &n);
+        memcpy(begin, z, n * sizeof *begin);
+        net_run(net, curve->base, m->norms, NULL, last, m->cut);
+        finite = all_finite(begin, n) && all_finite(z, n);
+    }
+    net_save(net, m->cut, held->alive);
+    return finite;
+}
+
+/* Evaluate a held batch at the point that theta is. */
+static void add_batch(const struct making *m, const struct held *held, double alpha,
+                      struct tally *tally)
+{
+    struct net *net = m->curve->net;
+    double losses[EVAL_BATCH];
+    uint8_t right[EVAL_BATCH];
+
+    net_load(net, m->cut, held->alive, held->B);
+    if (m->lerp) {
+        size_t n;
+        real *z = net_output(net, m->cut - 1, &n);
+        curve_lerp(z, held->alive + net_alive(net, m->cut, EVAL_BATCH), alpha, n);
+    }
+    net_run(net, m->curve->theta, m->norms, NULL, m->cut, net_steps(net));
+    loss_softmax(losses, right, NULL, net_logits(net), held->labels, held->B,
+                 m->curve->env.arch->classes);
+    for (int i = 0; i < held->B; i++)
+        tally_add(tally, losses[i], right[i]);
+}
+
+/* ---- one split -------------------------------------------------------------------- */
+
+/* At alpha 1 nothing has moved, unless the group has a's statistics. */
+static bool is_shared(const struct making *m, size_t i)
+{
+    return m->alphas[i] == 1 && m->bn != CURVE_START;
+}
+
+static void set_point(const struct making *m, size_t i)
+{
+    struct curve *curve = m->curve;
+    const struct arch *arch = curve->env.arch;
+    const size_t stats = arch->state_count - arch->param_count;
+
+    curve_set(curve, m->bn, m->alphas[i]);
+    if (m->bn == CURVE_RECOMPUTE)
+        memcpy(curve->theta + arch->param_count, curve->stats + i * stats,
+               stats * sizeof *curve->theta);
+}
+
+static void go_through(struct making *m, enum split split, const struct held *held,
+                       size_t count)
+{
+    struct curve *curve = m->curve;
+
+    for (size_t i = 0; i < m->n; i++) {
+        m->done += count;
+        if (is_shared(m, i) && curve->have_end[m->bn][split])
+            continue;
+        set_point(m, i);
+        for (size_t h = 0; h < count; h++)
+            add_batch(m, &held[h], m->alphas[i], &m->ret[2 * i + split]);
+        if (curve->env.tick)
+            curve->env.tick(curve->env.user, (double)m->done / (double)m->total);
+    }
+}
+
+static void share_end(const struct making *m, enum split split)
+{
+    struct curve *curve = m->curve;
+
+    for (size_t i = 0; i < m->n; i++) {
+        struct tally *tally = &m->ret[2 * i + split];
+        if (!is_shared(m, i))
+            continue;
+        if (curve->have_end[m->bn][split])
+            *tally = curve->end[m->bn][split];
+        curve->end[m->bn][split] = *tally;
+        curve->have_end[m->bn][split] = true;
+    }
+}
+
+/* 1; 0 when the line is not one; -1. */
+static int run_split(struct making *m, enum split split, struct held *held, size_t room)
+{
+    const int64_t count = m->curve->env.count[split];
+    int64_t from = 0;
+
+    while (from < count) {
+        size_t n = 0;
+        for (; n < room && from < count; n++, from += EVAL_BATCH)
+            if (!hold(m, split, from, &held[n]))
+                return 0;
+        go_through(m, split, held, n);
+    }
+    share_end(m, split);
+    return 1;
+}
+
+/* ---- one curve ---------------------------------------------------------------------- */
+
+static size_t batches(const struct curve *curve, int split)
+{
+    return (size_t)((curve->env.count[split] + EVAL_BATCH - 1) / EVAL_BATCH);
+}
+
+/* Both splits, with as many batches held as the store takes. */
+static int run_held(struct making *m, struct error *err)
+{
+    struct curve *curve = m->curve;
+    const size_t most = batches(curve, 0) + batches(curve, 1);
+    struct held *held;
+    size_t each, room;
+    int rc = -1;
+
+    net_begin(curve->net, curve->x, EVAL_BATCH);
+    each = held_reals(m);
+    room = STORE_BYTES / (each * sizeof(real));
+    room = room < 1 ? 1 : room > most ? most : room;
+    held = calloc(room, sizeof *held);
+    free(curve->store);
+    curve->store = aligned_alloc(64, (room * each * sizeof(real) + 63) / 64 * 64);
+    if (!held || !curve->store) {
+        err_set(err, ERR_NO_MEMORY, "no memory for batches of a curve");
+        goto done;
+    }
+    for (size_t h = 0; h < room; h++)
+        held[h].alive = curve->store + h * (each / 16 * 16);
+    m->total = m->n * most;
+    m->done = 0;
+    rc = 1;
+    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST && rc == 1; s++)
+        rc = run_split(m, (enum split)s, held, room);
+
+done:
+    free(held);
+    return rc;
+}
+
+static int run_block(struct making *m, struct error *err)
+{
+    struct curve *curve = m->curve;
+    struct net *net = curve->net;
+    const int first = net_first_step(net, curve->varied);
+    int rc;
+
+    if (m->bn == CURVE_RECOMPUTE && curve_recompute(curve, m->alphas, m->n, err))
+        return -1;
+    m->cut = curve->env.naive ? 0 : first;
+    m->lerp = !curve->env.naive && first < net_steps(net) && net_is_linear(net, first);
+    m->cut += m->lerp;
+    rc = run_held(m, err);
+    if (rc == 0) { /* numbers that are not finite: each point by itself */
+        memset(m->ret, 0, 2 * m->n * sizeof *m->ret);
+        m->lerp = false;
+        m->cut = first;
+        rc = run_held(m, err);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+/* Whatever does not move, and the state at alpha 0. */
+static int set_base(struct curve *curve, const char *group, enum curve_bn bn,
+                    struct error *err)
+{
+    const struct arch *arch = curve->env.arch;
+    const size_t bytes = arch->state_count * sizeof *curve->base;
+
+    memcpy(curve->base, curve->env.b, bytes);
+    if (bn == CURVE_RECOMPUTE && curve_rebase(curve, err))
+        return -1;
+    memcpy(curve->theta, curve->base, bytes);
+    memcpy(curve->start, curve->base, bytes);
+    for (int t = 0; t < arch->tensor_count; t++) {
+        const struct tensor *tensor = &arch->tensors[t];
+        curve->varied[t] = arch_in_group(arch, t, group);
+        if (curve->varied[t])
+            memcpy(curve->start + tensor->offset, curve->env.a + tensor->offset,
+                   tensor->count * sizeof *curve->start);
+    }
+    return 0;
+}
+
+int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
+              const double *alphas, size_t n, struct tally *ret, struct error *err)
+{
+    struct making m = {
+        .curve = curve, .bn = bn, .norms = bn == CURVE_BATCH ? NET_BATCH : NET_RUNNING};
+
+    memset(ret, 0, 2 * n * sizeof *ret);
+    if (set_base(curve, group, bn, err))
+        return -1;
+    for (size_t from = 0; from < n; from += ALPHAS_MAX) {
+        m.alphas = alphas + from;
+        m.n = n - from < ALPHAS_MAX ? n - from : ALPHAS_MAX;
+        m.ret = ret + 2 * from;
+        if (run_block(&m, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- life --------------------------------------------------------------------------- */
+
+struct curve *curve_new(const struct curve_env *env, struct error *err)
+{
+    const struct arch *arch = env->arch;
+    const size_t state = arch->state_count, stats = state - arch->param_count;
+    const size_t example =
+        (size_t)arch->input.C * (size_t)arch->input.H * (size_t)arch->input.W;
+    const struct net_options options = {.batch_max = EVAL_BATCH,
+                                        .exact = env->engine->exact,
+                                        .team = env->engine->team,
+                                        .isa = env->engine->isa};
+    struct curve *curve = calloc(1, sizeof *curve);
+
+    if (!curve)
+        goto fail;
+    curve->env = *env;
+    curve->base = malloc(state * sizeof *curve->base);
+    curve->theta = malloc(state * sizeof *curve->theta);
+    curve->start = malloc(state * sizeof *curve->start);
+    curve->stats = malloc((ALPHAS_MAX * stats + 1) * sizeof *curve->stats);
+    curve->varied = calloc((size_t)arch->tensor_count, sizeof *curve->varied);
+    curve->x = malloc(EVAL_BATCH * example * sizeof *curve->x);
+    if (!curve->base || !curve->theta || !curve->start || !curve->stats ||
+        !curve->varied || !curve->x)
+        goto fail;
+    curve->net = net_new(arch, &options, err);
+    if (!curve->net)
+        curve_free(&curve);
+    return curve;
+
+fail:
+    curve_free(&curve);
+    err_set(err, ERR_NO_MEMORY, "no memory for a curve");
+    return NULL;
+}
+
+void curve_free(struct curve **curve_p)
+{
+    struct curve *curve = curve_p ? *curve_p : NULL;
+
+    if (!curve)
+        return;
+    net_free(&curve->net);
+    net_free(&curve->big);
+    free(curve->base);
+    free(curve->theta);
+    free(curve->start);
+    free(curve->stats);
+    free(curve->rebased);
+    free(curve->varied);
+    free(curve->store);
+    free(curve->store_bn);
+    free(curve->x);
+    free(curve->x_bn);
+    free(curve);
+    *curve_p = NULL;
+}

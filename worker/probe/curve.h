@@ -1,0 +1,68 @@
+#ifndef COORD_CURVE_H
+#define COORD_CURVE_H
+
+/* Curves: the loss along the line between two states when one group of tensors
+ * moves, on fixed subsets of both splits.
+ *
+ * What the points of a curve have in common is computed once, exactly:
+ *   - steps before the first tensor that moves give the same for every alpha;
+ *   - the first step with such a tensor, if it is a convolution or a dense layer, has
+ *     the same input for every alpha and is linear in its tensors, so its output is a
+ *     line between two outputs (at alpha 0 and 1, those);
+ *   - at alpha 1 nothing has moved, so all groups share that point.
+ * The rest is evaluated. Work goes by batches of EVAL_BATCH, as everywhere, so the
+ * ends of a curve have the bits of an evaluation of the two states.
+ *
+ * Recomputed statistics are those that PyTorch finds when it resets the running ones
+ * and takes one training step's forward pass over the whole subset as a single batch
+ * with momentum 1: exact moments, in the order of the layers.
+ */
+
+#include "common/arch.h"
+#include "common/tally.h"
+#include "worker/data/dataset.h"
+#include "worker/nn/net.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct curve;
+struct error;
+
+/* Running statistics of batch norms at theta(alpha). */
+enum curve_bn {
+    CURVE_NONE,      /* the network has none */
+    CURVE_INTERP,    /* interpolated, as the tensors of the group are */
+    CURVE_RECOMPUTE, /* estimated anew on training images */
+    CURVE_END,       /* those of b */
+    CURVE_START,     /* those of a in the group, of b elsewhere */
+    CURVE_BATCH,     /* of the batch evaluated, its last one as short as it is */
+    CURVE_BN_COUNT
+};
+
+/* "none", "interp", ...; and back, CURVE_BN_COUNT if it is no such name. */
+const char *curve_bn_name(enum curve_bn bn);
+enum curve_bn curve_bn_of(const char *name);
+
+/* All borrowed for the curve's life. */
+struct curve_env {
+    const struct arch *arch;
+    const struct dataset *data;
+    const struct net_options *engine; /* exact, team, isa */
+    const real *a, *b;                /* the two states */
+    int64_t count[2];                 /* examples of each split */
+    int64_t bn_count;                 /* of the training split, for CURVE_RECOMPUTE */
+    bool naive;                       /* evaluate every point by itself: for tests */
+    void (*tick)(void *user, double share); /* of a curve that is done; or NULL */
+    void *user;
+};
+
+/* ERR_NO_MEMORY, ERR_INVALID. */
+struct curve *curve_new(const struct curve_env *env, struct error *err);
+void curve_free(struct curve **curve);
+
+/* One curve: ret[2 * i + split] for alphas[i], i < n. ERR_NO_MEMORY. */
+int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
+              const double *alphas, size_t n, struct tally *ret, struct error *err);
+
+#endif
