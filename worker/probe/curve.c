@@ -241,7 +241,7 @@ static int run_split(struct making *m, enum split split, struct held *held, size
     return 1;
 }
 
-/* ---- one curve ---------------------------------------------------------------------- */
+/* ---- one curve --------------------------------------------------------------- */
 
 static size_t batches(const struct curve *curve, int split)
 {
@@ -344,7 +344,7 @@ int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
     return 0;
 }
 
-/* ---- life --------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------- */
 
 struct curve *curve_new(const struct curve_env *env, struct error *err)
 {
