@@ -4,6 +4,7 @@
 #include "common/spec.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof(a)[0])
@@ -263,12 +264,19 @@ const struct opt *opt_table(size_t *ret_count)
     return TABLE;
 }
 
+static int compare_opts(const void *a, const void *b)
+{
+    const struct opt *x = a, *y = b;
+    int order = strcmp(x->name, y->name);
+
+    return order ? order : (int)x->kind - (int)y->kind;
+}
+
 const struct opt *opt_find(enum job_kind kind, const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(TABLE); i++)
-        if (TABLE[i].kind == kind && strcmp(TABLE[i].name, name) == 0)
-            return &TABLE[i];
-    return NULL;
+    const struct opt key = {.name = name, .kind = kind};
+
+    return bsearch(&key, TABLE, ARRAY_LEN(TABLE), sizeof key, compare_opts);
 }
 
 const char *const *opt_tables(void)

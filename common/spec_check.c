@@ -375,12 +375,6 @@ static int rule_group_lists(const struct spec *spec, const char **ret_name,
 
 static int rule_sizes(const struct spec *spec, const char **ret_name, struct error *err)
 {
-    struct spec_sizes sizes;
-    return find_sizes(spec, &sizes, ret_name, err);
-}
-
-static int rule_model(const struct spec *spec, const char **ret_name, struct error *err)
-{
     struct spec_sizes sizes = {0};
 
     if (find_sizes(spec, &sizes, ret_name, err))
@@ -525,8 +519,7 @@ enum { RULES_MAX = 16 };
 static const rule_fn RULES[][RULES_MAX] = {
     [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, dataset_check,
                    rule_nesterov, rule_warmup, rule_classes, rule_blocks, rule_replicas,
-                   rule_sizes, rule_model, rule_start, rule_group_lists, rule_schedule,
-                   rule_keep},
+                   rule_sizes, rule_start, rule_group_lists, rule_schedule, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_bn, rule_range},
     [JOB_DERIVE] = {NULL},
