@@ -45,7 +45,7 @@ static size_t piece_of(const struct conv *v)
 }
 
 /* One of the correlations that a pass is made of: the forward pass is one, the
- * gradient of the input one for each remainder of rows and columns by the stride. */
+ * gradient of the input one for each band (places.h). */
 struct part {
     struct sweep sweep;
     const int *from; /* the products' weights */
@@ -54,7 +54,8 @@ struct part {
 
 /* The lists at the front of the scratch, and the weights in their order. */
 struct front {
-    struct part *parts; /* (stride * stride) */
+    struct part *parts;
+    struct band *bands; /* of the parts */
     int *at, *from;     /* of products, part after part */
     struct sweep_pixel *pixels;
     real *packed;
@@ -65,39 +66,47 @@ static size_t reals_of(size_t bytes)
     return round_line((bytes + sizeof(real) - 1) / sizeof(real));
 }
 
-/* Sizes in reals: of the parts, of one list of products, of the pixels. */
+/* Sizes in reals: of the parts, the bands, one list of products, the pixels, and the
+ * weights. */
 struct sizes {
-    size_t parts, products, pixels;
+    size_t parts, bands, products, pixels, packed;
 };
 
 static struct sizes sizes_of(const struct conv *v)
 {
-    const size_t parts = (size_t)v->stride * (size_t)v->stride;
-    const size_t products =
-        (size_t)(v->C > v->O ? v->C : v->O) * (size_t)v->kernel * (size_t)v->kernel;
+    const size_t parts = (size_t)places_bands_max(v),
+                 taps = (size_t)(v->kernel * v->kernel);
+    /* all bands of a stride's remainders together are a whole kernel's */
+    const size_t kernels = parts / (size_t)(v->stride * v->stride);
     /* places_room() of each part */
     const size_t pixels =
         max((size_t)v->H * (size_t)v->W + parts, (size_t)v->OH * (size_t)v->OW + 1);
 
-    return (struct sizes){reals_of(parts * sizeof(struct part)),
-                          reals_of(products * sizeof(int)),
-                          reals_of(pixels * sizeof(struct sweep_pixel))};
+    return (struct sizes){
+        .parts = reals_of(parts * sizeof(struct part)),
+        .bands = reals_of(parts * sizeof(struct band)),
+        .products =
+            reals_of(max((size_t)v->C, (size_t)v->O * kernels) * taps * sizeof(int)),
+        .pixels = reals_of(pixels * sizeof(struct sweep_pixel)),
+        .packed = round_line(weight_count(v) * kernels),
+    };
 }
 
 static size_t front_size(const struct conv *v)
 {
     const struct sizes s = sizes_of(v);
 
-    return s.parts + 2 * s.products + s.pixels + round_line(weight_count(v));
+    return s.parts + s.bands + 2 * s.products + s.pixels + s.packed;
 }
 
 static struct front front_at(const struct conv *v, real *scratch)
 {
     const struct sizes s = sizes_of(v);
-    real *at = scratch + s.parts, *from = at + s.products, *pixels = from + s.products;
+    real *bands = scratch + s.parts, *at = bands + s.bands, *from = at + s.products;
+    real *pixels = from + s.products;
 
-    return (struct front){(void *)scratch, (void *)at, (void *)from, (void *)pixels,
-                          pixels + s.pixels};
+    return (struct front){(void *)scratch, (void *)bands,  (void *)at,
+                          (void *)from,    (void *)pixels, pixels + s.pixels};
 }
 
 static size_t direct_scratch(const struct conv *v, int batch_max, int threads)
@@ -210,17 +219,18 @@ static void direct_forward(const struct conv_call *call, real *out, const real *
 
 /* ---- gradient of the input ------------------------------------------------ */
 
-/* Fills the parts: one for each remainder of rows, and of columns. */
+/* Fills the parts, one for each band. */
 static void list_parts(struct work *w, bool add)
 {
     const struct conv *v = w->call->conv;
     struct front to = w->front;
 
+    w->parts = places_bands(w->front.bands, v);
     for (int i = 0; i < w->parts; i++, to.parts++) {
-        const int a = i / v->stride, b = i % v->stride;
-        const struct grid grid = places_inputs(v, &w->frame, a, b);
+        const struct band *band = &w->front.bands[i];
+        const struct grid grid = places_inputs(v, &w->frame, band);
         const struct pixels pixels = places_list(to.pixels, &grid);
-        const int products = places_adjoint(to.at, to.from, v, &w->frame, a, b);
+        const int products = places_adjoint(to.at, to.from, v, &w->frame, band);
         *to.parts = (struct part){
             .sweep = {.at = to.at,
                       .products = products,
@@ -248,7 +258,6 @@ static void direct_backward_data(const struct conv_call *call, real *din, bool a
         .call = call,
         .frame = places_gradient(v),
         .front = front_at(v, call->scratch),
-        .parts = v->stride * v->stride,
         .step = (size_t)v->kernel * (size_t)v->kernel,
         .in_group = plane_of(v->O, v->OH, v->OW),
         .out_group = plane_of(v->C, v->H, v->W),

@@ -7,9 +7,8 @@
  *   B batch; G = ceil(B / L) groups; C,H,W input; O,OH,OW output; k kernel
  *   in, din (G,C,H,W,L)   out, dout (G,O,OH,OW,L)   W, dW (O,C,k,k)   b (O)
  *
- *   direct    sweeps over padded planes: any shape; best at few channels
- *   gemm      patches times filters, by our own product (simd/gemm.h): many
- *             channels with a stride, and 1x1
+ *   direct    sums of products over padded planes, no patches laid out: any shape;
+ *             best at few channels, with strides, and for 1x1
  *   winograd  F(4x4,3x3): 3x3, stride 1, where a quarter of the products is worth
  *             three transforms. Rounds differently: not with numerics "exact"
  *
@@ -60,7 +59,7 @@ struct conv_op {
                              const real *in);
 };
 
-extern const struct conv_op conv_direct, conv_gemm, conv_winograd;
+extern const struct conv_op conv_direct, conv_winograd;
 
 /* The one to use for a layer; every shape has one. */
 const struct conv_op *conv_choose(const struct conv *conv, bool exact);

@@ -13,15 +13,16 @@ enum {
     L = VEC_LANES,
     PAIR = 2 * L, /* partial sums of a weight */
     /* Pixels that a sum runs over before it is added to the rest, at least: enough
-     * to pay for that, few enough that dout of a tile stays in a first-level cache
+     * to pay for that, few enough that what a tile reads stays in a first-level cache
      * and that float is precise. */
     RUN_PIXELS = 256,
-    /* Of an item: output channels, partial sums of weights (touched once in a run, so
-     * that a third-level cache will do), and reals of the input (read again for every
-     * tile, so that they want a second-level one). */
-    CHANNELS_MAX = 256,
-    SUMS_MAX = 32 * 1024,
-    INPUT_MAX = 160 * 1024,
+    RUN_PIXELS_WIDE = 128, /* where taps share little of the input */
+    /* Of an item: output channels, partial sums of weights, and reals of the input.
+     * All of that stays in a second-level cache while dout streams by, which pays
+     * from some dozens of products on. */
+    CHANNELS_MAX = 128,
+    SUMS_MAX = 10 * 1024,
+    INPUT_MAX = 96 * 1024,
 };
 
 static int max(int a, int b)
@@ -44,7 +45,7 @@ static int parts_of(int total, int each)
 struct cut {
     struct frame frame;
     bool fill;              /* the frame is not just the input */
-    int groups;             /* of a run */
+    int pixels, groups;     /* of a run, about and at most */
     int products, channels; /* of an item */
     int inputs;             /* channels of the input that an item may meet */
     int of_products, items; /* how many parts of products there are; of both */
@@ -58,7 +59,8 @@ static struct cut cut_of(const struct conv *v, int threads)
     struct cut cut = {.frame = places_input(v)};
 
     cut.fill = !frame_is_source(&cut.frame);
-    cut.groups = max(RUN_PIXELS / (v->OH * v->OW), 1);
+    cut.pixels = v->kernel <= v->stride || v->stride > 1 ? RUN_PIXELS_WIDE : RUN_PIXELS;
+    cut.groups = max(cut.pixels / (v->OH * v->OW), 1);
     cut.channels = parts_of(v->O, parts_of(v->O, CHANNELS_MAX));
     const size_t input = frame_size(&cut.frame, cut.groups);
     const int inputs = input < INPUT_MAX ? (int)(INPUT_MAX / input) : 1;
@@ -99,7 +101,8 @@ struct work {
     const struct taps_kernels *kernels;
     struct cut cut;
     const int *at;
-    struct pixels run, last; /* of cut.groups groups, and of those that are left */
+    int groups;              /* of a run: as equal as can be */
+    struct pixels run, last; /* of so many groups, and of those that are left */
     real *dW;
     const real *dout, *in;
     real *pieces;
@@ -145,11 +148,11 @@ size_t conv_weights_scratch(const struct conv *v, int threads)
     return front_of(v, &cut) + (size_t)threads * piece_of(&cut);
 }
 
-/* The list in runs of about RUN_PIXELS, which begin at even places. */
+/* The list in runs that begin at even places. */
 static void add_runs(const struct work *w, struct taps taps, const struct pixels *pixels,
                      real *sums, const real *in, const real *dout)
 {
-    const int runs = max(pixels->count / RUN_PIXELS, 1);
+    const int runs = max(pixels->count / w->cut.pixels, 1);
 
     for (int i = 0, first = 0; i < runs; i++, first += taps.count) {
         const int end = (int)((int64_t)pixels->count * (i + 1) / runs + 1) / 2 * 2;
@@ -185,14 +188,14 @@ static void weights_item(void *arg, int item, int who)
     real *frame = w->pieces + (size_t)who * w->piece, *sums = frame + frame_room(cut);
 
     memset(sums, 0, (size_t)taps.O * (size_t)taps.products * PAIR * sizeof *sums);
-    for (int g = 0; g < groups_of(w->call); g += cut->groups) {
-        const int groups = min(cut->groups, groups_of(w->call) - g);
+    for (int g = 0; g < groups_of(w->call); g += w->groups) {
+        const int groups = min(w->groups, groups_of(w->call) - g);
         const real *in = w->in + (size_t)(g * v->C + c0) * in_plane;
         for (int i = 0; i < groups && cut->fill; i++)
             frame_fill(&cut->frame, inputs,
                        frame + (size_t)i * frame_size(&cut->frame, cut->inputs),
                        in + (size_t)(i * v->C) * in_plane);
-        add_runs(w, taps, groups == cut->groups ? &w->run : &w->last, sums,
+        add_runs(w, taps, groups == w->groups ? &w->run : &w->last, sums,
                  cut->fill ? frame : in, w->dout + (size_t)(g * v->O + o) * plane);
     }
     w->kernels->finish(w->dW + (size_t)o * (size_t)all + first, (size_t)all, sums, taps.O,
@@ -207,14 +210,15 @@ void conv_weights_run(const struct conv_call *call, real *dW, const real *dout,
     const struct room room = room_of(v, &cut, call->scratch);
     const int group =
         cut.fill ? (int)frame_size(&cut.frame, cut.inputs) : v->C * v->H * v->W * L;
-    const struct grid run = places_outputs(v, &cut.frame, cut.groups, group);
-    const struct grid last =
-        places_outputs(v, &cut.frame, groups_of(call) % cut.groups, group);
+    const int all = groups_of(call), groups = parts_of(all, parts_of(all, cut.groups));
+    const struct grid run = places_outputs(v, &cut.frame, groups, group);
+    const struct grid last = places_outputs(v, &cut.frame, all % groups, group);
     struct work work = {
         .call = call,
         .kernels = ISA_PICK(taps_kernels, call->isa),
         .cut = cut,
         .at = room.at,
+        .groups = groups,
         .run = places_list(room.run, &run),
         .last = places_list(room.last, &last),
         .dW = dW,

@@ -6,7 +6,7 @@
  * The order of a sum, for whoever computes it: groups of images in runs of so many
  * that there are some hundred pixels, or one group's pixels in some runs; in a run as
  * taps.h has it; run after run; the odd places to the even ones; lane after lane. The
- * runs depend on the layer's shape alone.
+ * runs depend on the layer's shape and the batch alone.
  */
 
 #include "worker/nn/conv_op.h"

@@ -2,7 +2,11 @@
 
 #include "worker/nn/vec.h"
 
-enum { L = VEC_LANES };
+enum {
+    L = VEC_LANES,
+    /* Weights that may be laid out once for every band. */
+    BANDS_WEIGHTS_MAX = 64 * 1024,
+};
 
 struct frame places_input(const struct conv *v)
 {
@@ -109,33 +113,95 @@ static struct residue residue_of(const struct conv *v, int size, int before,
                             (first + v->pad - remainder) / s + before};
 }
 
-struct grid places_inputs(const struct conv *v, const struct frame *f, int a, int b)
+/* The rows of taps that take row h to rows of the output. */
+static void useful_taps(const struct conv *v, int h, int *ret_kh0, int *ret_kh1)
 {
-    const struct residue rows = residue_of(v, v->H, f->top, a);
-    const struct residue cols = residue_of(v, v->W, f->left, b);
+    const int below = h + v->pad - (v->OH - 1) * v->stride, above = h + v->pad + 1;
+
+    *ret_kh0 = below > 0 ? below : 0;
+    *ret_kh1 = above < v->kernel ? above : v->kernel;
+}
+
+/* Whether a fifth of the taps' rows or more would meet padding, and weights are few
+ * enough to be laid out for each band. */
+static bool is_banded(const struct conv *v)
+{
+    int useful = 0;
+
+    for (int h = 0; h < v->H; h++) {
+        int kh0, kh1;
+        useful_taps(v, h, &kh0, &kh1);
+        useful += kh1 > kh0 ? kh1 - kh0 : 0;
+    }
+    return 5 * useful <= 4 * v->H * v->kernel &&
+           v->O * v->C * v->kernel * v->kernel <= BANDS_WEIGHTS_MAX / (2 * v->kernel + 1);
+}
+
+int places_bands_max(const struct conv *v)
+{
+    return v->stride * v->stride * (is_banded(v) ? 2 * v->kernel + 1 : 1);
+}
+
+/* The bands of one pair of remainders. */
+static int list_bands(struct band *to, const struct conv *v, struct band all)
+{
+    const struct residue rows = residue_of(v, v->H, 0, all.a);
+    int n = 0;
+
+    all.count = rows.count;
+    if (!is_banded(v)) {
+        to[0] = all;
+        return 1;
+    }
+    for (int row = 0; row < rows.count; row++) {
+        struct band one = {all.a, all.b, row, 1, 0, 0};
+        useful_taps(v, rows.first + row * v->stride, &one.kh0, &one.kh1);
+        if (n > 0 && to[n - 1].kh0 == one.kh0 && to[n - 1].kh1 == one.kh1)
+            to[n - 1].count++;
+        else
+            to[n++] = one;
+    }
+    return n;
+}
+
+int places_bands(struct band *to, const struct conv *v)
+{
+    int n = 0;
+
+    for (int a = 0; a < v->stride; a++)
+        for (int b = 0; b < v->stride; b++)
+            n += list_bands(to + n, v, (struct band){.a = a, .b = b, .kh1 = v->kernel});
+    return n;
+}
+
+struct grid places_inputs(const struct conv *v, const struct frame *f,
+                          const struct band *band)
+{
+    const struct residue rows = residue_of(v, v->H, f->top, band->a);
+    const struct residue cols = residue_of(v, v->W, f->left, band->b);
 
     return (struct grid){
         .groups = 1,
-        .rows = rows.count,
+        .rows = band->count,
         .cols = cols.count,
-        .in = (rows.source * f->cols + cols.source) * L,
+        .in = ((rows.source + band->first) * f->cols + cols.source) * L,
         .in_row = f->cols * L,
-        .out = (rows.first * v->W + cols.first) * L,
+        .out = ((rows.first + band->first * v->stride) * v->W + cols.first) * L,
         .out_row = v->stride * v->W * L,
         .out_col = v->stride * L,
     };
 }
 
-int places_adjoint(int *at, int *from, const struct conv *v, const struct frame *f, int a,
-                   int b)
+int places_adjoint(int *at, int *from, const struct conv *v, const struct frame *f,
+                   const struct band *band)
 {
     const int k = v->kernel, s = v->stride;
     int n = 0;
 
     for (int o = 0; o < v->O; o++) {
-        for (int kh = k - 1; kh >= 0; kh--) {
+        for (int kh = band->kh1 - 1; kh >= band->kh0; kh--) {
             for (int kw = k - 1; kw >= 0; kw--) {
-                if (kh % s != a || kw % s != b)
+                if (kh % s != band->a || kw % s != band->b)
                     continue;
                 at[n] = ((o * f->rows - kh / s) * f->cols - kw / s) * L;
                 from[n++] = (o * v->C * k + kh) * k + kw;

@@ -42,15 +42,28 @@ struct grid places_outputs(const struct conv *conv, const struct frame *input, i
 /* The products of every output in the order of W: at (C*k*k). Returns how many. */
 int places_products(int *at, const struct conv *conv, const struct frame *input);
 
-/* Of the gradient of the input: pixels (h, w) with the remainders a of h + pad and b
- * of w + pad by the stride. All of them have the same products, those with the taps
- * of these remainders. */
-struct grid places_inputs(const struct conv *conv, const struct frame *gradient, int a,
-                          int b);
+/* Some rows of the input whose gradients have the same products: of the pixels (h, w)
+ * with the remainders a of h + pad and b of w + pad by the stride, which only taps of
+ * these remainders take to outputs, the rows number `first` to first + count - 1; and
+ * of the taps' rows those from kh0 to kh1 - 1. */
+struct band {
+    int a, b;
+    int first, count;
+    int kh0, kh1;
+};
 
-/* Their products, over o and the taps from last to first: at, and in from where W of
- * the first input channel is. Returns how many. */
+/* Lists the bands of a layer, at most places_bands_max(); returns how many. Mostly
+ * a band is all rows and taps of its remainders. But where padding is much of what
+ * would be read, rows that meet it are bands of their own, without the taps that do. */
+int places_bands(struct band *to, const struct conv *conv);
+int places_bands_max(const struct conv *conv);
+
+struct grid places_inputs(const struct conv *conv, const struct frame *gradient,
+                          const struct band *band);
+
+/* The products of a band, over o and its taps from last to first: at, and in from
+ * where W of the first input channel is. Returns how many. */
 int places_adjoint(int *at, int *from, const struct conv *conv,
-                   const struct frame *gradient, int a, int b);
+                   const struct frame *gradient, const struct band *band);
 
 #endif

@@ -29,6 +29,8 @@ static VEC_UNROLLED void tile(const struct tile *a, const int TO, const int TP,
 {
     const struct sweep *s = a->s;
     const real *low[TP_MAX], *high[TP_MAX], *W = a->W;
+    const bool neighbours =
+        WIDE_PIXELS == 1 || a->pixels[1].out - a->pixels[0].out == LANES;
     wide acc[TO_MAX][TP_MAX];
 
 #pragma GCC unroll 8
@@ -65,7 +67,10 @@ static VEC_UNROLLED void tile(const struct tile *a, const int TO, const int TP,
             wide sum = acc[t][p];
             if (s->add)
                 sum += wide_load_two(one, two);
-            wide_store_two(one, two, sum);
+            if (paired && neighbours)
+                wide_store(one, sum);
+            else
+                wide_store_two(one, two, sum);
         }
     }
 }
