@@ -64,12 +64,8 @@ static void dense_gradients(void **state)
 
 /* ---- conv ------------------------------------------------------------------- */
 
-static const struct conv_op *const OPS[] = {&conv_direct};
-
-/* With whole groups of images, so that every number counts. */
 struct conv_case {
     const struct conv_op *op;
-    struct conv v;
     struct conv_call call;
     size_t out_n;
     real *in, *W, *b, *out, *r;
@@ -83,30 +79,27 @@ static double conv_loss(void *user)
     return grad_dot(d->r, d->out, d->out_n);
 }
 
-static void check_conv_op(const struct conv_op *op, int B, struct conv v)
+/* With whole groups of images, so that every number counts. */
+static void check_conv_op(const struct conv_op *op, const struct conv *v, enum isa isa)
 {
-    B = lanes_round(B);
-    v.OH = (v.H + 2 * v.pad - v.kernel) / v.stride + 1;
-    v.OW = (v.W + 2 * v.pad - v.kernel) / v.stride + 1;
-    const size_t in_n = (size_t)(B * v.C * v.H * v.W);
-    const size_t W_n = (size_t)(v.O * v.C * v.kernel * v.kernel);
-    const size_t O = (size_t)v.O, out_n = (size_t)(B * v.O * v.OH * v.OW);
-    const size_t scratch = (op->scratch(&v, B, 1) * sizeof(real) + 64) / 64 * 64;
+    const int B = lanes_round(1);
+    const size_t in_n = (size_t)(B * v->C * v->H * v->W);
+    const size_t W_n = (size_t)(v->O * v->C * v->kernel * v->kernel);
+    const size_t O = (size_t)v->O, out_n = (size_t)(B * v->O * v->OH * v->OW);
+    const size_t scratch = (op->scratch(v, B, 1) * sizeof(real) + 64) / 64 * 64;
     struct conv_case d = {op,
-                          v,
-                          {&v, B, isa_choose(), NULL, aligned_alloc(64, scratch)},
+                          {v, B, isa, NULL, aligned_alloc(64, scratch)},
                           out_n,
                           num_random(in_n, 1),
                           num_random(W_n, 2),
                           num_random(O, 3),
                           num_filled(out_n, 0),
                           num_random(out_n, 4)};
-    real *din = num_filled(in_n, NAN), *dW = num_filled(W_n, NAN);
-    real *db = num_filled(O, NAN);
+    real *din = num_filled(in_n, NAN), *dW = num_filled(W_n, 0), *db = num_filled(O, 0);
 
     assert_non_null(d.call.scratch);
-    op->backward_weights(&d.call, dW, d.r, d.in);
     op->backward_data(&d.call, din, false, d.r, d.W);
+    op->backward_weights(&d.call, dW, d.r, d.in);
     conv_bias(&d.call, db, d.r);
     grad_check("in", d.in, din, in_n, conv_loss, &d);
     grad_check("W", d.W, dW, W_n, conv_loss, &d);
@@ -122,28 +115,33 @@ static void check_conv_op(const struct conv_op *op, int B, struct conv v)
     free(db);
 }
 
-static void check_conv(int B, struct conv v)
+static void check_conv(struct conv v)
 {
+    static const struct conv_op *const OPS[] = {&conv_direct, &conv_winograd};
+
+    v.OH = (v.H + 2 * v.pad - v.kernel) / v.stride + 1;
+    v.OW = (v.W + 2 * v.pad - v.kernel) / v.stride + 1;
     for (size_t i = 0; i < sizeof OPS / sizeof OPS[0]; i++)
-        if (OPS[i]->suits(&v))
-            check_conv_op(OPS[i], B, v);
+        for (int isa = 0; isa < ISA_COUNT; isa++)
+            if (isa_usable((enum isa)isa) && OPS[i]->suits(&v))
+                check_conv_op(OPS[i], &v, (enum isa)isa);
 }
 
 static void conv_gradients(void **state)
 {
     (void)state;
-    check_conv(2,
-               (struct conv){
-                   .C = 1, .H = 9, .W = 8, .O = 3, .kernel = 5, .stride = 1, .pad = 2});
-    check_conv(3,
-               (struct conv){
-                   .C = 2, .H = 7, .W = 9, .O = 3, .kernel = 3, .stride = 2, .pad = 1});
-    check_conv(2,
-               (struct conv){
-                   .C = 3, .H = 5, .W = 4, .O = 2, .kernel = 1, .stride = 1, .pad = 0});
-    check_conv(2,
-               (struct conv){
-                   .C = 2, .H = 6, .W = 6, .O = 2, .kernel = 2, .stride = 2, .pad = 0});
+    check_conv((struct conv){
+        .C = 1, .H = 9, .W = 8, .O = 3, .kernel = 5, .stride = 1, .pad = 2});
+    check_conv((struct conv){
+        .C = 2, .H = 7, .W = 9, .O = 3, .kernel = 3, .stride = 2, .pad = 1});
+    check_conv((struct conv){
+        .C = 3, .H = 5, .W = 4, .O = 2, .kernel = 1, .stride = 1, .pad = 0});
+    check_conv((struct conv){
+        .C = 2, .H = 6, .W = 6, .O = 2, .kernel = 2, .stride = 2, .pad = 0});
+    check_conv((struct conv){
+        .C = 2, .H = 6, .W = 7, .O = 3, .kernel = 5, .stride = 1, .pad = 0});
+    check_conv((struct conv){
+        .C = 16, .H = 3, .W = 3, .O = 16, .kernel = 3, .stride = 1, .pad = 1});
 }
 
 /* ---- pool ------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 
 static const struct conv_op *const OPS[] = {&conv_winograd, &conv_direct};
 
-enum { OP_COUNT = sizeof OPS / sizeof OPS[0], THREADS_MAX = 4 };
+enum { OP_COUNT = sizeof OPS / sizeof OPS[0], THREADS_MAX = 4, DRAWN = 40 };
 
 /* What an algorithm may be off by, as a share of the terms' magnitudes: an exact
  * one only rounds. Transforms subtract what the definition does not. */
@@ -262,16 +262,55 @@ static void weights_case(const struct case_data *d)
     free(list);
 }
 
+/* A number in [low, high], from a linear congruential generator. */
+static int draw(uint64_t *state, int low, int high)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return low + (int)((*state >> 33) % (uint64_t)(high - low + 1));
+}
+
+/* Shapes that nobody thought of, of at most so many products. */
+static struct size draw_size(uint64_t *state)
+{
+    static const int KERNELS[] = {1, 2, 3, 5, 7};
+    const int products_max = 400 * 1000;
+
+    for (;;) {
+        struct size s = {.B = draw(state, 1, 20),
+                         .C = draw(state, 1, 40),
+                         .H = draw(state, 1, 12),
+                         .W = draw(state, 1, 12),
+                         .O = draw(state, 1, 40),
+                         .kernel = KERNELS[draw(state, 0, 4)],
+                         .stride = draw(state, 1, 3),
+                         .pad = draw(state, 0, 3)};
+        const int h = s.H + 2 * s.pad - s.kernel, w = s.W + 2 * s.pad - s.kernel;
+        if (h >= 0 && w >= 0 &&
+            lanes_round(s.B) * s.C * s.O * s.kernel * s.kernel * (h / s.stride + 1) *
+                    (w / s.stride + 1) <=
+                products_max)
+            return s;
+    }
+}
+
+static void case_of(void (*check)(const struct case_data *d), struct size size)
+{
+    for (int o = 0; o < OP_COUNT; o++) {
+        struct case_data d = data_new(OPS[o], size);
+        if (d.op->suits(&d.v))
+            check(&d);
+        data_free(&d);
+    }
+}
+
 static void each_case(void (*check)(const struct case_data *d))
 {
-    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
-        for (int o = 0; o < OP_COUNT; o++) {
-            struct case_data d = data_new(OPS[o], SIZES[i]);
-            if (d.op->suits(&d.v))
-                check(&d);
-            data_free(&d);
-        }
-    }
+    uint64_t state = 1;
+
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++)
+        case_of(check, SIZES[i]);
+    for (int i = 0; i < DRAWN; i++)
+        case_of(check, draw_size(&state));
 }
 
 static void forward_matches_naive(void **state)
