@@ -2,8 +2,8 @@
 
 #include "worker/nn/conv_weights.h"
 #include "worker/nn/lanes.h"
-#include "worker/nn/places.h"
-#include "worker/nn/sweep.h"
+#include "worker/nn/conv_places.h"
+#include "worker/nn/conv_sweep.h"
 #include "worker/nn/team.h"
 #include "worker/nn/vec.h"
 
@@ -45,7 +45,7 @@ static size_t piece_of(const struct conv *v)
 }
 
 /* One of the correlations that a pass is made of: the forward pass is one, the
- * gradient of the input one for each band (places.h). */
+ * gradient of the input one for each band (conv_places.h). */
 struct part {
     struct sweep sweep;
     const int *from; /* the products' weights */

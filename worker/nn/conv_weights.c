@@ -1,8 +1,8 @@
 #include "worker/nn/conv_weights.h"
 
 #include "worker/nn/lanes.h"
-#include "worker/nn/places.h"
-#include "worker/nn/taps.h"
+#include "worker/nn/conv_places.h"
+#include "worker/nn/conv_taps.h"
 #include "worker/nn/team.h"
 #include "worker/nn/vec.h"
 

@@ -1,14 +1,14 @@
-#ifndef COORD_NN_PLACES_H
-#define COORD_NN_PLACES_H
+#ifndef COORD_NN_CONV_PLACES_H
+#define COORD_NN_CONV_PLACES_H
 
-/* Where a direct convolution reads and writes: the frames of its passes (frame.h),
- * and the lists of pixels and of products that its kernels walk along (sweep.h,
- * taps.h). All places are in reals; L is VEC_LANES.
+/* Where a direct convolution reads and writes: the frames of its passes (conv_frame.h),
+ * and the lists of pixels and of products that its kernels walk along (conv_sweep.h,
+ * conv_taps.h). All places are in reals; L is VEC_LANES.
  */
 
 #include "worker/nn/conv.h"
-#include "worker/nn/frame.h"
-#include "worker/nn/sweep.h"
+#include "worker/nn/conv_frame.h"
+#include "worker/nn/conv_sweep.h"
 
 /* The input with its padding, for the forward pass and the weights. */
 struct frame places_input(const struct conv *conv);
@@ -26,7 +26,7 @@ struct grid {
 
 struct pixels {
     const struct sweep_pixel *list;
-    int count, paired; /* sweep.h */
+    int count, paired; /* conv_sweep.h */
 };
 
 /* Room that a list of so many pixels takes: with the last one twice. */

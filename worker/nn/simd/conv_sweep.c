@@ -1,4 +1,4 @@
-#include "worker/nn/sweep.h"
+#include "worker/nn/conv_sweep.h"
 
 #include "worker/nn/simd/simd.h"
 

@@ -1,5 +1,5 @@
-#ifndef COORD_NN_FRAME_H
-#define COORD_NN_FRAME_H
+#ifndef COORD_NN_CONV_FRAME_H
+#define COORD_NN_CONV_FRAME_H
 
 /* Planes (C,H,W,L) laid out for a convolution's kernels (lanes.h for L): with zeros
  * around, and with columns that a stride takes together side by side, so that what

@@ -1,4 +1,4 @@
-#include "worker/nn/taps.h"
+#include "worker/nn/conv_taps.h"
 
 #include "worker/nn/simd/simd.h"
 

@@ -1,4 +1,4 @@
-#include "worker/nn/places.h"
+#include "worker/nn/conv_places.h"
 
 #include "worker/nn/vec.h"
 

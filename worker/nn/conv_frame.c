@@ -1,4 +1,4 @@
-#include "worker/nn/frame.h"
+#include "worker/nn/conv_frame.h"
 
 #include "worker/nn/vec.h"
 
