@@ -143,11 +143,13 @@ $(B)/gen/%.c.o: $(B)/gen/%.c
 # linked by name.
 $(B)/common/cpucheck.c.o: ARCH =
 
-# The schema, embedded: SQL files, in order, as one C string.
-SCHEMA_SQL := $(sort $(wildcard coordinator/sql/*.sql))
-$(B)/gen/schema_sql.c: $(SCHEMA_SQL) coordinator/sql/embed.sh
+# The schema, embedded: the SQL files of each version, in order, as one C string.
+SCHEMA_1_SQL := coordinator/sql/10-schema.sql coordinator/sql/20-views.sql
+SCHEMA_2_SQL := coordinator/sql/30-resume.sql
+$(B)/gen/schema_sql.c: $(SCHEMA_1_SQL) $(SCHEMA_2_SQL) coordinator/sql/embed.sh
 	@mkdir -p $(@D)
-	sh coordinator/sql/embed.sh store_schema_sql $(SCHEMA_SQL) > $@
+	sh coordinator/sql/embed.sh store_schema_1_sql $(SCHEMA_1_SQL) > $@
+	sh coordinator/sql/embed.sh store_schema_2_sql $(SCHEMA_2_SQL) >> $@
 
 $(B)/tests/%: $(B)/tests/%.c.o $(ARCHIVES)
 	$(CXX) $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LIBS) -lcmocka

@@ -3,6 +3,7 @@
 #include "common/error.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,11 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Uploads under way at once. More workers than this may send; the one that was
  * quiet longest is then closed, and read again from its file when it goes on. */
 enum { PARTIAL_MAX = 64, READ_BYTES = 1 << 16 };
+
+/* Who sends one this long after its last piece starts over. */
+enum { PARTIAL_AGE_S = 24 * 3600 };
 
 /* One file that is still arriving. fd < 0: the place is free. */
 struct partial {
@@ -230,6 +235,25 @@ done:
     return rc;
 }
 
+/* What workers that died left half sent. */
+static void remove_old_partials(const struct artifact_store *store)
+{
+    char path[PATH_MAX];
+    time_t now = time(NULL);
+    struct dirent *entry;
+    struct stat st;
+
+    snprintf(path, sizeof path, "%s/partial", store->dir);
+    DIR *dir = opendir(path);
+    while (dir && (entry = readdir(dir)))
+        if (hash_is_hex(entry->d_name, strlen(entry->d_name)) &&
+            fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
+            now - st.st_mtime > PARTIAL_AGE_S)
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+}
+
 struct artifact_store *artifact_open(const char *dir, struct error *err)
 {
     struct artifact_store *store = calloc(1, sizeof *store);
@@ -246,6 +270,7 @@ struct artifact_store *artifact_open(const char *dir, struct error *err)
     }
     if (make_dirs(store, err) != 0)
         goto fail;
+    remove_old_partials(store);
     return store;
 
 fail:
@@ -357,4 +382,14 @@ int artifact_read(struct artifact_store *store, const char *hash, uint64_t offse
 done:
     close(fd);
     return rc;
+}
+
+int artifact_remove(struct artifact_store *store, const char *hash, struct error *err)
+{
+    char path[PATH_MAX];
+
+    artifact_path(store->dir, hash, path, sizeof path);
+    if (unlink(path) != 0 && errno != ENOENT)
+        return err_errno(err, ERR_IO, "cannot remove %s", path);
+    return 0;
 }

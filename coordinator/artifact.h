@@ -21,7 +21,8 @@
 struct artifact_store;
 struct error;
 
-/* Open the folder, creating it. NULL with ERR_IO, ERR_NO_MEMORY. */
+/* Open the folder, creating it. Uploads that nobody went on with for a day are thrown
+ * away. NULL with ERR_IO, ERR_NO_MEMORY. */
 struct artifact_store *artifact_open(const char *dir, struct error *err);
 void artifact_close(struct artifact_store **store);
 
@@ -45,6 +46,9 @@ int artifact_put(struct artifact_store *store, const char *hash, uint64_t size,
  * no such artifact, ERR_INVALID for an offset beyond its end, ERR_IO. */
 int artifact_read(struct artifact_store *store, const char *hash, uint64_t offset,
                   uint32_t count, struct buf *out, uint64_t *ret_size, struct error *err);
+
+/* Remove a whole artifact that nobody needs; none is no error. ERR_IO. */
+int artifact_remove(struct artifact_store *store, const char *hash, struct error *err);
 
 /* DIR/ab/HASH into out; returns out. */
 char *artifact_path(const char *dir, const char *hash, char *out, size_t size);

@@ -154,6 +154,17 @@ static void resume(struct core *core)
     }
 }
 
+/* Now that no row names them. */
+static void remove_dropped(struct core *core)
+{
+    char hash[HASH_TEXT];
+    struct error err;
+
+    while (store_dropped(core->setup.store, hash))
+        if (artifact_remove(core->setup.artifacts, hash, &err) != 0)
+            core_note(core, LOG_WARN, "%s", err.text);
+}
+
 static int sink_commit(void *user, struct error *err)
 {
     struct core *core = user;
@@ -162,6 +173,7 @@ static int sink_commit(void *user, struct error *err)
         return 0;
     if (store_commit(core->setup.store, err) != 0)
         return -1;
+    remove_dropped(core);
     if (core->stalled)
         resume(core);
     return 0;

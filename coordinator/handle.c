@@ -148,7 +148,8 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
                                       .epoch = core->setup.epoch,
                                       .worker = row,
                                       .beat_ms = core->setup.beat_ms,
-                                      .lease_ms = core->setup.lease_ms}};
+                                      .lease_ms = core->setup.lease_ms,
+                                      .checkpoints = true}};
     if (hold(core, call, welcome, err) != 0)
         return -1;
     /* Known to be in doubt, the COMMIT is not left to the end of the turn, where
@@ -247,6 +248,21 @@ static int part_with(struct core *core, struct worker *worker, enum log_level le
 static int on_bye(struct core *core, const struct call *call, struct error *err)
 {
     return part_with(core, call->worker, LOG_INFO, call->msg->bye.text, err);
+}
+
+/* Not answered: a checkpoint that is not taken is made up for by the next one. */
+static int on_checkpoint(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_checkpoint *checkpoint = &call->msg->checkpoint;
+    bool taken;
+
+    if (store_begin(core->setup.store, err) != 0 ||
+        store_resume(core->setup.store, checkpoint, core->wall_ms, &taken, err) != 0)
+        return -1;
+    core_note(core, LOG_DEBUG, "job %" PRId64 " attempt %" PRIu32 " %s", checkpoint->job,
+              checkpoint->attempt,
+              taken ? "saved itself" : "saved itself, and that is not wanted");
+    return 0;
 }
 
 /* ---- artifacts ------------------------------------------------------------- */
@@ -395,6 +411,7 @@ static const struct handler {
     [MSG_PUT] = {on_put, WIRE_WORKER, true, NULL},
     [MSG_GET] = {on_get, WIRE_WORKER, true, NULL},
     [MSG_BYE] = {on_bye, WIRE_WORKER, true, NULL},
+    [MSG_CHECKPOINT] = {on_checkpoint, WIRE_WORKER, true, NULL},
     [MSG_SUBMIT] = {on_submit, WIRE_CLIENT, false, submit_failed},
     [MSG_PING] = {on_ping, WIRE_ANYBODY, false, NULL},
     [MSG_ERROR] = {on_error, WIRE_ANYBODY, false, NULL},

@@ -21,7 +21,8 @@ static const struct migration {
     int to;
     const char *sql;
 } MIGRATIONS[] = {
-    {1, store_schema_sql},
+    {1, store_schema_1_sql},
+    {2, store_schema_2_sql},
 };
 enum { MIGRATION_COUNT = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 
@@ -255,6 +256,7 @@ void store_close(struct store **store_p)
         store_rollback(store);
     stmt_finalize_all(store);
     count_free(store);
+    free(store->dropped);
     sqlite3_close(store->db);
     if (store->lock >= 0)
         close(store->lock);
@@ -306,6 +308,7 @@ void store_rollback(struct store *store)
 {
     stmt_reset_all(store);
     count_forget(store);
+    store->dropped_count = 0;
     if (store_in_batch(store))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }

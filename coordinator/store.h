@@ -26,7 +26,7 @@
 struct error;
 struct store;
 
-enum { STORE_SCHEMA = 1, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
+enum { STORE_SCHEMA = 2, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
 
 /* Open (and create, and migrate forward) the database for writing, or read-only.
  * ERR_IO; ERR_REFUSED if the file is not ours, of a newer schema, or on a network
@@ -89,7 +89,8 @@ int store_each_running(struct store *store,
 /* Start the next attempt of a ready job for a worker: event start, attempt row.
  * *ret is a message part that borrows from *arena, which the caller frees after
  * sending; an empty arena for every job, since a shared one would move. The hash
- * of an initial state that the run did not report is empty.
+ * of an initial state that the run did not report is empty. What the job saved to
+ * go on from is the last input, with the role PROTO_RESUME.
  * ERR_NOT_FOUND when the job is not ready (any more). */
 int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms,
                 struct msg_job *ret, struct buf *arena, struct error *err);
@@ -108,13 +109,21 @@ int store_attempt_lost(struct store *store, int64_t job, uint32_t attempt,
  * job that became ready, this one included when it is retried. DUPLICATE,
  * SUPERSEDED, MISSING: nothing was written but, for SUPERSEDED, the attempt's end.
  * REFUSED: none of its rows were written; when it was the running attempt's, that
- * has ended with cause exit, since the worker will not send it again. *ret_text,
+ * has ended with cause exit, since the worker will not send it again. A failure's
+ * state PROTO_RESUME is kept as by store_resume. *ret_text,
  * of at least 256 bytes, explains a verdict that is not ACCEPTED. */
 int store_result(struct store *store, int64_t worker, const struct msg_result *result,
                  int64_t now_ms,
                  void (*unblocked)(void *user, const struct store_ready *ready),
                  void *user, enum msg_verdict *ret, char ret_text[256],
                  struct error *err);
+
+/* The running attempt has saved its run: the next one goes on from there, until
+ * another is saved or the job has ended. *ret_taken is false, and the artifact is
+ * dropped, when the attempt is not the job's current one; when an artifact is
+ * missing it is false as well. */
+int store_resume(struct store *store, const struct msg_checkpoint *checkpoint,
+                 int64_t now_ms, bool *ret_taken, struct error *err);
 
 /* The state of a job and its current attempt. ERR_NOT_FOUND. */
 int store_job_state(struct store *store, int64_t job, enum job_state *ret_state,
@@ -144,6 +153,10 @@ int store_worker_state(struct store *store, int64_t worker, const char *state,
 int store_artifact_add(struct store *store, const char *hash, uint64_t size,
                        int64_t now_ms, struct error *err);
 bool store_artifact_has(struct store *store, const char *hash);
+
+/* After a COMMIT: one artifact that nobody needs any more, its row being gone; call
+ * until false. A rollback forgets them. */
+bool store_dropped(struct store *store, char ret_hash[HASH_TEXT]);
 
 /* --- reading -------------------------------------------------------------- */
 

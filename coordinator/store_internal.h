@@ -21,7 +21,8 @@
 
 struct error;
 
-extern const char store_schema_sql[]; /* coordinator/sql/, embedded */
+/* coordinator/sql/, embedded: what each version adds. */
+extern const char store_schema_1_sql[], store_schema_2_sql[];
 
 /* One per row of the table in store_stmt.c. */
 enum stmt {
@@ -81,6 +82,10 @@ enum stmt {
     STMT_WORKER_SET,
     STMT_ARTIFACT_ADD,
     STMT_ARTIFACT,
+    STMT_ARTIFACT_DROP,
+    STMT_RESUME,
+    STMT_RESUME_SET,
+    STMT_RESUME_DROP,
     STMT_COUNT_ALL,
 };
 
@@ -97,7 +102,9 @@ struct store {
     sqlite3_stmt *stmt[STMT_COUNT_ALL];
     struct sweep_delta *deltas; /* one per sweep met so far */
     size_t delta_count;
-    bool counts_moved; /* some delta is not 0 */
+    bool counts_moved;          /* some delta is not 0 */
+    char (*dropped)[HASH_TEXT]; /* artifacts whose rows this batch removed */
+    size_t dropped_count, dropped_room;
 };
 
 /* A value for a place in a statement, ?1 first. */
@@ -226,6 +233,17 @@ int job_settle_dependants(struct store *store, int64_t id, int64_t now_ms,
  * common/jobstate.h. The attempt's row must already carry the cause. */
 int job_give_up(struct store *store, struct job_row *job, struct job_note note,
                 struct job_watch watch, struct error *err);
+
+/* --- store_resume.c --------------------------------------------------------- */
+
+/* Keep the state named PROTO_RESUME, if there is one among a running job's states,
+ * in place of what was kept before. All of them are artifacts. */
+int resume_keep(struct store *store, int64_t job, uint32_t attempt,
+                const struct msg_state *states, uint32_t count, int64_t now_ms,
+                struct error *err);
+
+/* The job has ended: nothing will go on from what it saved. */
+int resume_drop(struct store *store, int64_t job, struct error *err);
 
 /* --- store_path.c ----------------------------------------------------------- */
 

@@ -48,7 +48,8 @@ int job_move(struct store *store, struct job_row *job, enum job_event event,
                       arg_text(job_event_name(event)), arg_text_or_null(cause),
                       arg_text_or_null(note.detail)),
                  err) != 0 ||
-        count_move(store, job, next, err) != 0)
+        count_move(store, job, next, err) != 0 ||
+        (job_state_ended(next) && resume_drop(store, job->id, err) != 0))
         return -1;
     job->state = next;
     return 0;

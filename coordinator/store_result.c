@@ -266,7 +266,9 @@ static int finish(struct store *store, struct job_row *job, int64_t worker,
 static int fail(struct store *store, struct job_row *job, const struct msg_result *result,
                 struct job_note note, struct job_watch watch, struct error *err)
 {
-    if (end_attempt(store, result, "failed", note, err) != 0)
+    if (end_attempt(store, result, "failed", note, err) != 0 ||
+        resume_keep(store, job->id, job->attempt, result->states, result->state_count,
+                    note.now_ms, err) != 0)
         return -1;
     return job_give_up(store, job, note, watch, err);
 }
@@ -346,7 +348,7 @@ int store_result(struct store *store, int64_t worker, const struct msg_result *r
         if (v.verdict == VERDICT_REFUSED)
             rc = fail_refused(store, &job, result, &v, now_ms, watch, err);
     }
-    if (v.verdict == VERDICT_ACCEPTED && result->outcome == OUTCOME_DONE)
+    if (v.verdict == VERDICT_ACCEPTED)
         rc = judge_artifacts(store, result, &v, err);
     if (rc == 0 && v.verdict == VERDICT_ACCEPTED)
         rc = take(store, &job, worker, result, now_ms, watch, &v, err);

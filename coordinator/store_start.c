@@ -6,6 +6,8 @@
 #include "proto/limits.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +35,44 @@ static struct slice get(const struct buf *arena, struct place place)
     return (struct slice){arena->data + place.offset, place.size};
 }
 
+/* What an earlier attempt saved, if anything: one more input. */
+static int read_resume(struct store *store, const struct job_row *job, struct place spec,
+                       struct buf *arena, struct input_places *place, uint32_t *count,
+                       struct error *err)
+{
+    int got = stmt_row(store, STMT_RESUME, ARGS(arg_int(job->id)), err);
+
+    if (got <= 0)
+        return got;
+    *place = (struct input_places){
+        .role = put(arena, slice_of(PROTO_RESUME)),
+        .state = put(arena, slice_of(PROTO_RESUME)),
+        .spec = spec,
+        .hash = put(arena, stmt_text(store, STMT_RESUME, 0)),
+        .stored = true,
+    };
+    (*count)++;
+    stmt_end(store, STMT_RESUME);
+    return 0;
+}
+
+/* What the event says of it. */
+static int describe_resume(struct store *store, int64_t job, char *text, size_t size,
+                           struct error *err)
+{
+    int got = stmt_row(store, STMT_RESUME, ARGS(arg_int(job)), err);
+
+    if (got <= 0)
+        return got;
+    snprintf(text, size,
+             "goes on from step %" PRId64 ", in epoch %" PRId64
+             ", saved by attempt %" PRId64,
+             stmt_int(store, STMT_RESUME, 4), stmt_int(store, STMT_RESUME, 3) + 1,
+             stmt_int(store, STMT_RESUME, 2));
+    stmt_end(store, STMT_RESUME);
+    return 0;
+}
+
 static int read_inputs(struct store *store, int64_t job, struct buf *arena,
                        struct input_places places[PROTO_INPUTS_MAX], uint32_t *ret_count,
                        struct error *err)
@@ -41,10 +81,10 @@ static int read_inputs(struct store *store, int64_t job, struct buf *arena,
     int got = stmt_row(store, STMT_INPUTS, ARGS(arg_int(job)), err);
 
     while (got > 0) {
-        if (count == PROTO_INPUTS_MAX) {
+        if (count == PROTO_INPUTS_MAX - 1) { /* one may be what it goes on from */
             stmt_end(store, STMT_INPUTS);
             return err_set(err, ERR_INVALID, "job %lld needs more than %d states",
-                           (long long)job, PROTO_INPUTS_MAX);
+                           (long long)job, PROTO_INPUTS_MAX - 1);
         }
         places[count++] = (struct input_places){
             .role = put(arena, stmt_text(store, STMT_INPUTS, 0)),
@@ -76,6 +116,8 @@ static int fill_message(struct store *store, const struct job_row *job,
     spec = put(arena, stmt_text(store, STMT_JOB_SPEC, 0));
     limit_s = (uint32_t)stmt_int(store, STMT_JOB_SPEC, 1);
     stmt_end(store, STMT_JOB_SPEC);
+    if (read_resume(store, job, spec, arena, &places[count], &count, err) != 0)
+        return -1;
     if (arena->failed)
         return err_set(err, ERR_NO_MEMORY, "no memory for job %lld", (long long)job->id);
     for (uint32_t i = 0; i < count; i++) {
@@ -102,6 +144,7 @@ int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms
 {
     struct job_note note = {.now_ms = now_ms};
     struct job_row row;
+    char from[128] = "";
 
     if (job_load(store, job, &row, err) != 0)
         return -1;
@@ -109,7 +152,9 @@ int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms
         return err_set(err, ERR_NOT_FOUND, "job %lld is %s, not ready", (long long)job,
                        job_state_name(row.state));
     row.attempt++;
-    if (job_move(store, &row, EVENT_START, note, err) != 0 ||
+    note.detail = from;
+    if (describe_resume(store, job, from, sizeof from, err) != 0 ||
+        job_move(store, &row, EVENT_START, note, err) != 0 ||
         stmt_run(
             store, STMT_ATTEMPT_ADD,
             ARGS(arg_int(job), arg_int(row.attempt), arg_int(worker), arg_int(now_ms)),

@@ -118,6 +118,13 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_ARTIFACT_ADD] = "INSERT INTO artifact VALUES (?1, ?2, ?3)"
                           " ON CONFLICT DO NOTHING",
     [STMT_ARTIFACT] = "SELECT size FROM artifact WHERE hash = ?1",
+    [STMT_ARTIFACT_DROP] = "DELETE FROM artifact WHERE hash = ?1"
+                           " AND NOT EXISTS (SELECT 1 FROM resume WHERE hash = ?1)"
+                           " AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE hash = ?1)",
+    [STMT_RESUME] = "SELECT hash, size, attempt, epoch, step FROM resume WHERE job = ?1",
+    [STMT_RESUME_SET] = "INSERT OR REPLACE INTO resume"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STMT_RESUME_DROP] = "DELETE FROM resume WHERE job = ?1",
 };
 
 static enum err_code code_of(int sqlite_code)

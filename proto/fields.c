@@ -109,6 +109,7 @@ static const struct field STATE_FIELDS[] = {
     NUM(4, MAY, msg_state, epoch, 0, U32),
     NUM(5, MAY, msg_state, step, 0, U64),
     FLAG(6, MAY, msg_state, stored),
+    FLAG(7, MAY, msg_state, earlier),
 };
 static const struct form STATE = FORM("state", msg_state, STATE_FIELDS, MAP);
 
@@ -197,6 +198,14 @@ static const struct field BYE_FIELDS[] = {
 };
 static const struct form BYE = FORM("BYE", msg_bye, BYE_FIELDS, MAP);
 
+static const struct field CHECKPOINT_FIELDS[] = {
+    NUM(1, MUST, msg_checkpoint, job, 1, I64),
+    NUM(2, MUST, msg_checkpoint, attempt, 1, U32),
+    MANY(3, MUST, msg_checkpoint, states, state_count, 1, PROTO_STATES_MAX, STATE),
+};
+static const struct form CHECKPOINT =
+    FORM("CHECKPOINT", msg_checkpoint, CHECKPOINT_FIELDS, MAP);
+
 /* ---- coordinator -> worker ------------------------------------------------- */
 
 static const struct field WELCOME_FIELDS[] = {
@@ -205,6 +214,7 @@ static const struct field WELCOME_FIELDS[] = {
     NUM(3, MUST, msg_welcome, worker, 1, I64),
     NUM(4, MUST, msg_welcome, beat_ms, 1, U32),
     NUM(5, MUST, msg_welcome, lease_ms, 1, U32),
+    FLAG(6, MAY, msg_welcome, checkpoints),
 };
 static const struct form WELCOME = FORM("WELCOME", msg_welcome, WELCOME_FIELDS, MAP);
 
@@ -296,6 +306,7 @@ static const struct field START_FIELDS[] = {
     TEXT(2, MUST, msg_start, dir, 1, WORDS),
     TEXT(3, MAY, msg_start, data_dir, 0, WORDS),
     NUM(4, MUST, msg_start, threads, 1, PROTO_THREADS_MAX),
+    NUM(5, MAY, msg_start, checkpoint_ms, 0, U32),
 };
 static const struct form START = FORM("START", msg_start, START_FIELDS, MAP);
 
@@ -318,7 +329,7 @@ static const struct form *const KINDS[] = {
     [MSG_SUBMIT] = &SUBMIT,     [MSG_SUBMITTED] = &SUBMITTED,
     [MSG_PING] = &PING,         [MSG_PONG] = &PONG,
     [MSG_ERROR] = &ERROR,       [MSG_START] = &START,
-    [MSG_PROGRESS] = &PROGRESS,
+    [MSG_PROGRESS] = &PROGRESS, [MSG_CHECKPOINT] = &CHECKPOINT,
 };
 
 static const struct form *const PARTS[] = {

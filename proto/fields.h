@@ -26,6 +26,7 @@ enum msg_kind {
     MSG_PUT = 4,
     MSG_GET = 5,
     MSG_BYE = 6,
+    MSG_CHECKPOINT = 7, /* and trial -> daemon */
     /* coordinator -> worker */
     MSG_WELCOME = 16,
     MSG_WHO = 17,
@@ -81,6 +82,7 @@ struct msg_welcome {
     int64_t worker;    /* the row in table `worker` */
     uint32_t beat_ms;  /* send a beat at least this often */
     uint32_t lease_ms; /* silence this long loses the attempts */
+    bool checkpoints;  /* it takes CHECKPOINT */
 };
 
 /* "I do not know you: say HELLO" */
@@ -88,10 +90,11 @@ struct msg_who {
     bool unused;
 };
 
-/* A state that a job starts from. */
+/* A state that a job starts from. A role "resume" is no state: it is what an
+ * earlier attempt of the job saved, to go on from. */
 struct msg_input {
-    struct slice role;  /* "a", "b" */
-    struct slice state; /* "init", "final", "epoch:3" */
+    struct slice role;  /* "a", "b", "resume" */
+    struct slice state; /* "init", "final", "epoch:3", "resume" */
     struct slice spec;  /* canonical text of the run that has the state */
     struct slice hash;  /* content hash of the state */
     bool stored;        /* an artifact; else derived anew from the spec (init) */
@@ -129,7 +132,17 @@ struct msg_state { /* a state that the run kept, or whose hash it reports */
     uint64_t size;     /* bytes */
     uint32_t epoch;
     uint64_t step;
-    bool stored; /* sent as an artifact */
+    bool stored;  /* sent as an artifact */
+    bool earlier; /* by an earlier attempt: it is not here to be sent again */
+};
+
+/* What a run saved so that another attempt goes on from there. The state named
+ * PROTO_RESUME is that; the others are those that the run has stored so far. */
+struct msg_checkpoint {
+    int64_t job;
+    uint32_t attempt;
+    struct msg_state *states;
+    uint32_t state_count;
 };
 
 struct msg_point {
@@ -264,6 +277,7 @@ struct msg_start { /* daemon -> trial, its only input */
     struct slice dir;      /* scratch and finished states go here */
     struct slice data_dir; /* where data sets lie; empty: their own default */
     uint32_t threads;
+    uint32_t checkpoint_ms; /* save this often; 0: only when asked to end */
 };
 
 struct msg_progress { /* trial -> daemon */
@@ -280,6 +294,7 @@ struct msg {
         struct msg_put put;
         struct msg_get get;
         struct msg_bye bye;
+        struct msg_checkpoint checkpoint;
         struct msg_welcome welcome;
         struct msg_who who;
         struct msg_assign assign;

@@ -36,4 +36,7 @@ enum {
     PROTO_DISTANCES_MAX = 4096, /* groups of one probe */
 };
 
+/* The name of a state, and the role of an input, that a run goes on from. */
+#define PROTO_RESUME "resume"
+
 #endif

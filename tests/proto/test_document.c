@@ -182,10 +182,12 @@ struct turn {
 struct transcript {
     struct turn turns[TURNS_MAX];
     unsigned count;
-    char hash[HASH_TEXT]; /* of STATE_BYTES */
+    char hash[HASH_TEXT];  /* of STATE_BYTES */
+    char saved[HASH_TEXT]; /* of SAVED_BYTES */
 };
 
 static const char STATE_BYTES[] = "eighteen bytes now";
+static const char SAVED_BYTES[] = "half of that";
 static const char WORKER[] = "5eed00000000000000000000000000a1";
 static const char REQUEST[] = "5eed00000000000000000000000000b2";
 static const char GRID[] = "[sweep]\nname = \"tiny\"\n";
@@ -257,7 +259,7 @@ static void script_join(struct transcript *script)
             .kill = {99, 1, slice_of("this attempt is not the job's current one")}});
     say(script, 'C',
         (struct msg){.kind = MSG_WELCOME,
-                     .welcome = {PROTO_VERSION, EPOCH, 1, 2000, 15000}});
+                     .welcome = {PROTO_VERSION, EPOCH, 1, 2000, 15000, true}});
     say(script, 'W', (struct msg){.kind = MSG_BEAT, .beat = {.credit = 3}});
     say(script, 'C',
         (struct msg){.kind = MSG_PONG,
@@ -269,22 +271,45 @@ static void script_train(struct transcript *script)
     static struct msg_job job = {.job = 1, .attempt = 1, .time_limit_s = 3600};
     static const struct msg_running running = {1, 1, 1, 2};
     static struct msg_history history;
-    static struct msg_state state;
+    static struct msg_state state, saved;
 
     job.spec = slice_of(TRAIN);
     history = (struct msg_history){
         2, slice_of("test"), {100, 75, 0, 0, 62.5, 50.25}, 0.125, 1.5};
-    state = (struct msg_state){
-        slice_of("final"), slice_of(script->hash), sizeof STATE_BYTES - 1, 2, 8, true};
+    state = (struct msg_state){.name = slice_of("final"),
+                               .hash = slice_of(script->hash),
+                               .size = sizeof STATE_BYTES - 1,
+                               .epoch = 2,
+                               .step = 8,
+                               .stored = true};
+    saved = (struct msg_state){.name = slice_of(PROTO_RESUME),
+                               .hash = slice_of(script->saved),
+                               .size = sizeof SAVED_BYTES - 1,
+                               .epoch = 1,
+                               .step = 4,
+                               .stored = true};
+    const struct msg checkpoint = {.kind = MSG_CHECKPOINT,
+                                   .checkpoint = {1, 1, &saved, 1}};
     say(script, 'C', (struct msg){.kind = MSG_ASSIGN, .assign = {&job, 1}});
     say(script, 'D',
-        (struct msg){.kind = MSG_START, .start = {job, slice_of("/tmp/w/1.1"), {0}, 1}});
+        (struct msg){.kind = MSG_START,
+                     .start = {job, slice_of("/tmp/w/1.1"), {0}, 1, 60000}});
     say(script, 'T', (struct msg){.kind = MSG_PROGRESS, .progress = {1, 2}});
     say(script, 'W',
         (struct msg){.kind = MSG_BEAT, .beat = {2, (struct msg_running *)&running, 1}});
     say(script, 'C',
         (struct msg){.kind = MSG_PONG,
                      .pong = {.version = PROTO_VERSION, .epoch = EPOCH}});
+    say(script, 'T', checkpoint);
+    say(script, 'W',
+        (struct msg){.kind = MSG_PUT,
+                     .put = {slice_of(script->saved), sizeof SAVED_BYTES - 1, 0,
+                             slice_of(SAVED_BYTES)}});
+    say(script, 'C',
+        (struct msg){
+            .kind = MSG_PUT_OK,
+            .put_ok = {slice_of(script->saved), sizeof SAVED_BYTES - 1, true, {0}}});
+    say(script, 'W', checkpoint);
     say(script, 'W',
         (struct msg){.kind = MSG_PUT,
                      .put = {slice_of(script->hash), sizeof STATE_BYTES - 1, 0,
@@ -364,6 +389,7 @@ static struct transcript *transcript_make(void)
 
     assert_non_null(script);
     hash_bytes(STATE_BYTES, sizeof STATE_BYTES - 1, script->hash);
+    hash_bytes(SAVED_BYTES, sizeof SAVED_BYTES - 1, script->saved);
     script_submit(script);
     script_join(script);
     script_train(script);

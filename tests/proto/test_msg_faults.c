@@ -236,7 +236,7 @@ static void test_not_messages(void **state)
         {"\x92\xa1x\x80", 4, "not a message: expected an integer, got a text"},
         {"\x92\xff\x80", 3, "expected an integer, got a negative integer"},
         {"\x92\x00\x80", 3, "there is no message kind 0"},
-        {"\x92\x07\x80", 3, "there is no message kind 7"},
+        {"\x92\x09\x80", 3, "there is no message kind 9"},
         {"\x92\xcd\xff\xff\x80", 5, "there is no message kind 65535"},
         {"\x92\xcf\x80\0\0\0\0\0\0\x01\x80", 11, "no message kind 9223372036854775809"},
         {"\x92\x22\x90", 3, "PING: expected a map, got an array"},

@@ -118,6 +118,30 @@ static void test_refuses_foreign_files(void **state)
     kit_close(&kit);
 }
 
+static void test_migrates_an_older_one(void **state)
+{
+    struct kit kit;
+    struct store *old;
+    struct buf sql = {0};
+    char path[128];
+
+    (void)state;
+    kit_open(&kit);
+    snprintf(path, sizeof path, "%s/old.db", kit.dir);
+    buf_puts(&sql, store_schema_1_sql);
+    buf_puts(&sql, "PRAGMA application_id = 0x436f7264; PRAGMA user_version = 1;"
+                   "INSERT INTO sweep VALUES (1, 's', 'f', 'g', 0, 0, 1, 1)");
+    exec_sql(path, sql.data);
+    buf_free(&sql);
+    assert_refused(path, false, ERR_REFUSED, "is older");
+    MUST((old = store_open(path, true, err)) != NULL);
+    assert_int_equal(kit_int(old, "PRAGMA user_version"), STORE_SCHEMA);
+    assert_int_equal(kit_int(old, "SELECT count(*) FROM resume"), 0);
+    assert_int_equal(kit_int(old, "SELECT count(*) FROM sweep"), 1);
+    store_close(&old);
+    kit_close(&kit);
+}
+
 static void test_refuses_a_newer_schema(void **state)
 {
     struct kit kit;
@@ -384,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_fresh),
         cmocka_unit_test(test_every_column_has_a_comment),
         cmocka_unit_test(test_refuses_foreign_files),
+        cmocka_unit_test(test_migrates_an_older_one),
         cmocka_unit_test(test_refuses_a_newer_schema),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_one_writer),
