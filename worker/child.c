@@ -33,12 +33,14 @@ static void say(const char *text, size_t size)
 static void default_signals(void)
 {
     const struct sigaction standard = {.sa_handler = SIG_DFL};
-    sigset_t none;
+    sigset_t term;
 
     for (int signal = 1; signal < NSIG; signal++)
         (void)sigaction(signal, &standard, NULL);
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    /* Asked to end before it has begun, it looks when it is ready to. */
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    (void)sigprocmask(SIG_SETMASK, &term, NULL);
 }
 
 static void close_others(void)

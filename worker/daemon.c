@@ -166,7 +166,7 @@ static void send_goods(struct daemon *d)
 static void start_drain(struct daemon *d, const char *why)
 {
     if (!d->draining)
-        log_line(LOG_INFO, "worker", "%s: finishing %zu jobs, taking no more", why,
+        log_line(LOG_INFO, "worker", "%s: %zu jobs in hand, taking no more", why,
                  hand_count(d->hand));
     d->draining = true;
     session_beat_soon(&d->session, d->now_ms);
@@ -185,6 +185,7 @@ static void on_welcome(struct daemon *d, const struct msg *msg)
     d->said = (struct error){0};
     outbox_reset(d->outbox);
     fetch_reset(d->fetch);
+    hand_checkpoints(d->hand, msg->welcome.checkpoints);
     log_line(LOG_INFO, "worker",
              "connected to %s as worker %" PRId64 ": %" PRIu32 " slots",
              d->setup->endpoint, d->session.worker, d->setup->slots);
@@ -323,6 +324,7 @@ static void on_leave_signal(struct daemon *d)
 {
     if (d->terms++ == 0) {
         start_drain(d, "told to leave");
+        hand_leave(d->hand, d->now_ms);
         return;
     }
     log_line(LOG_WARN, "worker", "told again: stopping %zu jobs", hand_count(d->hand));
@@ -408,9 +410,9 @@ static void leave(struct daemon *d)
 
     if (d->terms > 1)
         bye.bye.text = slice_of("stopped");
-    if (outbox_count(d->outbox) > 0)
+    if (outbox_results(d->outbox) > 0)
         log_line(LOG_WARN, "worker", "%zu results were not delivered",
-                 outbox_count(d->outbox));
+                 outbox_results(d->outbox));
     d->blocked_ms = 0;
     if (d->session.state == SESSION_UP)
         (void)send_msg(d, &bye);
@@ -464,6 +466,7 @@ static int open_parts(struct daemon *d, struct error *err)
         return -1;
     const struct hand_setup hand = {.slots = setup->slots,
                                     .threads = setup->threads,
+                                    .checkpoint_ms = setup->checkpoint_ms,
                                     .data_dir = setup->data_dir,
                                     .trial = setup->trial,
                                     .cache = d->cache,

@@ -10,8 +10,8 @@
  *   fetch    states that jobs need
  *
  * Trials go on while the coordinator is away, and results wait. SIGTERM or
- * SIGINT once: take nothing more, finish, deliver, leave. Twice: stop the trials
- * and leave. */
+ * SIGINT once: take nothing more, let runs save themselves and end, deliver, leave.
+ * Twice: stop the trials and leave. */
 
 #include <stdint.h>
 
@@ -24,6 +24,7 @@ struct daemon_setup {
     const struct wire_keys *keys; /* NULL: an ipc endpoint */
     uint32_t slots;               /* 1..HAND_SLOTS_MAX */
     uint32_t threads;             /* per trial */
+    uint32_t checkpoint_ms; /* how often runs save themselves; 0: when asked to end */
     const char *cache_dir;
     uint64_t cache_size_max; /* bytes */
     const char *data_dir;    /* "": the data sets' own folders */

@@ -8,8 +8,10 @@
 #include "proto/limits.h"
 #include "worker/cache.h"
 #include "worker/fetch.h"
+#include "worker/inputs.h"
 #include "worker/kept.h"
 #include "worker/outbox.h"
+#include "worker/saved.h"
 #include "worker/scratch.h"
 #include "worker/slot.h"
 
@@ -24,6 +26,7 @@ struct held {
     struct kept kept;   /* an ASSIGN of this one job */
     struct slot *slot;  /* NULL: queued */
     char dir[PATH_MAX]; /* of the attempt, while it runs */
+    struct saved saved;
 };
 
 struct hand {
@@ -33,6 +36,8 @@ struct hand {
     size_t running;
     double mean_s;      /* of recent trials' durations; < 0: none yet */
     int64_t trouble_ms; /* no credit before this; 0: all is well */
+    bool checkpoints;   /* the coordinator takes them */
+    bool leaving;
 };
 
 /* A machine that cannot start a trial or write a state (no room on the disk, no
@@ -72,29 +77,6 @@ struct hand *hand_new(const struct hand_setup *setup, struct error *err)
 
 /* --- taking and letting go ---------------------------------------------------- */
 
-static void drop_inputs(struct hand *hand, const struct msg_job *job, uint32_t count)
-{
-    char hash[HASH_TEXT];
-
-    for (uint32_t i = 0; i < count; i++)
-        if (job->inputs[i].stored)
-            fetch_drop(hand->setup.fetch, hash_text(job->inputs[i].hash, hash));
-}
-
-static int want_inputs(struct hand *hand, const struct msg_job *job, struct error *err)
-{
-    char hash[HASH_TEXT];
-
-    for (uint32_t i = 0; i < job->input_count; i++) {
-        if (!job->inputs[i].stored ||
-            fetch_want(hand->setup.fetch, hash_text(job->inputs[i].hash, hash), err) == 0)
-            continue;
-        drop_inputs(hand, job, i);
-        return -1;
-    }
-    return 0;
-}
-
 /* Let go of job number i, whatever it was doing. */
 static void remove_at(struct hand *hand, size_t i)
 {
@@ -105,7 +87,8 @@ static void remove_at(struct hand *hand, size_t i)
         scratch_remove(held->dir);
         hand->running--;
     }
-    drop_inputs(hand, job_of(held), job_of(held)->input_count);
+    saved_release(&held->saved, false, hand->setup.cache, hand->setup.outbox);
+    inputs_drop(hand->setup.fetch, job_of(held));
     kept_free(&held->kept);
     free(held);
     hand->count--;
@@ -129,7 +112,7 @@ static void unpin_states(struct hand *hand, const struct msg_result *result,
     char hash[HASH_TEXT];
 
     for (uint32_t i = 0; i < count; i++)
-        if (result->states[i].stored)
+        if (result->states[i].stored && !result->states[i].earlier)
             cache_unpin(hand->setup.cache, hash_text(result->states[i].hash, hash));
 }
 
@@ -211,6 +194,14 @@ static void add_file(struct msg_job *job, struct msg_input inputs[PROTO_INPUTS_M
     job->inputs = inputs;
 }
 
+static void hand_back(struct hand *hand, const struct msg_job *job, int64_t now_ms)
+{
+    struct error err;
+
+    err_set(&err, ERR_BUSY, "this worker leaves");
+    deliver_failure(hand, job, CAUSE_PREEMPTED, &err, now_ms);
+}
+
 static struct held *hold(struct hand *hand, const struct msg_job *job, struct error *err)
 {
     struct msg_input inputs[PROTO_INPUTS_MAX];
@@ -232,7 +223,7 @@ static struct held *hold(struct hand *hand, const struct msg_job *job, struct er
         goto nomem;
     add_file(&copy, inputs, hash);
     if (kept_copy(&held->kept, &msg, err) != 0 ||
-        want_inputs(hand, job_of(held), err) != 0) {
+        inputs_want(hand->setup.fetch, job_of(held), err) != 0) {
         kept_free(&held->kept);
         free(held);
         return NULL;
@@ -259,6 +250,10 @@ void hand_take(struct hand *hand, const struct msg_job *job, int64_t now_ms)
             return;
         (void)hand_kill(hand, other->job, other->attempt, now_ms);
     }
+    if (hand->leaving) {
+        hand_back(hand, job, now_ms);
+        return;
+    }
     if (!hold(hand, job, &err))
         deliver_failure(hand, job, CAUSE_EXIT, &err, now_ms);
 }
@@ -283,6 +278,24 @@ bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms)
     return false;
 }
 
+void hand_checkpoints(struct hand *hand, bool wanted)
+{
+    hand->checkpoints = wanted;
+}
+
+void hand_leave(struct hand *hand, int64_t now_ms)
+{
+    hand->leaving = true;
+    for (size_t i = hand->count; i-- > 0;) {
+        if (hand->jobs[i]->slot) {
+            slot_stop(hand->jobs[i]->slot, SLOT_STOP_SAVE, now_ms);
+            continue;
+        }
+        hand_back(hand, job_of(hand->jobs[i]), now_ms);
+        remove_at(hand, i);
+    }
+}
+
 void hand_stop(struct hand *hand, int64_t now_ms)
 {
     for (size_t i = hand->count; i-- > 0;)
@@ -291,35 +304,17 @@ void hand_stop(struct hand *hand, int64_t now_ms)
 
 /* --- starting ----------------------------------------------------------------- */
 
-/* Whether all states are here. FETCH_FAILED with err when one cannot be. */
-static enum fetch_state inputs_state(const struct hand *hand, const struct msg_job *job,
-                                     struct error *err)
-{
-    enum fetch_state state = FETCH_READY;
-    char hash[HASH_TEXT];
-
-    for (uint32_t i = 0; i < job->input_count; i++) {
-        if (!job->inputs[i].stored)
-            continue;
-        enum fetch_state one =
-            fetch_state_of(hand->setup.fetch, hash_text(job->inputs[i].hash, hash), err);
-        if (one == FETCH_FAILED)
-            return one;
-        if (one == FETCH_PENDING)
-            state = one;
-    }
-    return state;
-}
-
 static int start(struct hand *hand, struct held *held, int64_t now_ms, struct error *err)
 {
     const struct msg_job *job = job_of(held);
     struct msg_input inputs[PROTO_INPUTS_MAX];
     struct msg_start msg = {.job = *job,
                             .data_dir = slice_of(hand->setup.data_dir),
-                            .threads = hand->setup.threads};
+                            .threads = hand->setup.threads,
+                            .checkpoint_ms =
+                                hand->checkpoints ? hand->setup.checkpoint_ms : 0};
     char(*paths)[PATH_MAX] = calloc(PROTO_INPUTS_MAX, sizeof *paths);
-    char hash[HASH_TEXT];
+    char why[256];
     int rc = -1;
 
     if (!paths) {
@@ -328,12 +323,11 @@ static int start(struct hand *hand, struct held *held, int64_t now_ms, struct er
     }
     if (scratch_make(hand->setup.scratch, job->job, job->attempt, held->dir, err) != 0)
         goto done;
-    for (uint32_t i = 0; i < job->input_count; i++) {
-        inputs[i] = job->inputs[i];
-        if (inputs[i].stored)
-            inputs[i].path = slice_of(
-                cache_path(hand->setup.cache, hash_text(inputs[i].hash, hash), paths[i]));
-    }
+    inputs_place(hand->setup.fetch, hand->setup.cache, job, inputs, paths, why);
+    if (why[0])
+        log_line(LOG_WARN, "worker",
+                 "job=%" PRId64 " attempt=%" PRIu32 " begins anew: %s", job->job,
+                 job->attempt, why);
     msg.job.inputs = inputs;
     msg.dir = slice_of(held->dir);
     held->slot = slot_start(hand->setup.trial, &msg, now_ms, err);
@@ -356,7 +350,7 @@ static bool try_start(struct hand *hand, size_t i, int64_t now_ms)
 {
     struct held *held = hand->jobs[i];
     struct error err;
-    enum fetch_state state = inputs_state(hand, job_of(held), &err);
+    enum fetch_state state = inputs_state(hand->setup.fetch, job_of(held), &err);
     enum job_cause cause = CAUSE_DATA;
 
     if (state == FETCH_PENDING ||
@@ -382,7 +376,7 @@ static int keep_states(struct hand *hand, const struct held *held,
     char hash[HASH_TEXT], path[2 * PATH_MAX];
 
     for (uint32_t i = 0; i < result->state_count; i++) {
-        if (!result->states[i].stored)
+        if (!result->states[i].stored || result->states[i].earlier)
             continue;
         hash_text(result->states[i].hash, hash);
         snprintf(path, sizeof path, "%s/%s.safetensors", held->dir, hash);
@@ -409,6 +403,56 @@ static void note_end(struct hand *hand, const struct msg_result *result)
              result->message.size ? result->message.data : "");
 }
 
+/* The trial has saved its run: the newest counts. */
+static void take_checkpoint(struct hand *hand, struct held *held, int64_t now_ms)
+{
+    struct kept kept;
+    struct error err;
+
+    if (slot_take_checkpoint(held->slot, &kept) &&
+        saved_take(&held->saved, &kept, held->dir, hand->setup.cache, hand->setup.outbox,
+                   &err) != 0)
+        log_line(LOG_WARN, "worker",
+                 "job=%" PRId64 " attempt=%" PRIu32 ": what it saved is lost: %s",
+                 job_of(held)->job, job_of(held)->attempt, err.text);
+    if (hand->checkpoints)
+        saved_offer(&held->saved, hand->setup.cache, hand->setup.outbox, now_ms);
+}
+
+/* Whether the job may be tried again. */
+static bool is_retried(const struct msg_result *result)
+{
+    char name[32];
+    enum job_cause cause;
+
+    snprintf(name, sizeof name, "%.*s", (int)result->cause.size,
+             result->cause.size ? result->cause.data : "");
+    return result->outcome == OUTCOME_FAILED && job_cause_parse(name, &cause) &&
+           job_cause_retries(cause) != 0;
+}
+
+/* Deliver a trial's result; a failure with what the next attempt goes on from. */
+static void deliver_end(struct hand *hand, struct held *held,
+                        const struct msg_result *result, int64_t now_ms)
+{
+    struct msg_result end = *result;
+    const struct msg_checkpoint *saved = &held->saved.kept.msg.checkpoint;
+    bool goes_on =
+        hand->checkpoints && is_retried(result) && held->saved.kept.msg.kind != MSG_NONE;
+
+    if (goes_on) {
+        end.states = saved->states;
+        end.state_count = saved->state_count;
+    }
+    deliver(hand, &end, now_ms);
+    if (goes_on) {
+        saved_pass(&held->saved);
+    } else if (!is_retried(result)) {
+        saved_release(&held->saved, true, hand->setup.cache, hand->setup.outbox);
+        inputs_forget_resume(hand->setup.cache, job_of(held));
+    }
+}
+
 static void end_trial(struct hand *hand, size_t i, int64_t now_ms)
 {
     struct held *held = hand->jobs[i];
@@ -424,7 +468,7 @@ static void end_trial(struct hand *hand, size_t i, int64_t now_ms)
         note_end(hand, result);
         if (slice_is(result->cause, job_cause_name(CAUSE_WORKER_LOST)))
             note_trouble(hand, now_ms);
-        deliver(hand, result, now_ms);
+        deliver_end(hand, held, result, now_ms);
     }
     remove_at(hand, i);
 }
@@ -436,7 +480,11 @@ bool hand_turn(struct hand *hand, int64_t now_ms)
     if (changed)
         hand->trouble_ms = 0; /* perhaps it has passed: try */
     for (size_t i = 0; i < hand->count;) {
-        if (!hand->jobs[i]->slot || !slot_turn(hand->jobs[i]->slot, now_ms)) {
+        struct held *held = hand->jobs[i];
+        bool ended = held->slot && slot_turn(held->slot, now_ms);
+        if (held->slot && !slot_unwanted(held->slot))
+            take_checkpoint(hand, held, now_ms);
+        if (!ended) {
             i++;
             continue;
         }
@@ -487,7 +535,7 @@ uint32_t hand_credit(const struct hand *hand)
 {
     bool trials_are_short = hand->mean_s >= 0 && hand->mean_s < SHORT_TRIAL_S;
     size_t wanted = (size_t)hand->setup.slots * (trials_are_short ? 2 : 1);
-    size_t listed = hand->count + outbox_count(hand->setup.outbox);
+    size_t listed = hand->count + outbox_results(hand->setup.outbox);
     size_t credit = hand->count < wanted ? wanted - hand->count : 0;
 
     /* Results that are not taken from us must not pile up without end. */

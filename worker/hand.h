@@ -25,10 +25,11 @@ struct scratch;
 
 /* All pointers are borrowed and outlive the hand. */
 struct hand_setup {
-    uint32_t slots;       /* trials at once, 1..HAND_SLOTS_MAX */
-    uint32_t threads;     /* per trial */
-    const char *data_dir; /* for trials; "" : the data sets' own folders */
-    char *const *trial;   /* the trial program's argv */
+    uint32_t slots;         /* trials at once, 1..HAND_SLOTS_MAX */
+    uint32_t threads;       /* per trial */
+    uint32_t checkpoint_ms; /* how often runs save themselves; 0: when asked to end */
+    const char *data_dir;   /* for trials; "" : the data sets' own folders */
+    char *const *trial;     /* the trial program's argv */
     struct cache *cache;
     struct scratch *scratch;
     struct fetch *fetch;
@@ -47,6 +48,14 @@ void hand_take(struct hand *hand, const struct msg_job *job, int64_t now_ms);
 
 /* Stop an attempt without a result. Returns whether it was in hand. */
 bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms);
+
+/* Whether the coordinator takes what runs save; before this is said, it does not.
+ * It goes for trials that start later. */
+void hand_checkpoints(struct hand *hand, bool wanted);
+
+/* This worker leaves: runs are asked to save themselves and end, what waits and what
+ * still comes is handed back, and nothing is started any more. */
+void hand_leave(struct hand *hand, int64_t now_ms);
 
 /* Stop everything without results. */
 void hand_stop(struct hand *hand, int64_t now_ms);

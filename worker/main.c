@@ -31,7 +31,7 @@ static const char HELP[] =
     "usage: coord-worker --connect ENDPOINT [options]\n"
     "\n"
     "Runs the jobs of a coordinator (coord serve) on this machine, each in a process\n"
-    "of its own. SIGTERM once: finish what runs, deliver it, leave; twice: stop.\n"
+    "of its own. SIGTERM once: let runs save themselves, deliver, leave; twice: stop.\n"
     "\n"
     "  --connect ENDPOINT  where the coordinator is: tcp://HOST:PORT\n"
     "  --key FILE          this worker's key, over tcp, as 'coord keygen' made it\n"
@@ -41,6 +41,8 @@ static const char HELP[] =
     "                      may use allow, of K threads each)\n"
     "  --threads K         threads of a job (default: 1); no result depends on it,\n"
     "                      and more slots do more than more threads\n"
+    "  --checkpoint S      runs save themselves every S seconds, so that another worker\n"
+    "                      can go on from there; 0: only at SIGTERM (default: 60)\n"
     "  --cache DIR         states fetched and to be delivered\n"
     "                      (default: ${XDG_CACHE_HOME:-~/.cache}/coord-worker)\n"
     "  --cache-size GB     its bound (default: 10)\n"
@@ -119,6 +121,16 @@ static int set_threads(struct options *options, const char *text)
     return whole("threads", text, TEAM_MAX, &options->setup.threads);
 }
 
+static int set_checkpoint(struct options *options, const char *text)
+{
+    double seconds;
+
+    if (number("checkpoint", text, 0, 1e6, &seconds) != 0)
+        return -1;
+    options->setup.checkpoint_ms = (uint32_t)(seconds * 1000 + 0.5);
+    return 0;
+}
+
 static int set_cache(struct options *options, const char *text)
 {
     options->setup.cache_dir = text;
@@ -158,10 +170,15 @@ static const struct {
     const char *name;
     int (*set)(struct options *options, const char *text);
 } OPTIONS[] = {
-    {"connect", set_connect}, {"key", set_key},
-    {"slots", set_slots},     {"threads", set_threads},
-    {"cache", set_cache},     {"cache-size", set_cache_size},
-    {"data", set_data},       {"log-level", set_log_level},
+    {"connect", set_connect},
+    {"key", set_key},
+    {"slots", set_slots},
+    {"threads", set_threads},
+    {"cache", set_cache},
+    {"cache-size", set_cache_size},
+    {"data", set_data},
+    {"log-level", set_log_level},
+    {"checkpoint", set_checkpoint},
 };
 
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] };
@@ -241,6 +258,7 @@ static struct options defaults(void)
 
     return (struct options){
         .setup = {.threads = 1,
+                  .checkpoint_ms = 60 * 1000,
                   .cache_dir = default_cache_dir(),
                   .cache_size_max = 10000000000,
                   .data_dir = data ? data : "",

@@ -27,7 +27,7 @@ static const uint64_t WINDOW_BYTES = (uint64_t)PROTO_CHUNK_WINDOW * PROTO_CHUNK_
 enum phase { UPLOADING, READY, WAITING };
 
 struct entry {
-    struct kept kept; /* the RESULT */
+    struct kept kept; /* the RESULT or CHECKPOINT */
     enum phase phase;
     uint32_t state;    /* UPLOADING: index of the state that goes now */
     uint64_t held;     /* bytes of it that the coordinator has */
@@ -43,13 +43,48 @@ struct outbox {
     struct entry **entries; /* oldest first */
     size_t count, room;
     struct entry *offered; /* whose message outbox_next gave out */
-    uint64_t offered_size; /* bytes of state in it; 0: the RESULT */
+    uint64_t offered_size; /* bytes of state in it; 0: the message itself */
     char chunk[PROTO_CHUNK_MAX];
 };
 
-static struct msg_result *result_of(const struct entry *entry)
+static bool is_result(const struct entry *entry)
 {
-    return (struct msg_result *)&entry->kept.msg.result;
+    return entry->kept.msg.kind == MSG_RESULT;
+}
+
+static const struct msg_result *result_of(const struct entry *entry)
+{
+    assert(is_result(entry));
+    return &entry->kept.msg.result;
+}
+
+static int64_t job_of(const struct entry *entry)
+{
+    return is_result(entry) ? entry->kept.msg.result.job : entry->kept.msg.checkpoint.job;
+}
+
+/* The states that an entry names; returns how many. */
+static uint32_t states_of(const struct entry *entry, const struct msg_state **ret)
+{
+    const struct msg *msg = &entry->kept.msg;
+
+    *ret = is_result(entry) ? msg->result.states : msg->checkpoint.states;
+    return is_result(entry) ? msg->result.state_count : msg->checkpoint.state_count;
+}
+
+/* The state that goes now. */
+static const struct msg_state *state_of(const struct entry *entry)
+{
+    const struct msg_state *states;
+
+    (void)states_of(entry, &states);
+    return &states[entry->state];
+}
+
+/* Whether it is this worker's to send, and to release. */
+static bool is_ours(const struct msg_state *state)
+{
+    return state->stored && !state->earlier;
 }
 
 /* A hash as a C string. The codec has bounded it; malformed ones find nothing. */
@@ -69,12 +104,13 @@ static void rewind_upload(struct entry *entry)
 /* Begin with the first stored state from index `state` on, or be READY. */
 static void upload_from(struct entry *entry, uint32_t state)
 {
-    const struct msg_result *result = result_of(entry);
+    const struct msg_state *states;
+    uint32_t count = states_of(entry, &states);
 
-    while (state < result->state_count && !result->states[state].stored)
+    while (state < count && !is_ours(&states[state]))
         state++;
     entry->state = state;
-    entry->phase = state < result->state_count ? UPLOADING : READY;
+    entry->phase = state < count ? UPLOADING : READY;
     rewind_upload(entry);
 }
 
@@ -107,7 +143,7 @@ void outbox_free(struct outbox **outbox)
     *outbox = NULL;
 }
 
-int outbox_add(struct outbox *outbox, const struct msg_result *result, int64_t now_ms,
+static int add(struct outbox *outbox, const struct msg *msg, int64_t now_ms,
                struct error *err)
 {
     struct entry *entry = NULL;
@@ -123,8 +159,7 @@ int outbox_add(struct outbox *outbox, const struct msg_result *result, int64_t n
     entry = calloc(1, sizeof *entry);
     if (!entry)
         goto nomem;
-    if (kept_copy(&entry->kept, &(struct msg){.kind = MSG_RESULT, .result = *result},
-                  err) != 0) {
+    if (kept_copy(&entry->kept, msg, err) != 0) {
         free(entry);
         return -1;
     }
@@ -137,23 +172,69 @@ nomem:
     return err_set(err, ERR_NO_MEMORY, "no memory for a result");
 }
 
+int outbox_add(struct outbox *outbox, const struct msg_result *result, int64_t now_ms,
+               struct error *err)
+{
+    const struct msg msg = {.kind = MSG_RESULT, .result = *result};
+
+    if (add(outbox, &msg, now_ms, err) != 0)
+        return -1;
+    outbox_drop_checkpoint(outbox, result->job);
+    return 0;
+}
+
+int outbox_add_checkpoint(struct outbox *outbox, const struct msg_checkpoint *checkpoint,
+                          int64_t now_ms, struct error *err)
+{
+    const struct msg msg = {.kind = MSG_CHECKPOINT, .checkpoint = *checkpoint};
+
+    assert(!outbox_has_checkpoint(outbox, checkpoint->job));
+    return add(outbox, &msg, now_ms, err);
+}
+
 /* --- sending ---------------------------------------------------------------- */
 
 static void release_states(struct outbox *outbox, const struct entry *entry)
 {
-    const struct msg_result *result = result_of(entry);
+    const struct msg_state *states;
+    uint32_t count = states_of(entry, &states);
     char hash[HASH_TEXT];
 
-    for (uint32_t i = 0; i < result->state_count; i++)
-        if (result->states[i].stored)
-            outbox->files.release(outbox->files.user,
-                                  hash_text(result->states[i].hash, hash));
+    for (uint32_t i = 0; i < count; i++)
+        if (is_ours(&states[i]))
+            outbox->files.release(outbox->files.user, hash_text(states[i].hash, hash));
 }
 
-/* Its states cannot be delivered: the result becomes a failure that says so. */
+static void remove_at(struct outbox *outbox, size_t i)
+{
+    struct entry *entry = outbox->entries[i];
+
+    outbox->offered = NULL;
+    release_states(outbox, entry);
+    entry_free(entry);
+    outbox->count--;
+    memmove(outbox->entries + i, outbox->entries + i + 1,
+            (outbox->count - i) * sizeof *outbox->entries);
+}
+
+static void remove_entry(struct outbox *outbox, const struct entry *entry)
+{
+    size_t i = 0;
+
+    while (outbox->entries[i] != entry)
+        i++;
+    remove_at(outbox, i);
+}
+
+/* Its states cannot be delivered: the result becomes a failure that says so, and a
+ * checkpoint is given up. */
 static void fail_entry(struct outbox *outbox, struct entry *entry, const char *why,
                        int64_t now_ms)
 {
+    if (!is_result(entry)) {
+        remove_entry(outbox, entry);
+        return;
+    }
     const struct msg_result *old = result_of(entry);
     struct msg msg = {
         .kind = MSG_RESULT,
@@ -184,7 +265,7 @@ static void fail_entry(struct outbox *outbox, struct entry *entry, const char *w
 static bool next_piece(struct outbox *outbox, struct entry *entry, int64_t now_ms,
                        struct msg *ret)
 {
-    const struct msg_state *state = &result_of(entry)->states[entry->state];
+    const struct msg_state *state = state_of(entry);
     uint64_t left = state->size - entry->sent;
     size_t size = left < PROTO_CHUNK_MAX ? (size_t)left : PROTO_CHUNK_MAX;
     char hash[HASH_TEXT];
@@ -219,28 +300,57 @@ static void expire(struct entry *entry, int64_t now_ms)
         rewind_upload(entry);
 }
 
-bool outbox_next(struct outbox *outbox, int64_t now_ms, struct msg *ret)
+/* The entry whose states go now: the oldest result's that has some left and need not
+ * pause, else the oldest checkpoint's. */
+static struct entry *uploader(const struct outbox *outbox, int64_t now_ms)
 {
-    bool uploading = false;
+    struct entry *found = NULL;
 
-    outbox->offered = NULL;
     for (size_t i = 0; i < outbox->count; i++) {
         struct entry *entry = outbox->entries[i];
-        expire(entry, now_ms);
-        if (now_ms < entry->pause_ms)
+        if (entry->phase != UPLOADING || now_ms < entry->pause_ms)
             continue;
-        if (entry->phase == UPLOADING && !uploading) {
-            uploading = true;
-            if (next_piece(outbox, entry, now_ms, ret)) {
-                outbox->offered = entry;
+        if (is_result(entry))
+            return entry;
+        if (!found)
+            found = entry;
+    }
+    return found;
+}
+
+/* The next message of an entry, if it has one now. May remove the entry. */
+static bool offer(struct outbox *outbox, struct entry *entry, bool is_turn,
+                  int64_t now_ms, struct msg *ret)
+{
+    size_t count = outbox->count;
+
+    if (now_ms < entry->pause_ms)
+        return false;
+    if (is_turn && next_piece(outbox, entry, now_ms, ret)) {
+        outbox->offered = entry;
+        return true;
+    }
+    if (outbox->count < count || entry->phase != READY)
+        return false;
+    *ret = entry->kept.msg;
+    outbox->offered = entry;
+    outbox->offered_size = 0;
+    return true;
+}
+
+/* Results, then checkpoints, each in their order. */
+bool outbox_next(struct outbox *outbox, int64_t now_ms, struct msg *ret)
+{
+    outbox->offered = NULL;
+    for (size_t i = 0; i < outbox->count; i++)
+        expire(outbox->entries[i], now_ms);
+    const struct entry *turn = uploader(outbox, now_ms);
+    for (int results = 1; results >= 0; results--) {
+        for (size_t i = 0; i < outbox->count; i++) {
+            struct entry *entry = outbox->entries[i];
+            if (is_result(entry) == results &&
+                offer(outbox, entry, entry == turn, now_ms, ret))
                 return true;
-            }
-        }
-        if (entry->phase == READY) {
-            *ret = entry->kept.msg;
-            outbox->offered = entry;
-            outbox->offered_size = 0;
-            return true;
         }
     }
     return false;
@@ -252,6 +362,10 @@ void outbox_sent(struct outbox *outbox, int64_t now_ms)
 
     assert(entry);
     outbox->offered = NULL;
+    if (outbox->offered_size == 0 && !is_result(entry)) {
+        remove_entry(outbox, entry);
+        return;
+    }
     if (outbox->offered_size == 0) {
         entry->phase = WAITING;
         entry->resend_ms = now_ms + RESULT_RESEND_MS;
@@ -268,22 +382,57 @@ static size_t find(const struct outbox *outbox, int64_t job, uint32_t attempt)
 {
     size_t i = 0;
 
-    while (i < outbox->count && (result_of(outbox->entries[i])->job != job ||
-                                 result_of(outbox->entries[i])->attempt != attempt))
+    while (i < outbox->count &&
+           (!is_result(outbox->entries[i]) || result_of(outbox->entries[i])->job != job ||
+            result_of(outbox->entries[i])->attempt != attempt))
         i++;
     return i;
 }
 
-static void remove_at(struct outbox *outbox, size_t i)
+static size_t find_checkpoint(const struct outbox *outbox, int64_t job)
 {
-    struct entry *entry = outbox->entries[i];
+    size_t i = 0;
 
+    while (i < outbox->count &&
+           (is_result(outbox->entries[i]) || job_of(outbox->entries[i]) != job))
+        i++;
+    return i;
+}
+
+bool outbox_has_checkpoint(const struct outbox *outbox, int64_t job)
+{
+    return find_checkpoint(outbox, job) < outbox->count;
+}
+
+void outbox_drop_checkpoint(struct outbox *outbox, int64_t job)
+{
+    size_t i = find_checkpoint(outbox, job);
+
+    if (i < outbox->count && outbox->entries[i]->phase == UPLOADING &&
+        outbox->entries[i]->sent == 0)
+        remove_at(outbox, i);
+}
+
+/* States of an earlier attempt that the coordinator has lost. */
+static bool needs_earlier(const struct entry *entry)
+{
+    const struct msg_state *states;
+    uint32_t count = states_of(entry, &states), i = 0;
+
+    while (i < count && !(states[i].stored && states[i].earlier))
+        i++;
+    return i < count;
+}
+
+static void missing(struct outbox *outbox, struct entry *entry, int64_t now_ms)
+{
     outbox->offered = NULL;
-    release_states(outbox, entry);
-    entry_free(entry);
-    outbox->count--;
-    memmove(outbox->entries + i, outbox->entries + i + 1,
-            (outbox->count - i) * sizeof *outbox->entries);
+    upload_from(entry, 0);
+    entry->pause_ms = now_ms + PAUSE_MS;
+    if (entry->phase == READY && needs_earlier(entry))
+        fail_entry(outbox, entry,
+                   "the coordinator has lost a state that an earlier attempt sent",
+                   now_ms);
 }
 
 enum outbox_verdict outbox_ack(struct outbox *outbox, const struct msg_ack *ack,
@@ -294,9 +443,7 @@ enum outbox_verdict outbox_ack(struct outbox *outbox, const struct msg_ack *ack,
     if (i == outbox->count)
         return OUTBOX_UNKNOWN;
     if (ack->verdict == VERDICT_MISSING) {
-        outbox->offered = NULL;
-        upload_from(outbox->entries[i], 0);
-        outbox->entries[i]->pause_ms = now_ms + PAUSE_MS;
+        missing(outbox, outbox->entries[i], now_ms);
         return OUTBOX_AGAIN;
     }
     remove_at(outbox, i);
@@ -309,7 +456,7 @@ static struct entry *uploader_of(const struct outbox *outbox, struct slice hash)
     for (size_t i = 0; i < outbox->count; i++) {
         struct entry *entry = outbox->entries[i];
         if (entry->phase == UPLOADING && entry->sent > 0 &&
-            slice_equal(result_of(entry)->states[entry->state].hash, hash))
+            slice_equal(state_of(entry)->hash, hash))
             return entry;
     }
     return NULL;
@@ -345,7 +492,7 @@ void outbox_put_ok(struct outbox *outbox, const struct msg_put_ok *put_ok, int64
         upload_from(entry, entry->state + 1);
         return;
     }
-    if (put_ok->offset > result_of(entry)->states[entry->state].size)
+    if (put_ok->offset > state_of(entry)->size)
         return; /* nonsense; the deadline will ask again */
     entry->resend_ms = now_ms + PUT_RESEND_MS;
     if (put_ok->offset > entry->held)
@@ -385,13 +532,24 @@ size_t outbox_count(const struct outbox *outbox)
     return outbox->count;
 }
 
+size_t outbox_results(const struct outbox *outbox)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < outbox->count; i++)
+        count += is_result(outbox->entries[i]);
+    return count;
+}
+
 uint32_t outbox_list(const struct outbox *outbox, struct msg_running *rows, uint32_t max)
 {
     uint32_t count = 0;
 
-    for (; count < outbox->count && count < max; count++) {
-        const struct msg_result *result = result_of(outbox->entries[count]);
-        rows[count] =
+    for (size_t i = 0; i < outbox->count && count < max; i++) {
+        if (!is_result(outbox->entries[i]))
+            continue;
+        const struct msg_result *result = result_of(outbox->entries[i]);
+        rows[count++] =
             (struct msg_running){.job = result->job, .attempt = result->attempt};
     }
     return count;
@@ -400,13 +558,12 @@ uint32_t outbox_list(const struct outbox *outbox, struct msg_running *rows, uint
 int64_t outbox_deadline(const struct outbox *outbox)
 {
     int64_t deadline = INT64_MAX;
-    bool uploading = false;
+    const struct entry *turn = uploader(outbox, INT64_MAX);
 
     for (size_t i = 0; i < outbox->count; i++) {
         const struct entry *entry = outbox->entries[i];
-        if (entry->phase == UPLOADING && uploading)
+        if (entry->phase == UPLOADING && entry->sent == 0 && entry != turn)
             continue; /* its turn comes with an answer */
-        uploading = uploading || entry->phase == UPLOADING;
         bool answer_due = entry->phase == WAITING || entry->sent > 0;
         int64_t due = answer_due ? entry->resend_ms : entry->pause_ms;
         if (due < deadline)

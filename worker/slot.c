@@ -31,6 +31,7 @@ struct slot {
     struct buf log;     /* at least the last PROTO_LOG_MAX bytes of output */
     struct kept answer; /* the child's RESULT; kind MSG_NONE: none yet */
     struct msg_progress progress;
+    struct kept checkpoint; /* kind MSG_NONE: none since it was last taken */
     enum slot_stop stop;
     int64_t started_ms;
     int64_t limit_ms; /* the time limit */
@@ -90,6 +91,7 @@ void slot_free(struct slot **slot_p)
     buf_free(&slot->room);
     buf_free(&slot->log);
     kept_free(&slot->answer);
+    kept_free(&slot->checkpoint);
     free(slot);
     *slot_p = NULL;
 }
@@ -124,13 +126,27 @@ struct msg_progress slot_progress(const struct slot *slot)
 
 void slot_stop(struct slot *slot, enum slot_stop why, int64_t now_ms)
 {
-    if (slot->gone || slot->stop == SLOT_STOP_UNWANTED || slot->stop == why)
+    if (slot->gone || slot->stop >= why)
         return;
     slot->stop = why;
     slot->limit_ms = INT64_MAX;
+    if (why != SLOT_STOP_SAVE) {
+        (void)kill(-slot->child.pid, SIGKILL);
+        slot->killed = true;
+        return;
+    }
     (void)kill(-slot->child.pid, SIGTERM);
     if (slot->kill_ms == INT64_MAX)
-        slot->kill_ms = now_ms + SLOT_GRACE_MS;
+        slot->kill_ms = now_ms + SLOT_SAVE_MS;
+}
+
+bool slot_take_checkpoint(struct slot *slot, struct kept *ret)
+{
+    if (slot->checkpoint.msg.kind == MSG_NONE)
+        return false;
+    *ret = slot->checkpoint;
+    slot->checkpoint = (struct kept){0};
+    return true;
 }
 
 bool slot_unwanted(const struct slot *slot)
@@ -151,14 +167,30 @@ static void finish_pipe(struct slot *slot, int64_t now_ms)
 {
     close_fd(&slot->child.result_fd);
     slot->limit_ms = INT64_MAX;
-    if (slot->kill_ms == INT64_MAX)
+    if (slot->kill_ms > now_ms + SLOT_GRACE_MS)
         slot->kill_ms = now_ms + SLOT_GRACE_MS;
+}
+
+static void take_checkpoint(struct slot *slot, const struct msg *msg)
+{
+    struct kept kept;
+
+    if (kept_copy(&kept, msg, NULL) != 0)
+        return; /* no memory: the next one may find some */
+    kept.msg.checkpoint.job = slot->job;
+    kept.msg.checkpoint.attempt = slot->attempt;
+    kept_free(&slot->checkpoint);
+    slot->checkpoint = kept;
 }
 
 static int take_message(struct slot *slot, const struct msg *msg)
 {
     if (msg->kind == MSG_PROGRESS) {
         slot->progress = msg->progress;
+        return 0;
+    }
+    if (msg->kind == MSG_CHECKPOINT) {
+        take_checkpoint(slot, msg);
         return 0;
     }
     if (msg->kind != MSG_RESULT)
@@ -246,8 +278,10 @@ static enum job_cause explain(struct slot *slot, int status)
                  "ran longer than its limit of %" PRIu32 " s", slot->time_limit_s);
         return CAUSE_TIMEOUT;
     }
-    if (slot->stop == SLOT_STOP_UNWANTED) {
-        snprintf(slot->message, sizeof slot->message, "was stopped");
+    if (slot->stop != SLOT_STOP_NONE) {
+        snprintf(slot->message, sizeof slot->message, "%s",
+                 slot->stop == SLOT_STOP_SAVE ? "was asked to end, and gave no result"
+                                              : "was stopped");
         return CAUSE_PREEMPTED;
     }
     if (WIFSIGNALED(status) && !slot->killed)

@@ -7,8 +7,8 @@
  * result: its own, or one that says how it died.
  *
  * The child is a process group of its own, dies with this process, and holds no
- * descriptor but its own five. A child that is to go gets SIGTERM, and SIGKILL
- * after SLOT_GRACE_MS.
+ * descriptor but its own five. SIGTERM asks it to save its run and end; one that
+ * is to go gets SIGKILL.
  *
  * It knows nothing of sockets, and waits for nothing: the caller's loop calls
  * slot_turn when a descriptor of slot_fds is readable, when SIGCHLD came, and at
@@ -21,13 +21,25 @@
 #include <stdint.h>
 
 struct error;
+struct kept;
 struct slot;
 
-/* A training step takes milliseconds; what cannot stop in this time will not. */
-enum { SLOT_GRACE_MS = 5000 };
+enum {
+    /* From the end of its messages to its own: nothing is left to do. */
+    SLOT_GRACE_MS = 5000,
+    /* To end the step, or the path, that it is at: a step of a large network takes
+     * half a minute. */
+    SLOT_SAVE_MS = 60 * 1000,
+};
 
-/* Why a slot is stopped: what the result will say, or that nobody wants one. */
-enum slot_stop { SLOT_STOP_NONE, SLOT_STOP_TIMEOUT, SLOT_STOP_UNWANTED };
+/* Why a slot is stopped, the later ones overruling the earlier: asked to save itself
+ * and end, which makes its end preempted; out of time; or nobody wants a result. */
+enum slot_stop {
+    SLOT_STOP_NONE,
+    SLOT_STOP_SAVE,
+    SLOT_STOP_TIMEOUT,
+    SLOT_STOP_UNWANTED,
+};
 
 /* Start program argv[0] (a path) with a START message, of which all is copied.
  * start->job.time_limit_s counts from now_ms. NULL with ERR_IO, ERR_NO_MEMORY,
@@ -54,7 +66,11 @@ int64_t slot_deadline(const struct slot *slot);
 /* Progress as last heard; 0 of 0 before. */
 struct msg_progress slot_progress(const struct slot *slot);
 
-/* Ask the child to end. A result that nobody wants stays so. */
+/* The newest CHECKPOINT since the last call, the caller's to free with kept_free;
+ * false: none. Its files lie in the trial's folder. */
+bool slot_take_checkpoint(struct slot *slot, struct kept *ret);
+
+/* Make the child end. */
 void slot_stop(struct slot *slot, enum slot_stop why, int64_t now_ms);
 
 /* Whether it was stopped because nobody wants its result. */

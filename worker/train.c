@@ -5,6 +5,7 @@
 #include "common/names.h"
 #include "common/rng.h"
 #include "common/spec.h"
+#include "proto/limits.h"
 #include "worker/ckpt/ckpt.h"
 #include "worker/start.h"
 #include "worker/data/dataset.h"
@@ -13,6 +14,7 @@
 #include "worker/nn/optim.h"
 #include "worker/nn/schedule.h"
 #include "worker/sink.h"
+#include "worker/train_resume.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -44,12 +46,15 @@ struct run {
     double best_accuracy; /* on test; -1: none yet */
     uint32_t best_epoch;
     uint64_t best_step;
-    uint32_t epoch; /* completed */
-    uint64_t step;  /* taken */
+    uint32_t epoch;       /* completed */
+    uint64_t step;        /* taken */
+    int64_t place;        /* in the order of the epoch that goes on */
+    struct tally batches; /* of the examples before that */
     bool diverged;
     double until; /* training accuracy at which to stop; 0: never */
     bool reached; /* and it was */
     int64_t start_us;
+    double seconds_before; /* of earlier attempts */
 };
 
 /* ---- states ----------------------------------------------------------------- */
@@ -108,7 +113,7 @@ static void note_best(struct run *run, double accuracy)
 
 static double seconds(const struct run *run)
 {
-    return (double)(clock_mono_us() - run->start_us) * 1e-6;
+    return run->seconds_before + (double)(clock_mono_us() - run->start_us) * 1e-6;
 }
 
 static int put_history(struct run *run, uint32_t epoch, const char *split,
@@ -134,6 +139,107 @@ static int evaluate(struct run *run, uint32_t epoch, double lr, struct tally ret
     }
     note_best(run, tally_accuracy(&ret[SPLIT_TEST]));
     run->reached = run->until > 0 && tally_accuracy(&ret[SPLIT_TRAIN]) >= run->until;
+    return 0;
+}
+
+/* ---- going on --------------------------------------------------------------- */
+
+/* What there is to save, by reference. The names of what an optimizer keeps are the
+ * places in its list. */
+static void describe(struct run *run, struct resume *resume)
+{
+    static const char *const names[OPTIM_KEPT_MAX] = {"optim.0", "optim.1"};
+    real *kept[OPTIM_KEPT_MAX];
+    int count = optim_kept(run->optim, kept);
+    size_t n = 0;
+
+    *resume = (struct resume){.key = run->key,
+                              .examples = run->train_count,
+                              .batch = run->batch,
+                              .epochs = (uint32_t)run->epochs};
+    resume->vectors[n++] =
+        (struct resume_vector){"state", run->state, run->arch->state_count};
+    for (int k = 0; k < count; k++)
+        resume->vectors[n++] =
+            (struct resume_vector){names[k], kept[k], run->arch->param_count};
+    if (run->best)
+        resume->vectors[n++] =
+            (struct resume_vector){"best", run->best, run->arch->state_count};
+    resume->vector_count = n;
+}
+
+/* Not being able to is no reason to stop. */
+static void save(struct run *run)
+{
+    char hash[HASH_TEXT];
+    struct msg_state file = {.name = slice_of(PROTO_RESUME),
+                             .hash = {hash, HASH_HEX},
+                             .epoch = run->epoch,
+                             .step = run->step,
+                             .stored = true};
+    struct resume resume;
+    struct error err;
+
+    describe(run, &resume);
+    resume.epoch = run->epoch;
+    resume.step = run->step;
+    resume.place = run->place;
+    resume.optim_steps = optim_steps(run->optim);
+    resume.batches = run->batches;
+    resume.seconds = seconds(run);
+    resume.best_accuracy = run->best_accuracy;
+    resume.best_epoch = run->best_epoch;
+    resume.best_step = run->best_step;
+    if (resume_store(run->env->state_dir, &resume, run->sink, hash, &file.size, &err))
+        sink_log(run->sink, "the run could not be saved: %s", err.text);
+    else if (run->env->saved)
+        run->env->saved(run->env->user, &file);
+}
+
+/* Between two steps: 0 to go on, or TRAIN_STOPPED. */
+static int pause_run(struct run *run)
+{
+    enum train_wish wish = run->env->wish ? run->env->wish(run->env->user) : TRAIN_GO_ON;
+
+    if (wish == TRAIN_GO_ON)
+        return 0;
+    save(run);
+    if (wish == TRAIN_SAVE)
+        return 0;
+    sink_log(run->sink, "stopped at step %llu, in epoch %u",
+             (unsigned long long)run->step, run->epoch + 1);
+    sink_summary(run->sink, run->epoch, run->step, false, "");
+    return TRAIN_STOPPED;
+}
+
+/* Whether the run goes on from a file. -1 when it can neither do that nor begin. */
+static int take_up(struct run *run, bool *ret, struct error *err)
+{
+    struct resume resume;
+    struct error why;
+
+    *ret = false;
+    if (!run->env->resume)
+        return 0;
+    describe(run, &resume);
+    if (resume_read(run->env->resume, &resume, run->sink, &why) != 0) {
+        if (why.code == ERR_NO_MEMORY || why.code == ERR_INVALID)
+            return err_set(err, why.code, "%s", why.text);
+        sink_log(run->sink, "the run begins anew: %s", why.text);
+        return 0;
+    }
+    run->epoch = resume.epoch;
+    run->step = resume.step;
+    run->place = resume.place;
+    run->batches = resume.batches;
+    run->seconds_before = resume.seconds;
+    run->best_accuracy = resume.best_accuracy;
+    run->best_epoch = resume.best_epoch;
+    run->best_step = resume.best_step;
+    optim_set_steps(run->optim, resume.optim_steps);
+    sink_log(run->sink, "the run goes on from step %llu, in epoch %u",
+             (unsigned long long)run->step, run->epoch + 1);
+    *ret = true;
     return 0;
 }
 
@@ -181,25 +287,30 @@ static int train_epoch(struct run *run, struct error *err)
     struct rng rng = rng_at(seed, RNG_ORDER, run->epoch, 0);
     double lr = rate(run, run->train_count - 1); /* rows have the last step's */
     uint32_t number = run->epoch + 1;            /* as rows count: 0 is before training */
-    struct tally batches = {0}, evals[2];
+    struct tally evals[2];
     double begin = seconds(run);
 
     rng_permutation(&rng, run->order, (uint32_t)run->train_count);
-    for (int64_t from = 0; from < run->train_count && !run->diverged; from += run->batch)
-        if (train_step(run, from, &batches, err))
+    for (; run->place < run->train_count && !run->diverged; run->place += run->batch) {
+        if (pause_run(run))
+            return TRAIN_STOPPED;
+        if (train_step(run, run->place, &run->batches, err))
             return -1;
+    }
     if (!run->diverged)
         run->epoch = number;
-    if (put_history(run, number, "batch", &batches, lr, err) ||
+    if (put_history(run, number, "batch", &run->batches, lr, err) ||
         evaluate(run, number, lr, evals, err) ||
         (!run->diverged && put_numbered(run, STATE_EPOCH, number, err)))
         return -1;
     sink_log(run->sink,
              "epoch %u/%d lr %g batch %.4f train %.4f test %.4f acc %.2f %% %.1f s",
-             number, run->epochs, lr, tally_loss(&batches),
+             number, run->epochs, lr, tally_loss(&run->batches),
              tally_loss(&evals[SPLIT_TRAIN]), tally_loss(&evals[SPLIT_TEST]),
              100 * tally_accuracy(&evals[SPLIT_TEST]), seconds(run) - begin);
     sink_progress(run->sink, number, (uint32_t)run->epochs);
+    run->place = 0;
+    run->batches = (struct tally){0};
     return 0;
 }
 
@@ -207,11 +318,16 @@ static int begin(struct run *run, struct error *err)
 {
     struct state_name init = {.kind = STATE_INIT};
     struct tally evals[2];
+    bool goes_on;
 
     run->start_us = clock_mono_us();
     sink_data_hash(run->sink, dataset_hash(run->data));
     sink_numerics(run->sink, spec_string(run->spec, "train.numerics"));
-    sink_progress(run->sink, 0, (uint32_t)run->epochs);
+    if (take_up(run, &goes_on, err))
+        return -1;
+    sink_progress(run->sink, run->epoch, (uint32_t)run->epochs);
+    if (goes_on)
+        return 0;
     if (put_state(run, init, run->state, keeps(run, STATE_INIT, 0), err))
         return -1;
     return evaluate(run, 0, 0, evals, err);
@@ -395,7 +511,7 @@ int train_run(const struct spec *spec, const struct train_env *env, struct sink 
     if (set_up(&run, err) || begin(&run, err))
         goto done;
     while (run.epoch < (uint32_t)run.epochs && !run.diverged && !run.reached)
-        if (train_epoch(&run, err))
+        if ((rc = train_epoch(&run, err)) != 0)
             goto done;
     rc = finish(&run, err);
 

@@ -13,6 +13,10 @@
  * whose training accuracy reaches it; final is then that state, and numbered
  * states that would have come later do not exist.
  *
+ * Between two steps a run may be asked to save itself (train_resume.h), or to save
+ * itself and stop. Another run of the same spec that begins from such a file gives
+ * the rows and the states of one that was never interrupted, the seconds excepted.
+ *
  * The init state's hash is always reported; it is stored only if train.keep
  * names it. final is always stored.
  */
@@ -21,20 +25,34 @@
 
 struct error;
 struct msg_input;
+struct msg_state;
 struct sink;
 struct spec;
 struct team;
 
+enum train_wish { TRAIN_GO_ON, TRAIN_SAVE, TRAIN_STOP };
+enum { TRAIN_STOPPED = 1 };
+
 struct train_env {
-    const char *state_dir;          /* states are written here, named by their hash:
-                              STATE_DIR/HASH.safetensors */
+    /* States are written here, named by their hash: STATE_DIR/HASH.safetensors. */
+    const char *state_dir;
     const char *data_dir;           /* as dataset_open; or NULL */
     const struct msg_input *inputs; /* of the job: what the run starts from */
     size_t input_count;
     struct team *team; /* or NULL: this thread alone; no result depends on it */
+    /* File to go on from; NULL: none. One that cannot be used is logged, and the run
+     * begins anew. */
+    const char *resume;
+    /* Asked between two steps; NULL: go on. */
+    enum train_wish (*wish)(void *user);
+    /* The run has saved itself to a file in state_dir, named as states are; what
+     * could not be written is logged instead. */
+    void (*saved)(void *user, const struct msg_state *file);
+    void *user;
 };
 
-/* ERR_DATA for data sets, ERR_IO, ERR_NO_MEMORY. */
+/* 0, or TRAIN_STOPPED: then the sink has the epochs and steps done and is otherwise of
+ * no use. ERR_DATA for data sets, ERR_IO, ERR_NO_MEMORY. */
 int train_run(const struct spec *spec, const struct train_env *env, struct sink *sink,
               struct error *err);
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Progress is for people: a few times a second is enough, and the last word is
  * the RESULT. */
@@ -25,23 +26,95 @@ enum { PROGRESS_MS = 250 };
 /* What a trial has in hand while it runs. */
 struct trial {
     int result_fd;
-    int64_t told_ms; /* when progress was last sent */
+    int64_t told_ms;  /* when progress was last sent */
+    int64_t saved_ms; /* when the run last saved itself, or began */
     const struct msg_start *start;
     char *data_dir; /* NULL: the data sets' own folders */
     char *state_dir;
+    char *resume;    /* file to go on from, or NULL */
+    struct buf file; /* path of what the run last saved */
+    bool stopped;    /* it was asked to end and did */
     struct sink *sink;
     struct team *team;
 };
+
+/* --- saving --------------------------------------------------------------------- */
+
+/* The daemon has blocked SIGTERM, so it waits until somebody looks. */
+static bool asked_to_end(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1;
+}
+
+static enum train_wish wish(void *user)
+{
+    struct trial *trial = user;
+    int64_t now_ms = clock_mono_ms(), pace_ms = trial->start->checkpoint_ms;
+
+    if (asked_to_end())
+        return TRAIN_STOP;
+    if (pace_ms == 0 || now_ms - trial->saved_ms < pace_ms)
+        return TRAIN_GO_ON;
+    trial->saved_ms = now_ms;
+    return TRAIN_SAVE;
+}
+
+/* The states stored so far, and what to go on from. */
+static void send_checkpoint(struct trial *trial, const struct msg_state *file)
+{
+    struct msg rows = {.kind = MSG_RESULT};
+    struct msg msg = {.kind = MSG_CHECKPOINT,
+                      .checkpoint = {.job = trial->start->job.job,
+                                     .attempt = trial->start->job.attempt}};
+    struct error err;
+
+    sink_fill(trial->sink, &rows.result);
+    struct msg_state *states = calloc(rows.result.state_count + 1, sizeof *states);
+    if (!states)
+        return; /* the next one may have the room */
+    for (uint32_t i = 0; i < rows.result.state_count; i++)
+        if (rows.result.states[i].stored)
+            states[msg.checkpoint.state_count++] = rows.result.states[i];
+    states[msg.checkpoint.state_count++] = *file;
+    msg.checkpoint.states = states;
+    if (pipe_send(trial->result_fd, &msg, &err) != 0)
+        sink_log(trial->sink, "what the run saved cannot be told of: %s", err.text);
+    free(states);
+}
+
+static void saved(void *user, const struct msg_state *file)
+{
+    struct trial *trial = user;
+
+    /* The daemon takes each away at once; this one it did not. */
+    if (trial->file.size > 0)
+        (void)unlink(trial->file.data);
+    buf_clear(&trial->file);
+    buf_printf(&trial->file, "%s/%.*s.safetensors", trial->state_dir,
+               (int)file->hash.size, file->hash.data);
+    send_checkpoint(trial, file);
+    trial->saved_ms = clock_mono_ms(); /* of a slow disk: not all the time */
+}
 
 /* --- the kinds of jobs -------------------------------------------------------- */
 
 static int run_train(struct trial *trial, const struct spec *spec, struct error *err)
 {
-    const struct train_env env = {trial->state_dir, trial->data_dir,
-                                  trial->start->job.inputs, trial->start->job.input_count,
-                                  trial->team};
+    const struct train_env env = {.state_dir = trial->state_dir,
+                                  .data_dir = trial->data_dir,
+                                  .inputs = trial->start->job.inputs,
+                                  .input_count = trial->start->job.input_count,
+                                  .team = trial->team,
+                                  .resume = trial->resume,
+                                  .wish = wish,
+                                  .saved = saved,
+                                  .user = trial};
+    int rc = train_run(spec, &env, trial->sink, err);
 
-    return train_run(spec, &env, trial->sink, err);
+    trial->stopped = rc == TRAIN_STOPPED;
+    return rc < 0 ? -1 : 0;
 }
 
 static int run_probe(struct trial *trial, const struct spec *spec, struct error *err)
@@ -110,6 +183,19 @@ static void fill_failure(struct msg_result *result, const struct error *err)
     fprintf(stderr, "trial: %s\n", err->text);
 }
 
+/* It was asked to end: another attempt goes on from what it saved. */
+static void fill_stopped(const struct sink *sink, struct msg_result *result)
+{
+    struct msg rows = {.kind = MSG_RESULT};
+
+    sink_fill(sink, &rows.result);
+    result->outcome = OUTCOME_FAILED;
+    result->cause = slice_of(job_cause_name(CAUSE_PREEMPTED));
+    result->message = slice_of("it was asked to end, and saved itself");
+    result->epochs = rows.result.epochs;
+    result->steps = rows.result.steps;
+}
+
 /* Run the job and send what came of it. */
 static int run_and_answer(struct trial *trial, struct error *err)
 {
@@ -121,7 +207,10 @@ static int run_and_answer(struct trial *trial, struct error *err)
 
     result->job = trial->start->job.job;
     result->attempt = trial->start->job.attempt;
-    if (run_spec(trial, &why) == 0)
+    bool failed = run_spec(trial, &why) != 0;
+    if (!failed && trial->stopped)
+        fill_stopped(trial->sink, result);
+    else if (!failed)
         sink_fill(trial->sink, result);
     else
         fill_failure(result, &why);
@@ -150,18 +239,34 @@ static void send_progress(void *user, uint32_t done, uint32_t total)
     (void)pipe_send(trial->result_fd, &msg, NULL);
 }
 
+/* The file that the job goes on from; NULL: none. -1 without memory. */
+static int find_resume(struct trial *trial)
+{
+    const struct msg_job *job = &trial->start->job;
+
+    for (uint32_t i = 0; i < job->input_count && !trial->resume; i++) {
+        if (!slice_is(job->inputs[i].role, PROTO_RESUME) || !job->inputs[i].path.size)
+            continue;
+        trial->resume = slice_dup(job->inputs[i].path);
+        if (!trial->resume)
+            return -1;
+    }
+    return 0;
+}
+
 static int run(struct trial *trial, struct error *err)
 {
     const struct msg_start *start = trial->start;
     int rc = -1;
 
+    trial->saved_ms = clock_mono_ms();
     trial->state_dir = slice_dup(start->dir);
     trial->data_dir = start->data_dir.size > 0 ? slice_dup(start->data_dir) : NULL;
     trial->sink = sink_new(send_progress, trial);
     trial->team = team_new((int)start->threads, err);
     if (!trial->team)
         goto done;
-    if (!trial->state_dir || !trial->sink ||
+    if (!trial->state_dir || !trial->sink || find_resume(trial) != 0 ||
         (start->data_dir.size > 0 && !trial->data_dir))
         err_set(err, ERR_NO_MEMORY, "no memory to begin");
     else {
@@ -174,6 +279,8 @@ done:
     sink_free(&trial->sink);
     free(trial->data_dir);
     free(trial->state_dir);
+    free(trial->resume);
+    buf_free(&trial->file);
     return rc;
 }
 

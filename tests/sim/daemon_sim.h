@@ -3,8 +3,8 @@
 
 /* A daemon in a process of its own, against a coordinator played by the test over
  * a real ROUTER. Daemon and trials are the test program itself, called with an
- * argument; a trial does what its spec says: "quick", "state", "input", "exit", or
- * the name of a named pipe to wait for. Every function asserts. */
+ * argument; a trial does what its spec says: "quick", "state", "input", "exit", "save"
+ * or "crash", or the name of a named pipe to wait for. Every function asserts. */
 
 #include "common/clock.h"
 #include "common/error.h"
@@ -64,6 +64,44 @@ static inline int trial_state(const struct msg_start *start, struct msg_result *
     return 0;
 }
 
+/* "save": save itself, and once it is asked to end do so again, and end; "crash": save
+ * itself and die. */
+static inline int trial_save(const struct msg_start *start, const char *spec,
+                             struct msg_result *result)
+{
+    struct msg_state saved = {.name = slice_of(PROTO_RESUME), .stored = true};
+    struct msg msg = {.kind = MSG_CHECKPOINT,
+                      .checkpoint = {start->job.job, start->job.attempt, &saved, 1}};
+    char hash[HASH_TEXT], path[PATH_MAX];
+    sigset_t term;
+    int signal;
+
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    for (saved.step = 1;; saved.step++) {
+        saved.size =
+            (uint64_t)snprintf(path, sizeof path, "saved at step %d\n", (int)saved.step);
+        char bytes[64];
+        memcpy(bytes, path, saved.size);
+        hash_bytes(bytes, saved.size, hash);
+        saved.hash = slice_of(hash);
+        snprintf(path, sizeof path, "%.*s/%s.safetensors", (int)start->dir.size,
+                 start->dir.data, hash);
+        FILE *file = fopen(path, "w");
+        if (!file || fwrite(bytes, saved.size, 1, file) != 1 || fclose(file) != 0 ||
+            pipe_send(TRIAL_FD_RESULT, &msg, NULL) != 0)
+            return 4;
+        if (strcmp(spec, "crash") == 0)
+            raise(SIGKILL);
+        if (saved.step == 2)
+            break;
+        sigwait(&term, &signal);
+    }
+    result->outcome = OUTCOME_FAILED;
+    result->cause = slice_of("preempted");
+    return 0;
+}
+
 /* "input": say whether the first input's file has the right content. */
 static inline int trial_input(const struct msg_start *start, struct msg_result *result)
 {
@@ -95,6 +133,8 @@ static inline int run_trial(void)
         rc = trial_state(start, &answer.result);
     else if (strcmp(spec, "input") == 0)
         rc = trial_input(start, &answer.result);
+    else if (strcmp(spec, "save") == 0 || strcmp(spec, "crash") == 0)
+        rc = trial_save(start, spec, &answer.result);
     else if (strcmp(spec, "exit") == 0)
         rc = 3;
     else if (spec[0] == '/') /* a named pipe: until somebody opens it */
@@ -115,6 +155,7 @@ static inline int run_daemon(char **argv)
     const struct daemon_setup setup = {.endpoint = argv[2],
                                        .slots = 2,
                                        .threads = 1,
+                                       .checkpoint_ms = 60000,
                                        .cache_dir = argv[3],
                                        .cache_size_max = 100 << 20,
                                        .data_dir = "",
@@ -136,6 +177,7 @@ struct sim {
     struct wire_peer peer; /* who spoke last */
     struct msg msg;        /* what it said; kind MSG_NONE: nothing yet */
     uint64_t epoch;
+    bool old;  /* it takes no checkpoints */
     pid_t pid; /* of the daemon; 0: it has ended */
 };
 
@@ -250,7 +292,8 @@ static inline void welcome(struct sim *sim, uint32_t beat_ms)
                                         .epoch = sim->epoch,
                                         .worker = 1,
                                         .beat_ms = beat_ms,
-                                        .lease_ms = 10 * beat_ms}});
+                                        .lease_ms = 10 * beat_ms,
+                                        .checkpoints = !sim->old}});
 }
 
 /* HELLO, WELCOME, the first BEAT. */

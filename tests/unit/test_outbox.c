@@ -337,6 +337,144 @@ static void test_too_large_is_refused(void **state)
     outbox_free(&outbox);
 }
 
+/* A checkpoint of (job, 1): a state of an earlier attempt, and what it saved. */
+static void add_checkpoint(struct outbox *outbox, int64_t job, const char *hash,
+                           uint64_t size)
+{
+    struct msg_state states[2] = {
+        {.name = slice_of("epoch:1"),
+         .hash = slice_of(B),
+         .size = 9,
+         .stored = true,
+         .earlier = true},
+        {.name = slice_of(PROTO_RESUME),
+         .hash = slice_of(hash),
+         .size = size,
+         .stored = true},
+    };
+    const struct msg_checkpoint checkpoint = {job, 1, states, 2};
+    struct error err;
+
+    assert_int_equal(outbox_add_checkpoint(outbox, &checkpoint, 0, &err), 0);
+}
+
+static void expect_checkpoint(struct outbox *outbox, int64_t now, int64_t job)
+{
+    struct msg msg;
+
+    assert_true(outbox_next(outbox, now, &msg));
+    assert_int_equal(msg.kind, MSG_CHECKPOINT);
+    assert_int_equal(msg.checkpoint.job, job);
+    assert_int_equal(msg.checkpoint.state_count, 2);
+    outbox_sent(outbox, now);
+}
+
+static void test_checkpoints_go_and_are_gone(void **state)
+{
+    (void)state;
+    struct files files = {0};
+    struct outbox *outbox = open_outbox(&files);
+    struct msg_running rows[4];
+
+    add_checkpoint(outbox, 7, A, 10);
+    assert_true(outbox_has_checkpoint(outbox, 7));
+    /* No attempt is in hand for it, and there is no result. */
+    assert_false(outbox_has(outbox, 7, 1));
+    assert_int_equal(outbox_list(outbox, rows, 4), 0);
+    assert_int_equal(outbox_count(outbox), 1);
+    assert_int_equal(outbox_results(outbox), 0);
+    expect_piece(outbox, 0, A, 0, 10);
+    put_ok(outbox, 1, A, 10, true);
+    expect_checkpoint(outbox, 1, 7);
+    assert_false(outbox_has_checkpoint(outbox, 7));
+    assert_int_equal(files.released_a, 1);
+    assert_int_equal(files.released_b, 0); /* was never here */
+    expect_nothing(outbox, 1000000);
+    outbox_free(&outbox);
+}
+
+static void test_results_go_before_checkpoints(void **state)
+{
+    (void)state;
+    struct files files = {0};
+    struct outbox *outbox = open_outbox(&files);
+
+    add_checkpoint(outbox, 7, B, 10);
+    add(outbox, 8, A, 20);
+    expect_piece(outbox, 0, A, 0, 20);
+    put_ok(outbox, 1, A, 20, true);
+    expect_result(outbox, 1, 8);
+    expect_piece(outbox, 1, B, 0, 10);
+    outbox_free(&outbox);
+}
+
+/* A result tells more; but what has begun to go is not left half there. */
+static void test_result_replaces_a_checkpoint(void **state)
+{
+    (void)state;
+    struct files files = {0};
+    struct outbox *outbox = open_outbox(&files);
+
+    add_checkpoint(outbox, 7, A, 10);
+    add(outbox, 7, NULL, 0);
+    assert_false(outbox_has_checkpoint(outbox, 7));
+    assert_int_equal(files.released_a, 1);
+    expect_result(outbox, 0, 7);
+
+    add_checkpoint(outbox, 8, A, 10);
+    expect_piece(outbox, 0, A, 0, 10);
+    add(outbox, 8, NULL, 0);
+    assert_true(outbox_has_checkpoint(outbox, 8));
+    expect_result(outbox, 0, 8);
+    put_ok(outbox, 1, A, 10, true);
+    expect_checkpoint(outbox, 1, 8);
+    outbox_free(&outbox);
+}
+
+static void test_unreadable_checkpoint_is_given_up(void **state)
+{
+    (void)state;
+    struct files files = {.broken = true};
+    struct outbox *outbox = open_outbox(&files);
+
+    add_checkpoint(outbox, 7, A, 10);
+    add(outbox, 8, NULL, 0);
+    expect_result(outbox, 0, 8);
+    expect_nothing(outbox, 0);
+    assert_false(outbox_has_checkpoint(outbox, 7));
+    assert_int_equal(files.released_a, 1);
+    outbox_free(&outbox);
+}
+
+/* What an earlier attempt sent cannot be sent again: that ends in a sentence. */
+static void test_lost_earlier_state_fails_the_job(void **state)
+{
+    (void)state;
+    struct files files = {0};
+    struct outbox *outbox = open_outbox(&files);
+    struct msg_state kept = {.name = slice_of("epoch:1"),
+                             .hash = slice_of(A),
+                             .size = 9,
+                             .stored = true,
+                             .earlier = true};
+    const struct msg_result result = {.job = 7,
+                                      .attempt = 2,
+                                      .outcome = OUTCOME_DONE,
+                                      .states = &kept,
+                                      .state_count = 1};
+    struct msg msg;
+
+    assert_int_equal(outbox_add(outbox, &result, 0, NULL), 0);
+    expect_result(outbox, 0, 7);
+    assert_int_equal(outbox_ack(outbox, &(struct msg_ack){7, 2, VERDICT_MISSING, {0}}, 1),
+                     OUTBOX_AGAIN);
+    assert_true(outbox_next(outbox, 100000, &msg));
+    assert_int_equal(msg.result.outcome, OUTCOME_FAILED);
+    assert_true(slice_is(msg.result.cause, "data"));
+    assert_int_equal(msg.result.state_count, 0);
+    outbox_free(&outbox);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +488,11 @@ int main(void)
         cmocka_unit_test(test_unreadable_state_fails_the_job),
         cmocka_unit_test(test_one_upload_at_a_time),
         cmocka_unit_test(test_too_large_is_refused),
+        cmocka_unit_test(test_checkpoints_go_and_are_gone),
+        cmocka_unit_test(test_results_go_before_checkpoints),
+        cmocka_unit_test(test_result_replaces_a_checkpoint),
+        cmocka_unit_test(test_unreadable_checkpoint_is_given_up),
+        cmocka_unit_test(test_lost_earlier_state_fails_the_job),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

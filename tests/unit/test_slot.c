@@ -4,6 +4,7 @@
 #include "common/error.h"
 #include "proto/limits.h"
 #include "proto/pipe.h"
+#include "worker/kept.h"
 #include "worker/oom.h"
 #include "worker/scratch.h"
 #include "worker/slot.h"
@@ -102,6 +103,33 @@ static int child_ignores_sigterm(void)
     return child_sleeps();
 }
 
+/* Two checkpoints and a result, once it is asked to end. */
+static int child_saves(void)
+{
+    struct msg_state saved = {.name = slice_of(PROTO_RESUME),
+                              .hash = slice_of("00112233445566778899aabbccddeeff"),
+                              .stored = true};
+    struct msg msg = {.kind = MSG_CHECKPOINT, .checkpoint = {99, 7, &saved, 1}};
+    struct msg result = {.kind = MSG_RESULT,
+                         .result = {.job = 1,
+                                    .attempt = 1,
+                                    .outcome = OUTCOME_FAILED,
+                                    .cause = slice_of("preempted"),
+                                    .message = slice_of("saved")}};
+    sigset_t term;
+    int signal;
+
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, NULL);
+    tell((uint32_t)getpid(), 0);
+    sigwait(&term, &signal);
+    for (saved.step = 1; saved.step <= 2; saved.step++)
+        if (pipe_send(TRIAL_FD_RESULT, &msg, NULL) != 0)
+            return 9;
+    return pipe_send(TRIAL_FD_RESULT, &result, NULL) == 0 ? 0 : 9;
+}
+
 static int child_prints_much(void)
 {
     for (int i = 0; i < 100000; i++)
@@ -167,6 +195,7 @@ static const struct {
     {"crashes", child_crashes},
     {"sleeps", child_sleeps},
     {"stubborn", child_ignores_sigterm},
+    {"saves", child_saves},
     {"chatty", child_prints_much},
     {"closes", child_closes_its_pipe},
     {"junk", child_writes_junk},
@@ -302,10 +331,46 @@ static void test_sigterm_then_sigkill(void **state)
     struct slot *slot = start("stubborn", 1);
 
     wait_for_progress(slot);
-    assert_false(slot_turn(slot, 1000));
-    assert_int_equal(slot_deadline(slot), 1000 + SLOT_GRACE_MS);
-    assert_false(slot_turn(slot, 1000 + SLOT_GRACE_MS - 1));
-    assert_ended(end_of(slot, 1000 + SLOT_GRACE_MS), "timeout", "limit of 1 s");
+    slot_stop(slot, SLOT_STOP_SAVE, 500);
+    assert_int_equal(slot_deadline(slot), 500 + SLOT_SAVE_MS);
+    assert_false(slot_turn(slot, 500 + SLOT_SAVE_MS - 1));
+    assert_ended(end_of(slot, 500 + SLOT_SAVE_MS), "preempted", "asked to end");
+    slot_free(&slot);
+}
+
+static void test_asked_to_end(void **state)
+{
+    (void)state;
+    struct slot *slot = start("saves", 0);
+    struct kept saved;
+
+    wait_for_progress(slot);
+    assert_false(slot_take_checkpoint(slot, &saved));
+    slot_stop(slot, SLOT_STOP_SAVE, 10);
+    assert_ended(end_of(slot, 11), "preempted", "saved");
+    /* Only the newest counts, and it is this attempt's whatever it says. */
+    assert_true(slot_take_checkpoint(slot, &saved));
+    assert_int_equal(saved.msg.kind, MSG_CHECKPOINT);
+    assert_int_equal(saved.msg.checkpoint.job, slot_job(slot));
+    assert_int_equal(saved.msg.checkpoint.attempt, slot_attempt(slot));
+    assert_int_equal(saved.msg.checkpoint.state_count, 1);
+    assert_int_equal(saved.msg.checkpoint.states[0].step, 2);
+    kept_free(&saved);
+    assert_false(slot_take_checkpoint(slot, &saved));
+    slot_free(&slot);
+}
+
+/* Nobody waits for one that is out of time. */
+static void test_out_of_time_while_saving(void **state)
+{
+    (void)state;
+    struct slot *slot = start("stubborn", 1);
+
+    wait_for_progress(slot);
+    slot_stop(slot, SLOT_STOP_SAVE, 500);
+    slot_stop(slot, SLOT_STOP_TIMEOUT, 600);
+    slot_stop(slot, SLOT_STOP_SAVE, 700);
+    assert_ended(end_of(slot, 700), "timeout", "limit of 1 s");
     slot_free(&slot);
 }
 
@@ -480,6 +545,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_deaths),
         cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_sigterm_then_sigkill),
+        cmocka_unit_test(test_asked_to_end),
+        cmocka_unit_test(test_out_of_time_while_saving),
         cmocka_unit_test(test_unwanted),
         cmocka_unit_test(test_broken_pipes),
         cmocka_unit_test(test_result_counts_though_the_child_stays),

@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum {
-    KEPT_MAX = 2, /* vectors that an optimizer keeps */
     /* Parameters that one member of a team steps at once: their vectors fit a
      * second-level cache, and a network of a million makes enough pieces. */
     PIECE_MAX = 1 << 15,
@@ -63,7 +62,7 @@ struct optim {
     double momentum, clip;
     double alpha, beta1, beta2, eps;
     bool nesterov;
-    real *kept[KEPT_MAX]; /* n each, zero before the first step; or NULL */
+    real *kept[OPTIM_KEPT_MAX]; /* n each, zero before the first step; or NULL */
 };
 
 /* ---- formulas ---------------------------------------------------------------
@@ -153,17 +152,17 @@ typedef void (*lanes_fn)(const struct rule *rule, real *p, const real *g,
 static VEC_UNROLLED void sweep_rest(lanes_fn lanes, const struct rule *rule, real *p,
                                     const real *g, real *const kept[], size_t n)
 {
-    real rest[2 + KEPT_MAX][VEC_LANES] = {{0}};
-    real *rest_kept[KEPT_MAX] = {NULL};
+    real rest[2 + OPTIM_KEPT_MAX][VEC_LANES] = {{0}};
+    real *rest_kept[OPTIM_KEPT_MAX] = {NULL};
 
     memcpy(rest[0], p, n * sizeof *p);
     memcpy(rest[1], g, n * sizeof *g);
-    for (int k = 0; k < KEPT_MAX; k++)
+    for (int k = 0; k < OPTIM_KEPT_MAX; k++)
         if (kept[k])
             rest_kept[k] = memcpy(rest[2 + k], kept[k], n * sizeof(real));
     lanes(rule, rest[0], rest[1], rest_kept);
     memcpy(p, rest[0], n * sizeof *p);
-    for (int k = 0; k < KEPT_MAX; k++)
+    for (int k = 0; k < OPTIM_KEPT_MAX; k++)
         if (kept[k])
             memcpy(kept[k], rest_kept[k], n * sizeof(real));
 }
@@ -171,12 +170,12 @@ static VEC_UNROLLED void sweep_rest(lanes_fn lanes, const struct rule *rule, rea
 static VEC_UNROLLED void sweep(lanes_fn lanes, const struct rule *rule, real *p,
                                const real *g, real *const kept[], size_t n)
 {
-    real *at[KEPT_MAX] = {kept[0], kept[1]};
+    real *at[OPTIM_KEPT_MAX] = {kept[0], kept[1]};
     size_t i = 0;
 
     for (; i + VEC_LANES <= n; i += VEC_LANES) {
         lanes(rule, p + i, g + i, at);
-        for (int k = 0; k < KEPT_MAX; k++)
+        for (int k = 0; k < OPTIM_KEPT_MAX; k++)
             at[k] = at[k] ? at[k] + VEC_LANES : NULL;
     }
     if (i < n)
@@ -345,7 +344,7 @@ struct optim *optim_new(const struct spec *spec, const struct arch *arch,
 
     /* Zeros make the first v = mu * 0 + g = g. */
     kept = optim->kind->kept + (optim->momentum != 0);
-    for (int k = 0; k < kept && k < KEPT_MAX; k++) {
+    for (int k = 0; k < kept && k < OPTIM_KEPT_MAX; k++) {
         optim->kept[k] = calloc(optim->n > 0 ? optim->n : 1, sizeof *optim->kept[k]);
         if (!optim->kept[k])
             goto nomem;
@@ -363,7 +362,7 @@ void optim_free(struct optim **optim)
 {
     if (!*optim)
         return;
-    for (int k = 0; k < KEPT_MAX; k++)
+    for (int k = 0; k < OPTIM_KEPT_MAX; k++)
         free((*optim)->kept[k]);
     free((*optim)->pieces);
     free(*optim);
@@ -434,10 +433,10 @@ static void step_piece(void *arg, int item, int who)
     const struct optim *optim = step->optim;
     const struct piece *piece = &optim->pieces[item];
     struct rule rule = *step->rule;
-    real *kept[KEPT_MAX];
+    real *kept[OPTIM_KEPT_MAX];
 
     (void)who;
-    for (int k = 0; k < KEPT_MAX; k++)
+    for (int k = 0; k < OPTIM_KEPT_MAX; k++)
         kept[k] = optim->kept[k] ? optim->kept[k] + piece->at : NULL;
     rule.lr = (real)(step->pace * piece->care.factor);
     rule.weight_decay = (real)piece->care.decay;
@@ -483,4 +482,26 @@ void optim_step(struct optim *optim, real *theta, real *grad, double lr)
         rule.scale = (real)clip_scale(&step);
     }
     team_run(optim->team, (int)optim->piece_count, step_piece, &step);
+}
+
+/* ---- what goes on ------------------------------------------------------------- */
+
+int optim_kept(struct optim *optim, real *ret[OPTIM_KEPT_MAX])
+{
+    int count = 0;
+
+    for (int k = 0; k < OPTIM_KEPT_MAX; k++)
+        if (optim->kept[k])
+            ret[count++] = optim->kept[k];
+    return count;
+}
+
+uint64_t optim_steps(const struct optim *optim)
+{
+    return optim->steps;
+}
+
+void optim_set_steps(struct optim *optim, uint64_t steps)
+{
+    optim->steps = (size_t)steps;
 }

@@ -27,6 +27,10 @@
 
 #include "worker/nn/real.h"
 
+#include <stdint.h>
+
+enum { OPTIM_KEPT_MAX = 2 }; /* vectors that an optimizer keeps, at most */
+
 struct arch;
 struct error;
 struct spec;
@@ -45,5 +49,12 @@ void optim_share(struct optim *optim, struct team *team);
 
 /* One step: theta is updated in place. grad is scratch afterwards. */
 void optim_step(struct optim *optim, real *theta, real *grad, double lr);
+
+/* All that goes from one step to the next, for a run that is taken up elsewhere: the
+ * vectors that are kept (param_count numbers each; borrowed, to be read or written),
+ * of which it returns how many, and the number of steps taken. */
+int optim_kept(struct optim *optim, real *ret[OPTIM_KEPT_MAX]);
+uint64_t optim_steps(const struct optim *optim);
+void optim_set_steps(struct optim *optim, uint64_t steps);
 
 #endif
