@@ -29,6 +29,8 @@ enum {
     START_MS = 60 * 1000,
     /* A worker that is told to stop ends its trials first. */
     STOP_MS = 20 * 1000,
+    /* For its runs to save themselves, when somebody waits for the prompt. */
+    SAVE_MS = 5 * 1000,
     TAIL_LINES = 10,
     WORKERS_MAX = 256,
 };
@@ -200,13 +202,14 @@ static void stop(struct process *process)
     (void)process_wait(process, STOP_MS);
 }
 
-/* The worker first, so that the coordinator hears it leave. One signal lets it
- * finish; the second of another kind, for equal ones melt into one, stops it:
- * also when nobody is left to take its results. */
+/* The worker first, so that the coordinator hears it leave. One signal lets its runs
+ * save themselves; the second of another kind, for equal ones melt into one, stops
+ * it: at once when nobody is left to take its results. */
 static void stop_both(struct run *run)
 {
     process_signal(&run->worker, SIGTERM);
-    if (run->interrupted || process_ended(&run->serve))
+    if (process_ended(&run->serve) ||
+        (run->interrupted && !process_wait(&run->worker, SAVE_MS)))
         process_signal(&run->worker, SIGINT);
     stop(&run->worker);
     process_signal(&run->serve, SIGTERM);
