@@ -1,6 +1,7 @@
 """Both engines in turn: ours (bench_nn) and PyTorch (torch_side.py).
 
-compare.py BUILD [--table FILE] [--nets NET,...] [--quick]
+compare.py BUILD [--table FILE] [--quick]
+           [--nets NET,...] [--passes PASS,...] [--settings one,two,jobs,avx2]
 
 Every row is a network, a pass and a setting. Two programs are kept warm and take
 turns of a second or one step, whichever is longer; what counts is the median over
@@ -32,17 +33,18 @@ NETS = {
 
 # jobs: how many at once; their rates are added
 Setting = namedtuple("Setting", "name threads jobs narrow")
-SETTINGS = (
-    Setting("1 thread", 1, 1, False),
-    Setting("2 threads", 2, 1, False),
-    Setting("two 1-thread jobs", 1, 2, False),
-    Setting("1 thread, AVX2 only", 1, 1, True),
-)
+SETTINGS = {
+    "one": Setting("1 thread", 1, 1, False),
+    "two": Setting("2 threads", 2, 1, False),
+    "jobs": Setting("two 1-thread jobs", 1, 2, False),
+    "avx2": Setting("1 thread, AVX2 only", 1, 1, True),
+}
 
 
 def environment(threads, narrow, wide_cpu):
     """Each side at its best for the instruction set, or kept to AVX2."""
-    env = dict(os.environ, OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
+    env = dict(os.environ)
+    env["OMP_NUM_THREADS"] = env["OPENBLAS_NUM_THREADS"] = str(threads)
     narrow = narrow or not wide_cpu
     env["OPENBLAS_CORETYPE"] = "Haswell" if narrow else "SkylakeX"
     if narrow:
@@ -94,7 +96,8 @@ def rate(sides, seconds):
 
 
 Row = namedtuple(
-    "Row", "net mode setting layout ours torch ratios gain share torch_share rss torch_rss"
+    "Row",
+    "net mode setting layout ours torch ratios gain share torch_share rss torch_rss",
 )
 
 
@@ -222,7 +225,8 @@ def table_line(words):
 
 def first_line(command):
     try:
-        return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip()
+        text = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL)
+        return text.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -238,12 +242,11 @@ def cpu_name():
 def conditions(bench, load, seconds):
     import torch  # only its versions; the measured ones have processes of their own
 
-    lanes = [
-        "%s %.0f GF/s" % (isa, bench.peak(isa)) for isa in ("avx2", "avx512") if bench.peak(isa)
-    ]
+    lanes = ["%s %.0f GF/s" % (isa, max(p)) for isa, p in bench.peaks.items() if max(p)]
+    today = time.strftime("%Y-%m-%d", time.gmtime())
     core = "SkylakeX" if bench.wide_cpu else "Haswell"
     return (
-        "date: %s, %.0f minutes" % (time.strftime("%Y-%m-%d", time.gmtime()), seconds / 60),
+        "date: %s, %.0f minutes" % (today, seconds / 60),
         "machine: %s, %d cores, load %s before and %.2f after"
         % (cpu_name(), os.cpu_count(), load, os.getloadavg()[0]),
         "FMA peak of one core, registers only, in the same run: " + ", ".join(lanes),
@@ -272,7 +275,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
     parser.add_argument("--table", metavar="FILE")
-    parser.add_argument("--nets", default=",".join(NETS))
+    for name, all_of in (("nets", NETS), ("passes", PASSES), ("settings", SETTINGS)):
+        parser.add_argument("--" + name, default=",".join(all_of))
     parser.add_argument("--quick", action="store_true", help="one round")
     options = parser.parse_args()
     load, start = "%.2f" % os.getloadavg()[0], time.monotonic()
@@ -283,8 +287,8 @@ def main():
     lines = [table_line(HEADINGS), table_line(["-" * n for n in WIDTHS])]
     print("\n".join(lines), flush=True)
     for net in options.nets.split(","):
-        for mode in PASSES:
-            for setting in SETTINGS:
+        for mode in options.passes.split(","):
+            for setting in [SETTINGS[key] for key in options.settings.split(",")]:
                 if setting.narrow and not bench.wide_cpu:
                     continue  # the first row said it
                 lines.append(table_line(cells(bench.row(net, mode, setting))))
@@ -293,7 +297,8 @@ def main():
     print("\n" + "\n".join(facts))
     if options.table:
         with open(options.table, "w", encoding="ascii") as out:
-            out.write("# Our engine against PyTorch\n\nWritten by `make bench-table`.\n\n")
+            out.write("# Our engine against PyTorch\n\n")
+            out.write("Written by `make bench-table`.\n\n")
             out.write("".join("* %s\n" % fact for fact in facts))
             out.write("\n%s\n%s\n" % (EXPLANATION, "\n".join(lines)))
 
