@@ -280,6 +280,7 @@ static void run(struct pass *s, bool data)
     s->gemm = gemm_kernels(call->isa);
     s->U = call->scratch;
     s->blocks = s->U + WINO_POINTS * s->plan.U_point;
+    s->filters.past_cache = !s->plan.few;
     team_run(call->team, (s->filters.M + GEMM_ROWS - 1) / GEMM_ROWS, filters_item, s);
     if (s->plan.few)
         team_run(call->team, (s->plan.tiles + s->plan.block - 1) / s->plan.block,
@@ -294,7 +295,7 @@ static void forward(const struct conv_call *call, real *out, const real *in,
     const struct conv *v = call->conv;
     struct pass pass = {
         .call = call,
-        .filters = {W, v->O, v->C, (size_t)v->C * 9, 9, false},
+        .filters = {W, v->O, v->C, (size_t)v->C * 9, 9, false, false},
         .in = in,
         .b = b,
         .out = out,
@@ -309,7 +310,7 @@ static void backward_data(const struct conv_call *call, real *din, bool add,
     const struct conv *v = call->conv;
     struct pass pass = {
         .call = call,
-        .filters = {W, v->C, v->O, 9, (size_t)v->C * 9, true},
+        .filters = {W, v->C, v->O, 9, (size_t)v->C * 9, true, false},
         .in = dout,
         .out = din,
         .add = add,

@@ -2,45 +2,6 @@
 #include "worker/nn/simd/wino_side.h"
 #include "worker/nn/simd/winograd.h"
 
-/* Swap lanes with rows: to[i][j] = from[j][i]. */
-static VEC_UNROLLED void turn(vec to[LANES], const vec from[LANES])
-{
-    vec a[LANES];
-#ifdef NN_DOUBLE
-    for (int i = 0; i < 4; i += 2) {
-        a[i] = __builtin_shufflevector(from[i], from[i + 1], 0, 4, 2, 6);
-        a[i + 1] = __builtin_shufflevector(from[i], from[i + 1], 1, 5, 3, 7);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; i++) {
-        to[i] = __builtin_shufflevector(a[i], a[i + 2], 0, 1, 4, 5);
-        to[i + 2] = __builtin_shufflevector(a[i], a[i + 2], 2, 3, 6, 7);
-    }
-#else
-    vec b[LANES];
-#pragma GCC unroll 4
-    for (int i = 0; i < 8; i += 2) {
-        a[i] = __builtin_shufflevector(from[i], from[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-        a[i + 1] =
-            __builtin_shufflevector(from[i], from[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 8; i += 4) {
-#pragma GCC unroll 2
-        for (int j = 0; j < 2; j++) {
-            const vec x = a[i + j], y = a[i + j + 2];
-            b[i + 2 * j] = __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13);
-            b[i + 2 * j + 1] = __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
-        }
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        to[i] = __builtin_shufflevector(b[i], b[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        to[i + 4] = __builtin_shufflevector(b[i], b[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-#endif
-}
-
 /* One pixel: to[lane][WINO_TURN] from `there` planes; the others are zero. */
 static VEC_UNROLLED void turn_pixel(real *to, const real *from, size_t plane,
                                     const int there)
@@ -52,7 +13,7 @@ static VEC_UNROLLED void turn_pixel(real *to, const real *from, size_t plane,
         for (int c = 0; c < LANES; c++)
             rows[c] =
                 half + c < there ? vec_load(from + (size_t)(half + c) * plane) : (vec){0};
-        turn(columns, rows);
+        vec_turn(columns, rows);
 #pragma GCC unroll 8
         for (int l = 0; l < LANES; l++)
             vec_store(to + l * WINO_TURN + half, columns[l]);
@@ -199,18 +160,23 @@ static void output(const struct wino_map *map, real *M, size_t point, size_t pan
     }
 }
 
-/* LANES filters. */
-static void taps(real g[9][LANES], const real *U, size_t point)
+/* LANES filters; somewhat later it will be those some lines further on. */
+static VEC_UNROLLED void taps(vec g[9], const real *U, size_t point)
 {
     vec half[WINO_IN][3];
 
+#pragma GCC unroll 6
     for (int i = 0; i < WINO_IN; i++) {
         vec u[WINO_IN];
 #pragma GCC unroll 6
-        for (int j = 0; j < WINO_IN; j++)
-            u[j] = vec_load(U + (size_t)(i * WINO_IN + j) * point);
+        for (int j = 0; j < WINO_IN; j++) {
+            const real *at = U + (size_t)(i * WINO_IN + j) * point;
+            __builtin_prefetch(at + 4 * WINO_TURN);
+            u[j] = vec_load(at);
+        }
         wino_side_taps(half[i], u);
     }
+#pragma GCC unroll 3
     for (int j = 0; j < 3; j++) {
         vec u[WINO_IN], column[3];
 #pragma GCC unroll 6
@@ -219,20 +185,24 @@ static void taps(real g[9][LANES], const real *U, size_t point)
         wino_side_taps(column, u);
 #pragma GCC unroll 3
         for (int i = 0; i < 3; i++)
-            vec_store(g[3 * i + j], column[i]);
+            g[3 * i + j] = column[i];
     }
 }
 
 static void filters(real *dW, int count, const real *U, size_t point)
 {
-    real g[9][LANES];
-
     for (int f = 0; f < count; f += LANES) {
         const int there = count - f < LANES ? count - f : LANES;
+        vec g[9], rows[8];
         taps(g, U + f, point);
-        for (int c = 0; c < there; c++)
-            for (int tap = 0; tap < 9; tap++)
-                *dW++ = g[tap][c];
+#pragma GCC unroll 2
+        for (int tap = 0; tap < 8; tap += LANES)
+            vec_turn(rows + tap, g + tap);
+        for (int c = 0; c < there; c++, dW += 9) {
+            for (int tap = 0; tap < 8; tap += LANES)
+                vec_store(dW + tap, rows[tap + c]);
+            dW[8] = g[8][c];
+        }
     }
 }
 

@@ -3,37 +3,99 @@
 #include "worker/nn/simd/simd.h"
 #include "worker/nn/simd/wino_side.h"
 
-/* GEMM_ROWS filters, channel after channel. */
+/* LANES filters side by side: taps[tap], from rows that lie W_M apart. Rows that are
+ * not there are zero. */
+static VEC_UNROLLED void filters_read(vec taps[9], const real *from, size_t W_M,
+                                      const int there)
+{
+    vec last = {0};
+
+#pragma GCC unroll 2
+    for (int tap = 0; tap < 8; tap += LANES) {
+        vec rows[LANES];
+#pragma GCC unroll 8
+        for (int r = 0; r < LANES; r++)
+            rows[r] = r < there ? vec_load(from + (size_t)r * W_M + tap) : (vec){0};
+        vec_turn(taps + tap, rows);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < LANES; r++)
+        last[r] = r < there ? from[(size_t)r * W_M + 8] : 0;
+    taps[8] = last;
+}
+
+static VEC_UNROLLED void filters_write(real *to, size_t point, const vec taps[9],
+                                       const bool rotated)
+{
+    vec half[3][WINO_IN];
+
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; i++) {
+        const int t = rotated ? 8 - 3 * i : 3 * i, step = rotated ? -1 : 1;
+        const vec row[3] = {taps[t], taps[t + step], taps[t + 2 * step]};
+        wino_side_filter(half[i], row);
+    }
+#pragma GCC unroll 6
+    for (int j = 0; j < WINO_IN; j++) {
+        const vec column[3] = {half[0][j], half[1][j], half[2][j]};
+        vec u[WINO_IN];
+        wino_side_filter(u, column);
+#pragma GCC unroll 6
+        for (int i = 0; i < WINO_IN; i++)
+            vec_store(to + (size_t)(i * WINO_IN + j) * point, u[i]);
+    }
+}
+
+/* Filters of this many k are gathered for all points, and leave for their 36 places in
+ * whole lines. */
+enum { GATHER = 4, GATHERED = GATHER * GEMM_ROWS };
+
+/* Up to LANES rows of a panel. */
+static VEC_UNROLLED void filters_rows(const struct wino_filters *f, real *to,
+                                      const real *from, int k, const int there)
+{
+    from += (size_t)k * f->W_K;
+    for (int i = 0; i < GATHER && k + i < f->K; i++, from += f->W_K, to += GEMM_ROWS) {
+        vec taps[9];
+        filters_read(taps, from, f->W_M, there);
+        if (f->rotated)
+            filters_write(to, GATHERED, taps, true);
+        else
+            filters_write(to, GATHERED, taps, false);
+    }
+}
+
+static void filters_leave(const struct wino_filters *f, real *to, size_t point, int k,
+                          const real *gathered)
+{
+    const int n = (f->K - k < GATHER ? f->K - k : GATHER) * GEMM_ROWS;
+    const bool past = f->past_cache && f->K % GATHER == 0;
+
+    for (int p = 0; p < WINO_POINTS; p++, to += point, gathered += GATHERED) {
+        for (int i = 0; past && i < GATHERED; i += WIDE)
+            wide_store_past(to + i, wide_load(gathered + i));
+        for (int i = 0; !past && i < n; i += LANES)
+            vec_store(to + i, vec_load(gathered + i));
+    }
+}
+
 static void filters(const struct wino_filters *f, real *U, size_t point, int panel)
 {
-    const int m0 = panel * GEMM_ROWS;
-    const int rows = f->M - m0 < GEMM_ROWS ? f->M - m0 : GEMM_ROWS;
-    const real *from = f->W + (size_t)m0 * f->W_M;
+    _Alignas(64) real gathered[WINO_POINTS * GATHERED];
     real *to = U + (size_t)panel * (size_t)f->K * GEMM_ROWS;
-    real g[9][GEMM_ROWS] = {{0}};
 
-    for (int k = 0; k < f->K; k++, from += f->W_K, to += GEMM_ROWS) {
-        for (int r = 0; r < rows; r++)
-            for (int tap = 0; tap < 9; tap++)
-                g[f->rotated ? 8 - tap : tap][r] = from[(size_t)r * f->W_M + (size_t)tap];
+    for (int k = 0; k < f->K; k += GATHER, to += GATHERED) {
         for (int r = 0; r < GEMM_ROWS; r += LANES) {
-            vec half[3][WINO_IN], u[WINO_IN];
-#pragma GCC unroll 3
-            for (int i = 0; i < 3; i++) {
-                const vec row[3] = {vec_load(g[3 * i] + r), vec_load(g[3 * i + 1] + r),
-                                    vec_load(g[3 * i + 2] + r)};
-                wino_side_filter(half[i], row);
-            }
-#pragma GCC unroll 6
-            for (int j = 0; j < WINO_IN; j++) {
-                const vec column[3] = {half[0][j], half[1][j], half[2][j]};
-                wino_side_filter(u, column);
-#pragma GCC unroll 6
-                for (int i = 0; i < WINO_IN; i++)
-                    vec_store(to + (size_t)(i * WINO_IN + j) * point + r, u[i]);
-            }
+            const int m = panel * GEMM_ROWS + r, left = f->M - m;
+            const real *from = f->W + (size_t)m * f->W_M;
+            if (left >= LANES)
+                filters_rows(f, gathered + r, from, k, LANES);
+            else
+                filters_rows(f, gathered + r, from, k, left);
         }
+        filters_leave(f, to, point, k, gathered);
     }
+    wide_past_done();
 }
 
 /* Where a tile lies: rows and columns [r0,r1) x [c0,c1) of its 6x6 meet the image. */
@@ -48,20 +110,19 @@ static int clamp(int value, int low, int high)
     return value < low ? low : value > high ? high : value;
 }
 
-static struct place place_input(const struct wino_map *map, const real *in, int tile)
+static void place_input(struct place *p, const struct wino_map *map, const real *in,
+                        int tile)
 {
     const int group = tile / (map->TH * map->TW), within = tile % (map->TH * map->TW);
     const int y = within / map->TW * WINO_OUT - map->pad;
     const int x = within % map->TW * WINO_OUT - map->pad;
     const ptrdiff_t pixels = (ptrdiff_t)group * map->C * map->H * map->W;
 
-    return (struct place){
-        .at = in + (pixels + (ptrdiff_t)y * map->W + x) * LANES,
-        .r0 = clamp(-y, 0, WINO_IN),
-        .r1 = clamp(map->H - y, 0, WINO_IN),
-        .c0 = clamp(-x, 0, WINO_IN),
-        .c1 = clamp(map->W - x, 0, WINO_IN),
-    };
+    p->at = in + (pixels + (ptrdiff_t)y * map->W + x) * LANES;
+    p->r0 = clamp(-y, 0, WINO_IN);
+    p->r1 = clamp(map->H - y, 0, WINO_IN);
+    p->c0 = clamp(-x, 0, WINO_IN);
+    p->c1 = clamp(map->W - x, 0, WINO_IN);
 }
 
 static bool inside(const struct place *p)
@@ -82,10 +143,9 @@ struct window {
 static void window_open(struct window *w, const struct wino_map *map, const real *in,
                         int tile, bool present)
 {
+    w->place = (struct place){.at = in};
     if (present)
-        w->place = place_input(map, in, tile);
-    else
-        w->place = (struct place){.at = in};
+        place_input(&w->place, map, in, tile);
     w->copied = !inside(&w->place);
     w->at = w->copied ? w->copy : w->place.at;
     w->row = (size_t)(w->copied ? WINO_IN : map->W) * LANES;
@@ -149,7 +209,7 @@ static void input_tile(const struct window *w, real *V, size_t point)
     }
 }
 
-enum { PANEL_TILES = GEMM_COLS / LANES };
+enum { PANEL_TILES = GEMM_COLS / LANES, AHEAD = 2 };
 
 /* Where a tile's columns begin in panels of so many rows. */
 static size_t panel_column(int tile, int rows)
@@ -159,38 +219,71 @@ static size_t panel_column(int tile, int rows)
            LANES;
 }
 
-static void input(const struct wino_map *map, const struct wino_block *V, const real *in,
-                  struct wino_tiles tiles, int c0, int c1)
+/* Ask for what the tiles of a channel add to the one before them, some channels ahead:
+ * planes lie too far apart for the hardware to see it coming. */
+static VEC_UNROLLED void window_prefetch(const struct window *w, size_t ahead, size_t row)
+{
+    const struct place *p = &w->place;
+
+    for (int r = p->r0; r < p->r1; r++) {
+        const real *at = p->at + ahead + (size_t)r * row + p->c0 * LANES;
+        __builtin_prefetch(at);
+        __builtin_prefetch(at + 64 / sizeof(real));
+    }
+}
+
+/* The tiles of one panel: channel after channel, so that what neighbours share is near. */
+static void input_panel(const struct wino_map *map, real *to, size_t point,
+                        const real *in, struct wino_tiles tiles, int channels)
 {
     const size_t plane = (size_t)map->H * (size_t)map->W * LANES;
-    struct window w[WIDE_PIXELS];
+    const size_t row = (size_t)map->W * LANES;
+    const int count = (tiles.count + WIDE_PIXELS - 1) / WIDE_PIXELS * WIDE_PIXELS;
+    struct window w[PANEL_TILES];
 
-    for (int t = 0; t < tiles.count; t += WIDE_PIXELS) {
-        real *to = V->at + panel_column(t, V->rows) + (size_t)c0 * GEMM_COLS;
-        for (int s = 0; s < WIDE_PIXELS; s++)
-            window_open(&w[s], map, in + (size_t)c0 * plane, tiles.first + t + s,
-                        t + s < tiles.count);
-        for (int c = c0; c < c1; c++, to += GEMM_COLS) {
+    for (int t = 0; t < count; t++)
+        window_open(&w[t], map, in, tiles.first + t, t < tiles.count);
+    for (int c = 0; c < channels; c++, to += GEMM_COLS) {
+        for (int t = 0; t < count; t++) {
+            window_read(&w[t], map);
+            if (c + AHEAD < channels)
+                window_prefetch(&w[t], AHEAD * plane, row);
+        }
+        for (int t = 0; t < count; t += WIDE_PIXELS) {
+            input_tile(w + t, to + t * LANES, point);
             for (int s = 0; s < WIDE_PIXELS; s++)
-                window_read(&w[s], map);
-            input_tile(w, to, V->point);
-            for (int s = 0; s < WIDE_PIXELS; s++)
-                window_next(&w[s], plane);
+                window_next(&w[t + s], plane);
         }
     }
 }
 
-static struct place place_output(const struct wino_map *map, real *out, int tile)
+static void input(const struct wino_map *map, const struct wino_block *V, const real *in,
+                  struct wino_tiles tiles, int c0, int c1)
+{
+    const size_t plane = (size_t)map->H * (size_t)map->W * LANES;
+    real *to = V->at + (size_t)c0 * GEMM_COLS;
+
+    for (int t = 0; t < tiles.count; t += PANEL_TILES) {
+        const int left = tiles.count - t;
+        const struct wino_tiles panel = {tiles.first + t,
+                                         left < PANEL_TILES ? left : PANEL_TILES};
+        input_panel(map, to + panel_column(t, V->rows), V->point, in + (size_t)c0 * plane,
+                    panel, c1 - c0);
+    }
+}
+
+/* Field by field: a struct that is copied as soon as it is written waits until all
+ * stores before it have reached the cache. */
+static void place_output(struct place *p, const struct wino_map *map, real *out, int tile,
+                         bool present)
 {
     const int group = tile / (map->TH * map->TW), within = tile % (map->TH * map->TW);
     const int y = within / map->TW * WINO_OUT, x = within % map->TW * WINO_OUT;
     const size_t row = (size_t)group * (size_t)map->O * (size_t)map->OH + (size_t)y;
 
-    return (struct place){
-        .out = out + (row * (size_t)map->OW + (size_t)x) * LANES,
-        .r1 = clamp(map->OH - y, 0, WINO_OUT),
-        .c1 = clamp(map->OW - x, 0, WINO_OUT),
-    };
+    p->out = present ? out + (row * (size_t)map->OW + (size_t)x) * LANES : out;
+    p->r1 = present ? clamp(map->OH - y, 0, WINO_OUT) : 0;
+    p->c1 = present ? clamp(map->OW - x, 0, WINO_OUT) : 0;
 }
 
 static bool whole(const struct place *p)
@@ -273,22 +366,45 @@ static void output_tile(wide y[WINO_OUT][WINO_OUT], const real *M, size_t point,
     }
 }
 
+/* Ask for the pixels that a later channel will write. */
+static VEC_UNROLLED void place_prefetch(const struct place *p, size_t ahead, size_t row)
+{
+    for (int r = 0; r < p->r1; r++) {
+        const real *at = p->out + ahead + (size_t)r * row;
+        __builtin_prefetch(at, 1);
+        __builtin_prefetch(at + 64 / sizeof(real), 1);
+    }
+}
+
+static void output_panel(const struct wino_map *map, real *out, bool add, const real *b,
+                         const struct wino_block *M, const real *from,
+                         struct wino_tiles tiles, int o0, int o1)
+{
+    const size_t row = (size_t)map->OW * LANES, plane = (size_t)map->OH * row;
+    struct place p[PANEL_TILES];
+
+    for (int t = 0; t < PANEL_TILES; t++)
+        place_output(&p[t], map, out, tiles.first + t, t < tiles.count);
+    for (int o = o0; o < o1; o++, from += GEMM_COLS) {
+        for (int t = 0; t < tiles.count && o + AHEAD < o1; t++)
+            place_prefetch(&p[t], (size_t)(o + AHEAD) * plane, row);
+        for (int t = 0; t < tiles.count; t += WIDE_PIXELS) {
+            wide y[WINO_OUT][WINO_OUT];
+            output_tile(y, from + t * LANES, M->point, b ? b[o] : 0);
+            write_tiles(p + t, (size_t)o * plane, row, add, y);
+        }
+    }
+}
+
 static void output(const struct wino_map *map, real *out, bool add, const real *b,
                    const struct wino_block *M, struct wino_tiles tiles, int o0, int o1)
 {
-    const size_t row = (size_t)map->OW * LANES, plane = (size_t)map->OH * row;
-
-    for (int t = 0; t < tiles.count; t += WIDE_PIXELS) {
-        const real *from = M->at + panel_column(t, M->rows);
-        struct place p[WIDE_PIXELS];
-        for (int s = 0; s < WIDE_PIXELS; s++)
-            p[s] = t + s < tiles.count ? place_output(map, out, tiles.first + t + s)
-                                       : (struct place){.out = out};
-        for (int o = o0; o < o1; o++, from += GEMM_COLS) {
-            wide y[WINO_OUT][WINO_OUT];
-            output_tile(y, from, M->point, b ? b[o] : 0);
-            write_tiles(p, (size_t)o * plane, row, add, y);
-        }
+    for (int t = 0; t < tiles.count; t += PANEL_TILES) {
+        const int left = tiles.count - t;
+        const struct wino_tiles panel = {tiles.first + t,
+                                         left < PANEL_TILES ? left : PANEL_TILES};
+        output_panel(map, out, add, b, M, M->at + panel_column(t, M->rows), panel, o0,
+                     o1);
     }
 }
 

@@ -53,11 +53,13 @@ struct wino_filters {
     const real *W;
     int M, K; /* rows of the product, and what it sums over */
     size_t W_M, W_K;
-    bool rotated; /* by half a turn */
+    bool rotated;    /* by half a turn */
+    bool past_cache; /* U is larger than a cache: write it to memory */
 };
 
 struct wino_kernels {
-    /* U[point][m / GEMM_ROWS][k][m % GEMM_ROWS], rows beyond M zero: one panel. */
+    /* U[point][m / GEMM_ROWS][k][m % GEMM_ROWS], rows beyond M zero: one panel. U is
+     * at 64 bytes, and point a multiple of as much. */
     void (*filters)(const struct wino_filters *f, real *U, size_t point, int panel);
 
     /* Channels [c0, c1) of in (groups,C,H,W,L) into the block's rows of these numbers. */
