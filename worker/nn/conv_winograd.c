@@ -14,7 +14,7 @@ enum {
     FILTERS_FEW = 128 * 128,
     /* Reals of transformed tiles at a time: few of them, in one member's cache, or many,
      * which all members share. */
-    FEW_MAX = 160 * 1024,
+    FEW_MAX = 64 * 1024,
     MANY_MAX = 5 * 1024 * 1024,
     /* And of products that wait for their transform back. */
     PRODUCTS_MAX = 64 * 1024,

@@ -153,19 +153,40 @@ static void window_open(struct window *w, const struct wino_map *map, const real
         vec_store(w->copy + i * LANES, (vec){0});
 }
 
+/* Rows of `columns` pixels, which is constant, into the copy. */
+static VEC_UNROLLED void copy_rows(real *to, const real *from, size_t row, int rows,
+                                   const int columns)
+{
+    for (int r = 0; r < rows; r++, to += (size_t)WINO_IN * LANES, from += row)
+#pragma GCC unroll 6
+        for (int j = 0; j < columns; j++)
+            vec_store(to + (size_t)j * LANES, vec_load(from + (size_t)j * LANES));
+}
+
+#define COPY(N)                                                                          \
+    static void copy_##N(real *to, const real *from, size_t row, int rows)               \
+    {                                                                                    \
+        copy_rows(to, from, row, rows, N);                                               \
+    }
+COPY(1)
+COPY(2)
+COPY(3)
+COPY(4)
+COPY(5)
+COPY(6)
+
+static void (*const COPIES[WINO_IN])(real *, const real *, size_t, int) = {
+    copy_1, copy_2, copy_3, copy_4, copy_5, copy_6};
+
 /* The tile of the next channel. */
-static void window_read(struct window *w, const struct wino_map *map)
+static void window_read(struct window *w, size_t row)
 {
     const struct place *p = &w->place;
-    const size_t row = (size_t)map->W * LANES;
-    const size_t from = (size_t)p->c0 * LANES, to = (size_t)p->c1 * LANES;
+    const int columns = p->c1 - p->c0, rows = p->r1 - p->r0;
 
-    if (!w->copied)
-        return;
-    for (int r = p->r0; r < p->r1; r++)
-        for (size_t i = from; i < to; i += LANES)
-            vec_store(w->copy + (size_t)r * WINO_IN * LANES + i,
-                      vec_load(p->at + (size_t)r * row + i));
+    if (w->copied && columns > 0)
+        COPIES[columns - 1](w->copy + (p->r0 * WINO_IN + p->c0) * LANES,
+                            p->at + (size_t)p->r0 * row + p->c0 * LANES, row, rows);
 }
 
 static void window_next(struct window *w, size_t plane)
@@ -225,7 +246,8 @@ static VEC_UNROLLED void window_prefetch(const struct window *w, size_t ahead, s
 {
     const struct place *p = &w->place;
 
-    for (int r = p->r0; r < p->r1; r++) {
+    /* The first rows are also the last ones of the tile above. */
+    for (int r = 2; r < p->r1; r++) {
         const real *at = p->at + ahead + (size_t)r * row + p->c0 * LANES;
         __builtin_prefetch(at);
         __builtin_prefetch(at + 64 / sizeof(real));
@@ -245,7 +267,7 @@ static void input_panel(const struct wino_map *map, real *to, size_t point,
         window_open(&w[t], map, in, tiles.first + t, t < tiles.count);
     for (int c = 0; c < channels; c++, to += GEMM_COLS) {
         for (int t = 0; t < count; t++) {
-            window_read(&w[t], map);
+            window_read(&w[t], row);
             if (c + AHEAD < channels)
                 window_prefetch(&w[t], AHEAD * plane, row);
         }
