@@ -242,7 +242,7 @@ static size_t panel_column(int tile, int rows)
 
 /* Ask for what the tiles of a channel add to the one before them, some channels ahead:
  * planes lie too far apart for the hardware to see it coming. */
-static VEC_UNROLLED void window_prefetch(const struct window *w, size_t ahead, size_t row)
+static VEC_UNROLLED void window_fetch(const struct window *w, size_t ahead, size_t row)
 {
     const struct place *p = &w->place;
 
@@ -254,7 +254,7 @@ static VEC_UNROLLED void window_prefetch(const struct window *w, size_t ahead, s
     }
 }
 
-/* The tiles of one panel: channel after channel, so that what neighbours share is near. */
+/* The tiles of one panel, channel after channel: what neighbours share is near. */
 static void input_panel(const struct wino_map *map, real *to, size_t point,
                         const real *in, struct wino_tiles tiles, int channels)
 {
@@ -269,7 +269,7 @@ static void input_panel(const struct wino_map *map, real *to, size_t point,
         for (int t = 0; t < count; t++) {
             window_read(&w[t], row);
             if (c + AHEAD < channels)
-                window_prefetch(&w[t], AHEAD * plane, row);
+                window_fetch(&w[t], AHEAD * plane, row);
         }
         for (int t = 0; t < count; t += WIDE_PIXELS) {
             input_tile(w + t, to + t * LANES, point);
@@ -389,7 +389,7 @@ static void output_tile(wide y[WINO_OUT][WINO_OUT], const real *M, size_t point,
 }
 
 /* Ask for the pixels that a later channel will write. */
-static VEC_UNROLLED void place_prefetch(const struct place *p, size_t ahead, size_t row)
+static VEC_UNROLLED void place_fetch(const struct place *p, size_t ahead, size_t row)
 {
     for (int r = 0; r < p->r1; r++) {
         const real *at = p->out + ahead + (size_t)r * row;
@@ -409,7 +409,7 @@ static void output_panel(const struct wino_map *map, real *out, bool add, const 
         place_output(&p[t], map, out, tiles.first + t, t < tiles.count);
     for (int o = o0; o < o1; o++, from += GEMM_COLS) {
         for (int t = 0; t < tiles.count && o + AHEAD < o1; t++)
-            place_prefetch(&p[t], (size_t)(o + AHEAD) * plane, row);
+            place_fetch(&p[t], (size_t)(o + AHEAD) * plane, row);
         for (int t = 0; t < tiles.count; t += WIDE_PIXELS) {
             wide y[WINO_OUT][WINO_OUT];
             output_tile(y, from + t * LANES, M->point, b ? b[o] : 0);
