@@ -8,6 +8,7 @@
 #include "common/rng.h"
 #include "common/safetensors.h"
 #include "common/spec.h"
+#include "worker/nn/team.h"
 #include "worker/train_resume.h"
 
 static const char KEY[] = "00112233445566778899aabbccddeeff";
@@ -259,18 +260,22 @@ static void note_file(void *user, const struct msg_state *file)
     fixture_path(stopper->fix, name, stopper->path, sizeof stopper->path);
 }
 
-/* Run a spec, stopping before every given step (-1 ends the list) and going on. */
+/* Run a spec, stopping before every given step (-1 ends the list) and going on, with
+ * one thread and three by turns. */
 static struct outcome run_in_pieces(const struct fixture *fix, const struct spec *spec,
                                     const int *stops)
 {
     struct stopper stopper = {.fix = fix};
     struct outcome out = {0};
     struct error err = {0};
-    int done = 0, rc;
+    struct team *team = team_new(3, &err);
+    int done = 0, rc, piece = 0;
 
+    assert_non_null(team);
     do {
         char resume[256];
         struct train_env env = {.state_dir = fix->dir,
+                                .team = piece++ % 2 ? team : NULL,
                                 .resume = stopper.path[0] ? resume : NULL,
                                 .wish = stop_at,
                                 .saved = note_file,
@@ -287,6 +292,7 @@ static struct outcome run_in_pieces(const struct fixture *fix, const struct spec
         assert_int_equal(rc, *stops < 0 ? 0 : TRAIN_STOPPED);
         stops++;
     } while (rc != 0);
+    team_free(&team);
     sink_fill(out.sink, &out.result);
     return out;
 }
@@ -397,6 +403,27 @@ static void test_augmented(void **state)
     spec_free(&spec);
 }
 
+/* Running statistics and masks: all of a state goes on, and dropout knows its step. */
+static void test_norm_and_dropout(void **state)
+{
+    static const int stops[] = {2, 7, -1};
+    struct spec spec = run_spec();
+
+    fixture_set(&spec, "model.norm", "\"batch\"");
+    fixture_set(&spec, "model.dropout", "0.2");
+    fixture_set(&spec, "train.keep", "[\"final\",\"best\",\"step:1\"]");
+    check_spec(*state, &spec, STOPS);
+    spec_free(&spec);
+
+    spec = fixture_spec(JOB_TRAIN, "data.train", "200", "model.norm", "\"batch\"",
+                        "model.dropout", "0.3", "optimizer.name", "\"adam\"",
+                        "optimizer.lr", "0.001", "optimizer.batch", "50", "train.epochs",
+                        "2", "train.eval.train", "100", "train.eval.test", "100", NULL);
+    fixture_seeds(&spec, "5");
+    check_spec(*state, &spec, stops);
+    spec_free(&spec);
+}
+
 /* A file that cannot be used is no failure, and the log says so. */
 static void test_begins_anew(void **state)
 {
@@ -433,7 +460,8 @@ int main(void)
         TEST(test_comes_back),        TEST(test_other_runs_are_refused),
         TEST(test_damage_is_refused), TEST(test_optimizers),
         TEST(test_anywhere),          TEST(test_ends),
-        TEST(test_augmented),         TEST(test_begins_anew),
+        TEST(test_augmented),         TEST(test_norm_and_dropout),
+        TEST(test_begins_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
