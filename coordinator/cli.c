@@ -138,7 +138,7 @@ int cli_option(const struct cli *cli, int argc, char **argv, const char *letters
 int cli_fail(const struct cli *cli, const struct error *err)
 {
     fprintf(stderr, "coord %s: %s\n", cli->verb, err->text);
-    return CODES[err->code];
+    return (int)CODES[err->code];
 }
 
 int cli_usage(const struct cli *cli, const char *fmt, ...)
