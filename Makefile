@@ -146,10 +146,13 @@ $(B)/common/cpucheck.c.o: ARCH =
 # The schema, embedded: the SQL files of each version, in order, as one C string.
 SCHEMA_1_SQL := coordinator/sql/10-schema.sql coordinator/sql/20-views.sql
 SCHEMA_2_SQL := coordinator/sql/30-resume.sql
-$(B)/gen/schema_sql.c: $(SCHEMA_1_SQL) $(SCHEMA_2_SQL) coordinator/sql/embed.sh
+SCHEMA_3_SQL := coordinator/sql/40-control.sql
+$(B)/gen/schema_sql.c: $(SCHEMA_1_SQL) $(SCHEMA_2_SQL) $(SCHEMA_3_SQL) \
+                       coordinator/sql/embed.sh
 	@mkdir -p $(@D)
 	sh coordinator/sql/embed.sh store_schema_1_sql $(SCHEMA_1_SQL) > $@
 	sh coordinator/sql/embed.sh store_schema_2_sql $(SCHEMA_2_SQL) >> $@
+	sh coordinator/sql/embed.sh store_schema_3_sql $(SCHEMA_3_SQL) >> $@
 
 $(B)/tests/%: $(B)/tests/%.c.o $(ARCHIVES)
 	$(CXX) $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LIBS) -lcmocka

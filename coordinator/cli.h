@@ -63,6 +63,11 @@ int cmd_report(struct cli *cli, int argc, char **argv);
 int cmd_artifact(struct cli *cli, int argc, char **argv);
 int cmd_options(struct cli *cli, int argc, char **argv);
 int cmd_worker(struct cli *cli, int argc, char **argv);
+int cmd_cancel(struct cli *cli, int argc, char **argv);
+int cmd_retry(struct cli *cli, int argc, char **argv);
+int cmd_pause(struct cli *cli, int argc, char **argv);
+int cmd_resume(struct cli *cli, int argc, char **argv);
+int cmd_set(struct cli *cli, int argc, char **argv);
 int cmd_keygen(struct cli *cli, int argc, char **argv);
 int cmd_doctor(struct cli *cli, int argc, char **argv);
 
@@ -108,6 +113,11 @@ struct cli_link {
 /* From DIR/endpoint, and $COORD_KEY or DIR/keys/client.key. ERR_NOT_FOUND when no
  * coordinator serves the directory, else as keyfile_read. */
 int cli_link(const struct cli *cli, struct cli_link *ret, struct error *err);
+
+/* Ask the coordinator of the state directory for a change; version and request are
+ * filled in. Errors as client_ask and cli_link. */
+int cli_control(const struct cli *cli, const struct msg_control *control,
+                struct msg_controlled *ret, struct error *err);
 
 /* The sweep that an argument means: its name, its id, or "last" (also NULL): the
  * one submitted last. ERR_NOT_FOUND, with the names there are. */

@@ -2,7 +2,10 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/hash.h"
+#include "coordinator/client.h"
 #include "proto/keyfile.h"
+#include "proto/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,4 +59,45 @@ int cli_link(const struct cli *cli, struct cli_link *ret, struct error *err)
     if (read_endpoint(cli, ret->endpoint, err) != 0)
         return -1;
     return wire_needs_keys(ret->endpoint) ? read_keys(cli, ret, err) : 0;
+}
+
+struct asking {
+    const char *request;
+    struct msg_controlled *ret;
+};
+
+static int take_controlled(void *user, const struct msg *msg, struct error *err)
+{
+    const struct asking *asking = user;
+
+    (void)err;
+    if (msg->kind != MSG_CONTROLLED ||
+        !slice_is(msg->controlled.request, asking->request))
+        return 0;
+    *asking->ret = msg->controlled;
+    asking->ret->request = (struct slice){0}; /* it goes with the message */
+    return 1;
+}
+
+int cli_control(const struct cli *cli, const struct msg_control *control,
+                struct msg_controlled *ret, struct error *err)
+{
+    char request[HASH_TEXT];
+    struct cli_link link;
+    struct asking asking = {request, ret};
+    struct msg msg = {.kind = MSG_CONTROL, .control = *control};
+
+    if (cli_link(cli, &link, err) != 0)
+        return -1;
+    hash_random(request);
+    msg.control.version = PROTO_VERSION;
+    msg.control.request = slice_of(request);
+    const struct client_call call = {.endpoint = link.endpoint,
+                                     .keys = link.keyed ? &link.keys : NULL,
+                                     .request = &msg,
+                                     .name = request,
+                                     .unheard_ms = CLIENT_UNHEARD_MS,
+                                     .take = take_controlled,
+                                     .user = &asking};
+    return client_ask(&call, err);
 }

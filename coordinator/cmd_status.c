@@ -22,7 +22,8 @@ static const char AS_JSON[] =
     "SELECT json_object("
     "'sweeps', (SELECT json_group_array(json_object('sweep', sweep, 'jobs', jobs,"
     " 'waiting', waiting, 'ready', ready, 'running', running, 'done', done,"
-    " 'failed', failed, 'cancelled', cancelled, 'skipped', skipped))"
+    " 'failed', failed, 'cancelled', cancelled, 'skipped', skipped,"
+    " 'paused', json(iif(paused, 'true', 'false')), 'max_running', max_running))"
     " FROM progress WHERE ?1 IS NULL OR sweep = ?1),"
     "'workers', (SELECT json_group_array(json_object('id', id, 'host', host,"
     " 'state', state, 'slots', slots, 'running', running))"
@@ -45,6 +46,23 @@ static int print_json(struct store *store, const char *sweep, struct error *err)
     return got == 1 ? 0 : -1;
 }
 
+/* "quickstart is paused: a look at the results", a line each. */
+static int print_paused(struct store *store, const char *sweep, struct error *err)
+{
+    struct query *query =
+        query_open(store,
+                   "SELECT s.name, p.reason FROM pause p JOIN sweep s ON s.id = p.sweep"
+                   " WHERE ?1 IS NULL OR s.name = ?1 ORDER BY s.id",
+                   &sweep, 1, err);
+    int got = -1;
+
+    while (query && (got = query_next(query, err)) > 0)
+        printf("%s is paused: %s\n", query_text(query, 0, NULL),
+               query_text(query, 1, NULL));
+    query_close(&query);
+    return got;
+}
+
 static int print_tables(struct cli *cli, struct store *store, const char *sweep,
                         struct error *err)
 {
@@ -52,6 +70,8 @@ static int print_tables(struct cli *cli, struct store *store, const char *sweep,
         return -1;
     if (cli->form != FORM_TABLE)
         return 0;
+    if (print_paused(store, sweep, err) != 0)
+        return -1;
     puts("");
     if (cli_print_sql(cli, store, CONNECTED, NULL, 0, NULL, err) != 0)
         return -1;

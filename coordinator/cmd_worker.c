@@ -1,10 +1,11 @@
-/* coord worker list: the daemons and what they have in hand. */
+/* coord worker list, drain, stop: the daemons and what they have in hand. */
 
 #include "coordinator/cli.h"
 
 #include "common/error.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <string.h>
 
 static const char WORKERS[] =
@@ -14,17 +15,83 @@ static const char WORKERS[] =
     " datetime(v.seen_ms / 1000, 'unixepoch') AS seen_utc"
     " FROM workers v JOIN worker w USING (id) ORDER BY v.id";
 
+static int list(struct cli *cli, struct error *err)
+{
+    struct store *store = cli_store(cli, err);
+    int rc = store ? cli_print_sql(cli, store, WORKERS, NULL, 0, NULL, err) : -1;
+
+    store_close(&store);
+    return rc;
+}
+
+static int control_one(struct cli *cli, uint32_t verb, int64_t id, const char *reason,
+                       struct error *err)
+{
+    const struct msg_control control = {
+        .verb = verb, .worker = id, .reason = slice_of(reason ? reason : "")};
+    struct msg_controlled did;
+
+    if (cli_control(cli, &control, &did, err) != 0)
+        return -1;
+    fprintf(stderr, "worker %" PRId64 " %s\n", id,
+            did.changed == 0        ? "was told before"
+            : verb == CONTROL_DRAIN ? "finishes what it has, and leaves"
+                                    : "leaves; what it had is queued again");
+    return 0;
+}
+
+/* The daemons that are connected, by number or host. */
+static int control(struct cli *cli, uint32_t verb, const char *name, const char *reason,
+                   struct error *err)
+{
+    struct store *store = cli_store(cli, err);
+    struct query *query =
+        store ? query_open(store,
+                           "SELECT id FROM worker WHERE state = 'connected' AND"
+                           " (CAST(id AS TEXT) = ?1 OR host = ?1) ORDER BY id",
+                           &name, 1, err)
+              : NULL;
+    int got = -1, count = 0, rc = 0;
+
+    while (query && rc == 0 && (got = query_next(query, err)) > 0) {
+        count++;
+        rc = control_one(cli, verb, query_int(query, 0), reason, err);
+    }
+    query_close(&query);
+    store_close(&store);
+    if (got < 0 || rc != 0)
+        return -1;
+    if (count > 0)
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "no worker '%s' is connected: 'coord worker list' has them", name);
+}
+
 int cmd_worker(struct cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = {{NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"reason", required_argument, NULL, 'r'},
+                                            {NULL, 0, NULL, 0}};
+    const char *reason = NULL;
     struct error err = {0};
+    int option, rc;
 
-    if (cli_option(cli, argc, argv, "", options) != -1)
-        return EXIT_USAGE;
-    if (argc - optind != 1 || strcmp(argv[optind], "list") != 0)
-        return cli_usage(cli, "expected 'list'");
-    struct store *store = cli_store(cli, &err);
-    int rc = store ? cli_print_sql(cli, store, WORKERS, NULL, 0, NULL, &err) : -1;
-    store_close(&store);
-    return rc == 0 ? EXIT_OK : cli_fail(cli, &err);
+    while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
+        if (option == '?')
+            return EXIT_USAGE;
+        reason = optarg;
+    }
+    const char *what = argc > optind ? argv[optind] : "";
+    int named = argc - optind - 1;
+    if (strcmp(what, "list") == 0 && named == 0)
+        rc = list(cli, &err);
+    else if (strcmp(what, "drain") == 0 && named == 1)
+        rc = control(cli, CONTROL_DRAIN, argv[optind + 1], reason, &err);
+    else if (strcmp(what, "stop") == 0 && named == 1)
+        rc = control(cli, CONTROL_STOP, argv[optind + 1], reason, &err);
+    else
+        return cli_usage(cli, "expected 'list', 'drain NAME' or 'stop NAME'");
+    if (rc == 0)
+        return EXIT_OK;
+    int code = cli_fail(cli, &err);
+    return err.code == ERR_NOT_FOUND && named == 1 ? EXIT_UNREACHABLE : code;
 }

@@ -63,6 +63,7 @@ static bool load_running(void *user, const struct store_running *running)
     struct lease lease = {.job = running->job,
                           .attempt = running->attempt,
                           .priority = running->priority,
+                          .sweep = running->sweep,
                           .deadline_ms = core_deadline(core)};
     struct worker *worker = roster_add(core->roster, running->uuid, running->worker,
                                        core->now_ms, loading->err);
@@ -245,7 +246,8 @@ void core_turn(struct core *core, int64_t now_ms, int64_t wall_ms)
 int core_lose(struct core *core, const struct lease *lease, enum job_cause cause,
               const char *message, struct error *err)
 {
-    struct store_ready ready = {.job = lease->job, .priority = lease->priority};
+    struct store_ready ready = {
+        .job = lease->job, .priority = lease->priority, .sweep = lease->sweep};
     enum job_state became;
 
     if (store_begin(core->setup.store, err) != 0 ||
@@ -334,6 +336,7 @@ static enum dispatch_start start(void *user, struct worker *worker,
     struct lease lease = {.job = item->job.job,
                           .attempt = item->job.attempt,
                           .priority = ready->priority,
+                          .sweep = ready->sweep,
                           .deadline_ms = core_deadline(core)};
     return lease_grant(&worker->leases, lease, err) == 0 ? DISPATCH_STARTED
                                                          : DISPATCH_FAILED;
@@ -356,6 +359,13 @@ static int assign(struct starting *starting, int first, struct error *err)
     return commit_hold(starting->core->commit, &worker->peer, &msg, err);
 }
 
+static int sweep_may(void *user, size_t sweep, int64_t *ret, struct error *err)
+{
+    struct core *core = user;
+
+    return store_sweep_may(core->setup.store, sweep, ret, err);
+}
+
 static int hand_out(struct core *core, struct error *err)
 {
     struct starting starting = {.core = core};
@@ -363,6 +373,8 @@ static int hand_out(struct core *core, struct error *err)
 
     if (core->stalled || core->stopping)
         return 0;
+    if (dispatch_limit(core->dispatch, sweep_may, core, err) != 0)
+        return -1;
     if (dispatch_run(core->dispatch, core->roster, START_MAX, start, &starting, err) < 0)
         goto done;
     for (int i = 0; i < starting.count; i++)

@@ -2,8 +2,9 @@
 #define COORD_DISPATCH_H
 
 /* Which ready job goes to which worker. The queue holds ready jobs by priority
- * (highest first), then id (oldest first); workers with credit take turns. It
- * does not know the database: starting an attempt is the caller's callback.
+ * (highest first), then id (oldest first), passing over those of sweeps that may
+ * start no more now; workers with credit take turns. It does not know the database:
+ * starting an attempt, and what a sweep may, are the caller's callbacks.
  *
  * The queue is a hint, the database decides: a job may be in it twice, or no
  * longer be ready, and starting it then says so.
@@ -28,6 +29,13 @@ int dispatch_add(struct dispatch *dispatch, const struct store_ready *ready,
 
 void dispatch_clear(struct dispatch *dispatch);
 size_t dispatch_count(const struct dispatch *dispatch);
+
+/* Ask anew how many jobs of each sweep with ready jobs may start now: 0 none (it
+ * is paused, or has as many running as it may), INT64_MAX any. A sweep that was
+ * never asked about has no limit. -1 as soon as may fails. */
+int dispatch_limit(struct dispatch *dispatch,
+                   int (*may)(void *user, size_t sweep, int64_t *ret, struct error *err),
+                   void *user, struct error *err);
 
 /* What became of an attempt to start a job. */
 enum dispatch_start { DISPATCH_STARTED, DISPATCH_STALE, DISPATCH_FAILED };

@@ -136,12 +136,7 @@ static int read_max_running(struct grid_reader *reader, const struct toml_node *
 {
     int64_t *max = &((struct grid *)into)->max_running;
 
-    if (read_int(reader, node, node->key, (struct range){0, 1000000}, max))
-        return -1;
-    if (*max == 0)
-        return 0;
-    return grid_fail(reader, grid_place_of(node), ERR_UNSUPPORTED,
-                     "key 'max_running': a limit is not supported yet, only 0");
+    return read_int(reader, node, node->key, (struct range){0, 1000000}, max);
 }
 
 static int read_sweep(struct grid_reader *reader, const struct toml_node *node,

@@ -2,6 +2,7 @@
 
 #include "common/error.h"
 #include "common/version.h"
+#include "coordinator/control.h"
 #include "coordinator/core.h"
 #include "proto/limits.h"
 
@@ -169,6 +170,12 @@ static int on_beat(struct core *core, const struct call *call, struct error *err
         return -1;
     call->worker->credit =
         beat->credit > (uint32_t)doubted ? beat->credit - (uint32_t)doubted : 0;
+    if (call->worker->draining && beat->credit > 0) { /* it has not heard */
+        struct msg drain = {.kind = MSG_DRAIN};
+        call->worker->credit = 0;
+        if (answer(core, call, drain, err) != 0)
+            return -1;
+    }
     return answer(core, call, pong(core), err);
 }
 
@@ -379,6 +386,34 @@ static void submit_failed(struct core *core, const struct call *call,
     (void)answer_error(core, call, call->msg->submit.request, why, NULL);
 }
 
+static int on_control(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_control *control = &call->msg->control;
+    struct msg reply = {.kind = MSG_CONTROLLED,
+                        .controlled = {.request = control->request}};
+    struct error why = {0};
+    bool refused;
+
+    if (!version_fits(core, call, control->version, control->request))
+        return 0;
+    if (control_run(core, control, &reply.controlled.changed, &reply.controlled.unchanged,
+                    &refused, &why) != 0) {
+        *err = why;
+        return -1;
+    }
+    if (refused) {
+        why.code = ERR_INVALID; /* the client's to give */
+        return answer_error(core, call, control->request, &why, err);
+    }
+    return hold(core, call, reply, err);
+}
+
+static void control_failed(struct core *core, const struct call *call,
+                           const struct error *why)
+{
+    (void)answer_error(core, call, call->msg->control.request, why, NULL);
+}
+
 static int on_ping(struct core *core, const struct call *call, struct error *err)
 {
     struct msg reply = pong(core);
@@ -413,6 +448,7 @@ static const struct handler {
     [MSG_BYE] = {on_bye, WIRE_WORKER, true, NULL},
     [MSG_CHECKPOINT] = {on_checkpoint, WIRE_WORKER, true, NULL},
     [MSG_SUBMIT] = {on_submit, WIRE_CLIENT, false, submit_failed},
+    [MSG_CONTROL] = {on_control, WIRE_CLIENT, false, control_failed},
     [MSG_PING] = {on_ping, WIRE_ANYBODY, false, NULL},
     [MSG_ERROR] = {on_error, WIRE_ANYBODY, false, NULL},
 };
@@ -436,6 +472,8 @@ static int refuse(struct core *core, const struct call *call, struct error *err)
     core_mention(core, call->from, LOG_WARN, why.text);
     if (call->msg->kind == MSG_SUBMIT)
         request = call->msg->submit.request;
+    if (call->msg->kind == MSG_CONTROL)
+        request = call->msg->control.request;
     if (call->worker && call->from->role == WIRE_NOBODY &&
         part_with(core, call->worker, LOG_WARN, slice_of(REVOKED), err) != 0)
         return -1;

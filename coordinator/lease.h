@@ -24,7 +24,8 @@ struct error;
 struct lease {
     int64_t job;
     uint32_t attempt;
-    int32_t priority; /* of the job, for its way back into the queue */
+    int32_t priority; /* of the job and */
+    size_t sweep;     /* its sweep: for its way back into the queue */
     int64_t deadline_ms;
     bool doubted; /* the worker's last list did not have it */
 };

@@ -11,6 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#define JOBS_HELP                                                                        \
+    "  JOBS           12, 1-10, 1-10:2, 3,5-8, all, last or a sweep's name\n"            \
+    "  --where SQL    only those for which it holds, over the columns of table job:\n"   \
+    "                 \"state = 'failed' AND cause = 'oom'\"\n"                          \
+    "  --reason TEXT  kept with the jobs and their events\n"
+
 static const struct cli_verb VERBS[] = {
     {"run", "GRID [--workers N] [--data DIR]",
      "run a grid on this machine and show the results",
@@ -54,7 +60,23 @@ static const struct cli_verb VERBS[] = {
      cmd_artifact},
     {"options", "[PREFIX]", "everything that a grid can say about a run",
      "  PREFIX  of the options' names, such as train or optimizer.lr\n", cmd_options},
-    {"worker", "list", "the worker daemons", NULL, cmd_worker},
+    {"cancel", "JOBS [--where SQL] [--reason TEXT]",
+     "end jobs; those that run are stopped", JOBS_HELP, cmd_cancel},
+    {"retry", "JOBS [--where SQL] [--reason TEXT]",
+     "run failed or cancelled jobs again, and what was skipped because of them",
+     JOBS_HELP, cmd_retry},
+    {"pause", "SWEEP [--reason TEXT]",
+     "hand out no more jobs of a sweep; what runs goes on", NULL, cmd_pause},
+    {"resume", "SWEEP [--reason TEXT]", "hand them out again", NULL, cmd_resume},
+    {"set", "JOBS --priority N [--where SQL] | SWEEP --max-running N",
+     "change the order of jobs, or how many of a sweep run at once",
+     "  --priority N     from -1000000000 to 1000000000, higher goes first (new jobs: "
+     "0)\n"
+     "  --max-running N  0: no limit\n" JOBS_HELP,
+     cmd_set},
+    {"worker", "list | drain NAME | stop NAME",
+     "the worker daemons; let one finish and leave, or leave at once",
+     "  NAME  its number, or its host: all daemons there\n", cmd_worker},
     {"keygen", "[--worker NAME | --client NAME | --revoke NAME]",
      "make keys, list who may connect over tcp, shut somebody out",
      "  --worker NAME  make a key file for a worker; its path goes to stdout\n"

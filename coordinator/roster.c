@@ -78,6 +78,14 @@ struct worker *roster_by_uuid(struct roster *roster, const char *uuid)
     return NULL;
 }
 
+struct worker *roster_by_row(struct roster *roster, int64_t row)
+{
+    for (size_t i = 0; i < roster_count(roster); i++)
+        if (roster_at(roster, i)->row == row)
+            return roster_at(roster, i);
+    return NULL;
+}
+
 struct worker *roster_by_peer(struct roster *roster, const struct wire_peer *peer)
 {
     if (peer->size == 0)

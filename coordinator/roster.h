@@ -31,6 +31,7 @@ struct worker {
     struct wire_peer peer; /* size 0: not connected */
     uint32_t credit;       /* jobs it would take now */
     int64_t seen_ms;       /* monotonic */
+    bool draining;         /* it is to take no more: DRAIN was sent */
     struct lease_list leases;
 };
 
@@ -50,6 +51,7 @@ struct worker *roster_add(struct roster *roster, const char *uuid, int64_t row,
 void roster_remove(struct roster *roster, struct worker *worker);
 
 struct worker *roster_by_uuid(struct roster *roster, const char *uuid);
+struct worker *roster_by_row(struct roster *roster, int64_t row);
 struct worker *roster_by_peer(struct roster *roster, const struct wire_peer *peer);
 
 /* A worker spoke from this connection, which is its only one now; whoever had

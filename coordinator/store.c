@@ -23,6 +23,7 @@ static const struct migration {
 } MIGRATIONS[] = {
     {1, store_schema_1_sql},
     {2, store_schema_2_sql},
+    {3, store_schema_3_sql},
 };
 enum { MIGRATION_COUNT = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

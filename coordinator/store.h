@@ -26,7 +26,7 @@
 struct error;
 struct store;
 
-enum { STORE_SCHEMA = 2, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
+enum { STORE_SCHEMA = 3, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
 
 /* Open (and create, and migrate forward) the database for writing, or read-only.
  * ERR_IO; ERR_REFUSED if the file is not ours, of a newer schema, or on a network
@@ -66,6 +66,7 @@ int store_submit(struct store *store, const struct plan *plan, const char *reque
 struct store_ready {
     int64_t job;
     int32_t priority;
+    size_t sweep; /* the job's, as the store numbers them: for store_sweep_may */
 };
 
 /* Call visit for every ready job whose id is above after, in dispatch order;
@@ -80,6 +81,7 @@ struct store_running {
     int64_t worker;       /* row in table worker */
     char uuid[HASH_TEXT]; /* that worker's name */
     int32_t priority;     /* of the job */
+    size_t sweep;         /* as in store_ready */
 };
 
 int store_each_running(struct store *store,
@@ -94,6 +96,10 @@ int store_each_running(struct store *store,
  * ERR_NOT_FOUND when the job is not ready (any more). */
 int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms,
                 struct msg_job *ret, struct buf *arena, struct error *err);
+
+/* How many jobs of a sweep may start now: 0 while it is paused or has as many
+ * running as its max_running; INT64_MAX without a limit. */
+int store_sweep_may(struct store *store, size_t sweep, int64_t *ret, struct error *err);
 
 /* An attempt ended without a result: requeue the job, or fail it when the cause
  * has no retries left (then what needs it is skipped). A no-op when the attempt
@@ -128,6 +134,54 @@ int store_resume(struct store *store, const struct msg_checkpoint *checkpoint,
 /* The state of a job and its current attempt. ERR_NOT_FOUND. */
 int store_job_state(struct store *store, int64_t job, enum job_state *ret_state,
                     uint32_t *ret_attempt, struct error *err);
+
+/* --- what people change ----------------------------------------------------- */
+
+/* Call visit for the id of every job from first to last, in order; visit may
+ * change jobs. Stops with -1 when visit does. */
+int store_each_job(struct store *store, int64_t first, int64_t last,
+                   int (*visit)(void *user, int64_t job, struct error *err), void *user,
+                   struct error *err);
+
+/* Each of these sets *ret_changed: false when there is nothing to change, as for a
+ * job that is not in a state for it. reason is a sentence, kept with the event. */
+
+/* The job ends as cancelled, and what needs it is skipped. *ret_attempt is the
+ * attempt that was running and is given up, or 0. */
+int store_cancel(struct store *store, int64_t job, const char *reason, int64_t now_ms,
+                 bool *ret_changed, uint32_t *ret_attempt, struct error *err);
+
+/* A failed or cancelled job waits again, with all its retries; what was skipped
+ * because of it is revived. ready is called for each job that became ready. */
+int store_retry(struct store *store, int64_t job, const char *reason, int64_t now_ms,
+                void (*ready)(void *user, const struct store_ready *ready), void *user,
+                bool *ret_changed, struct error *err);
+
+/* Of a job that has not ended; the caller reads the queue anew. */
+int store_set_priority(struct store *store, int64_t job, int32_t priority,
+                       bool *ret_changed, struct error *err);
+
+/* ERR_NOT_FOUND when there is no such sweep (row). max_running 0: no limit. */
+int store_pause(struct store *store, int64_t sweep, const char *reason, int64_t now_ms,
+                bool *ret_changed, struct error *err);
+int store_unpause(struct store *store, int64_t sweep, bool *ret_changed,
+                  struct error *err);
+int store_set_limit(struct store *store, int64_t sweep, int64_t max_running,
+                    bool *ret_changed, struct error *err);
+
+/* What somebody asked for and what came of it, for ever: so that a request that is
+ * sent twice is carried out once, and that reasons are kept. */
+struct store_control {
+    const char *verb, *target, *reason;
+    uint64_t changed, unchanged;
+};
+
+/* *ret_known, and then the figures in *ret. */
+int store_control_find(struct store *store, const char *request, bool *ret_known,
+                       struct store_control *ret, struct error *err);
+int store_control_add(struct store *store, const char *request,
+                      const struct store_control *control, int64_t now_ms,
+                      struct error *err);
 
 /* --- workers and artifacts ------------------------------------------------ */
 

@@ -22,7 +22,7 @@
 struct error;
 
 /* coordinator/sql/, embedded: what each version adds. */
-extern const char store_schema_1_sql[], store_schema_2_sql[];
+extern const char store_schema_1_sql[], store_schema_2_sql[], store_schema_3_sql[];
 
 /* One per row of the table in store_stmt.c. */
 enum stmt {
@@ -86,6 +86,16 @@ enum stmt {
     STMT_RESUME,
     STMT_RESUME_SET,
     STMT_RESUME_DROP,
+    /* what people change */
+    STMT_JOBS_BETWEEN,
+    STMT_PRIORITY_SET,
+    STMT_SWEEP_MAY,
+    STMT_PAUSE_ADD,
+    STMT_PAUSE_DROP,
+    STMT_SWEEP_LIMIT,
+    STMT_SWEEP_BY_ID,
+    STMT_CONTROL,
+    STMT_CONTROL_ADD,
     STMT_COUNT_ALL,
 };
 
@@ -227,6 +237,11 @@ int job_settle(struct store *store, int64_t id, int64_t now_ms, struct job_watch
 
 /* A job has ended: settle everything that waits for it. */
 int job_settle_dependants(struct store *store, int64_t id, int64_t now_ms,
+                          struct job_watch watch, struct error *err);
+
+/* A job waits again: so does what was skipped because of it, unless it needs
+ * something else that will never be. */
+int job_revive_dependants(struct store *store, int64_t id, int64_t now_ms,
                           struct job_watch watch, struct error *err);
 
 /* A running attempt ended without a result: requeue or fail by the policy of

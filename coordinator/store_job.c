@@ -57,7 +57,7 @@ int job_move(struct store *store, struct job_row *job, enum job_event event,
 
 static void tell(struct job_watch watch, const struct job_row *job)
 {
-    struct store_ready ready = {job->id, job->priority};
+    struct store_ready ready = {job->id, job->priority, job->sweep};
 
     if (watch.visit)
         watch.visit(watch.user, &ready);
@@ -150,10 +150,11 @@ static int settle_one(struct store *store, int64_t id, int64_t now_ms,
 }
 
 /* The ids first, the moves after: a move changes what the statement reads. */
-static int collect_dependants(struct store *store, int64_t id, struct ids *out,
-                              struct error *err)
+static int collect_dependants(struct store *store, int64_t id, enum job_state state,
+                              struct ids *out, struct error *err)
 {
-    int got = stmt_row(store, STMT_DEPENDANTS, ARGS(arg_int(id)), err);
+    int got = stmt_row(store, STMT_DEPENDANTS,
+                       ARGS(arg_int(id), arg_text(job_state_name(state))), err);
 
     out->count = 0;
     while (got > 0) {
@@ -173,7 +174,8 @@ int job_settle_dependants(struct store *store, int64_t id, int64_t now_ms,
     int rc = ids_push(&ended, id, err);
 
     while (rc == 0 && ended.count > 0) {
-        rc = collect_dependants(store, ended.items[--ended.count], &waiting, err);
+        rc = collect_dependants(store, ended.items[--ended.count], JOB_WAITING, &waiting,
+                                err);
         for (size_t i = 0; rc == 0 && i < waiting.count; i++) {
             bool skipped;
 
@@ -184,6 +186,49 @@ int job_settle_dependants(struct store *store, int64_t id, int64_t now_ms,
     }
     free(ended.items);
     free(waiting.items);
+    return rc;
+}
+
+/* A skipped job waits again, unless it would be skipped at once. */
+static int revive_one(struct store *store, int64_t id, int64_t now_ms,
+                      struct job_watch watch, bool *ret_revived, struct error *err)
+{
+    struct job_note note = {.now_ms = now_ms};
+    char reason[160];
+    struct job_row job;
+    enum need need;
+    bool skipped;
+
+    *ret_revived = false;
+    if (job_load(store, id, &job, err) != 0 ||
+        judge_needs(store, id, &need, reason, sizeof reason, err) != 0)
+        return -1;
+    if (job.state != JOB_SKIPPED || need == NEED_NEVER)
+        return 0;
+    *ret_revived = true;
+    if (job_move(store, &job, EVENT_REVIVE, note, err) != 0)
+        return -1;
+    return settle_one(store, id, now_ms, watch, &skipped, err);
+}
+
+int job_revive_dependants(struct store *store, int64_t id, int64_t now_ms,
+                          struct job_watch watch, struct error *err)
+{
+    struct ids back = {0}, out = {0};
+    int rc = ids_push(&back, id, err);
+
+    while (rc == 0 && back.count > 0) {
+        rc = collect_dependants(store, back.items[--back.count], JOB_SKIPPED, &out, err);
+        for (size_t i = 0; rc == 0 && i < out.count; i++) {
+            bool revived;
+
+            rc = revive_one(store, out.items[i], now_ms, watch, &revived, err);
+            if (rc == 0 && revived)
+                rc = ids_push(&back, out.items[i], err);
+        }
+    }
+    free(back.items);
+    free(out.items);
     return rc;
 }
 
@@ -236,6 +281,10 @@ int store_each_ready(struct store *store, int64_t after,
             .priority = (int32_t)stmt_int(store, STMT_READY, 1),
         };
 
+        if (count_place(store, stmt_text(store, STMT_READY, 2), &ready.sweep, err) != 0) {
+            stmt_end(store, STMT_READY);
+            return -1;
+        }
         if (!visit(user, &ready)) {
             stmt_end(store, STMT_READY);
             return 0;
@@ -261,6 +310,11 @@ int store_each_running(struct store *store,
 
         snprintf(running.uuid, sizeof running.uuid, "%s",
                  stmt_text(store, STMT_RUNNING, 3).data);
+        if (count_place(store, stmt_text(store, STMT_RUNNING, 5), &running.sweep, err) !=
+            0) {
+            stmt_end(store, STMT_RUNNING);
+            return -1;
+        }
         if (!visit(user, &running)) {
             stmt_end(store, STMT_RUNNING);
             return 0;

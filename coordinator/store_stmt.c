@@ -26,14 +26,15 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_JOB_SPEC] = "SELECT spec, time_limit_s FROM job WHERE id = ?1",
     [STMT_EVENT_ADD] = "INSERT INTO event (at_ms, job, attempt, event, cause, detail)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [STMT_READY] = "SELECT id, priority FROM job WHERE state = 'ready' AND id > ?1"
+    [STMT_READY] = "SELECT id, priority, sweep FROM job"
+                   " WHERE state = 'ready' AND id > ?1"
                    " ORDER BY priority DESC, id",
-    [STMT_RUNNING] = "SELECT t.job, t.attempt, t.worker, w.uuid, j.priority"
-                     " FROM attempt t JOIN worker w ON w.id = t.worker"
+    [STMT_RUNNING] = "SELECT t.job, t.attempt, t.worker, w.uuid, j.priority,"
+                     " j.sweep FROM attempt t JOIN worker w ON w.id = t.worker"
                      " JOIN job j ON j.id = t.job WHERE t.state = 'running'"
                      " ORDER BY t.job",
     [STMT_DEPENDANTS] = "SELECT DISTINCT d.job FROM dep d JOIN job j ON j.id = d.job"
-                        " WHERE d.needs = ?1 AND j.state = 'waiting' ORDER BY d.job",
+                        " WHERE d.needs = ?1 AND j.state = ?2 ORDER BY d.job",
     /* The initial state can always be derived anew, so no row is asked of it. */
     [STMT_UNMET] = "SELECT d.needs, d.state, n.state FROM dep d"
                    " JOIN job n ON n.id = d.needs WHERE d.job = ?1 AND NOT ("
@@ -54,7 +55,9 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_ATTEMPT_LATE] = "UPDATE attempt SET state = 'superseded', seconds = ?3,"
                           " cpu_seconds = ?4, rss_bytes = ?5, provenance = ?6, log = ?7"
                           " WHERE job = ?1 AND attempt = ?2",
-    [STMT_ATTEMPT_CAUSES] = "SELECT count(*) FROM attempt WHERE job = ?1 AND cause = ?2",
+    [STMT_ATTEMPT_CAUSES] = "SELECT count(*) FROM attempt WHERE job = ?1 AND cause = ?2"
+                            " AND attempt > (SELECT ifnull(max(attempt), 0) FROM event"
+                            " WHERE job = ?1 AND event = 'retry')",
     [STMT_WORKER_DONE] = "UPDATE worker SET done = done + 1 WHERE id = ?1",
     [STMT_WORKER_FAILED] =
         "UPDATE worker SET failed = failed + 1 WHERE id ="
@@ -125,6 +128,22 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_RESUME_SET] = "INSERT OR REPLACE INTO resume"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [STMT_RESUME_DROP] = "DELETE FROM resume WHERE job = ?1",
+
+    [STMT_JOBS_BETWEEN] = "SELECT id FROM job WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+    [STMT_PRIORITY_SET] = "UPDATE job SET priority = ?2 WHERE id = ?1 AND priority <> ?2"
+                          " AND state IN ('waiting', 'ready', 'running')",
+    [STMT_SWEEP_MAY] = "SELECT EXISTS (SELECT 1 FROM pause p WHERE p.sweep = s.id),"
+                       " s.max_running, c.n FROM sweep s"
+                       " JOIN sweep_count c ON c.sweep = s.name AND c.state = 'running'"
+                       " WHERE s.name = ?1",
+    [STMT_PAUSE_ADD] = "INSERT INTO pause VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    [STMT_PAUSE_DROP] = "DELETE FROM pause WHERE sweep = ?1",
+    [STMT_SWEEP_LIMIT] = "UPDATE sweep SET max_running = ?2 WHERE id = ?1"
+                         " AND max_running <> ?2",
+    [STMT_SWEEP_BY_ID] = "SELECT name FROM sweep WHERE id = ?1",
+    [STMT_CONTROL] = "SELECT changed, unchanged FROM control WHERE request = ?1",
+    [STMT_CONTROL_ADD] = "INSERT INTO control (request, at_ms, verb, target, reason,"
+                         " changed, unchanged) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 };
 
 static enum err_code code_of(int sqlite_code)

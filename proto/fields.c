@@ -279,6 +279,33 @@ static const struct field SUBMITTED_FIELDS[] = {
 static const struct form SUBMITTED =
     FORM("SUBMITTED", msg_submitted, SUBMITTED_FIELDS, MAP);
 
+static const struct field RANGE_FIELDS[] = {
+    NUM(1, MUST, msg_range, first, 1, I64),
+    NUM(2, MUST, msg_range, last, 1, I64),
+};
+static const struct form RANGE = FORM("range", msg_range, RANGE_FIELDS, ROW);
+
+static const struct field CONTROL_FIELDS[] = {
+    NUM(1, MUST, msg_control, version, 1, U32),
+    HEX(2, MUST, msg_control, request),
+    NUM(3, MUST, msg_control, verb, CONTROL_CANCEL, CONTROL_STOP),
+    MANY(4, MAY, msg_control, jobs, job_count, 0, PROTO_RANGES_MAX, RANGE),
+    NUM(5, MAY, msg_control, sweep, 0, I64),
+    NUM(6, MAY, msg_control, worker, 0, I64),
+    TEXT(7, MAY, msg_control, reason, 0, PROTO_REASON_MAX),
+    NUM(8, MAY, msg_control, priority, 0, PROTO_PRIORITY_ZERO + PROTO_PRIORITY_MAX),
+    NUM(9, MAY, msg_control, max_running, 0, PROTO_PRIORITY_MAX),
+};
+static const struct form CONTROL = FORM("CONTROL", msg_control, CONTROL_FIELDS, MAP);
+
+static const struct field CONTROLLED_FIELDS[] = {
+    HEX(1, MUST, msg_controlled, request),
+    NUM(2, MUST, msg_controlled, changed, 0, U64),
+    NUM(3, MUST, msg_controlled, unchanged, 0, U64),
+};
+static const struct form CONTROLLED =
+    FORM("CONTROLLED", msg_controlled, CONTROLLED_FIELDS, MAP);
+
 static const struct field PING_FIELDS[] = {
     NUM(1, MUST, msg_ping, version, 1, U32),
 };
@@ -328,12 +355,13 @@ static const struct form *const KINDS[] = {
     [MSG_KILL] = &KILL,         [MSG_DRAIN] = &DRAIN,
     [MSG_SUBMIT] = &SUBMIT,     [MSG_SUBMITTED] = &SUBMITTED,
     [MSG_PING] = &PING,         [MSG_PONG] = &PONG,
+    [MSG_CONTROL] = &CONTROL,   [MSG_CONTROLLED] = &CONTROLLED,
     [MSG_ERROR] = &ERROR,       [MSG_START] = &START,
     [MSG_PROGRESS] = &PROGRESS, [MSG_CHECKPOINT] = &CHECKPOINT,
 };
 
 static const struct form *const PARTS[] = {
-    &RUNNING, &INPUT, &JOB, &HISTORY, &STATE, &POINT, &DISTANCE, NULL,
+    &RUNNING, &INPUT, &JOB, &HISTORY, &STATE, &POINT, &DISTANCE, &RANGE, NULL,
 };
 
 static const char *const TYPE_NAMES[] = {

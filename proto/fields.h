@@ -41,6 +41,8 @@ enum msg_kind {
     MSG_SUBMITTED = 33,
     MSG_PING = 34,
     MSG_PONG = 35,
+    MSG_CONTROL = 36,
+    MSG_CONTROLLED = 37,
     /* any direction */
     MSG_ERROR = 48,
     /* daemon <-> trial, over a pipe only */
@@ -256,6 +258,40 @@ struct msg_submitted {
     uint64_t added; /* that did not exist before */
 };
 
+/* What a person wants changed. */
+enum control_verb {
+    CONTROL_CANCEL = 1,   /* jobs */
+    CONTROL_RETRY = 2,    /* jobs */
+    CONTROL_PRIORITY = 3, /* jobs */
+    CONTROL_PAUSE = 4,    /* a sweep */
+    CONTROL_RESUME = 5,   /* a sweep */
+    CONTROL_LIMIT = 6,    /* a sweep */
+    CONTROL_DRAIN = 7,    /* a worker */
+    CONTROL_STOP = 8,     /* a worker */
+};
+
+struct msg_range { /* jobs by number, both ends included */
+    int64_t first, last;
+};
+
+struct msg_control {
+    uint32_t version;
+    struct slice request; /* 32 hex digits: the same request is done once */
+    uint32_t verb;        /* enum control_verb */
+    struct msg_range *jobs;
+    uint32_t job_count;
+    int64_t sweep, worker; /* rows */
+    struct slice reason;   /* a sentence, kept */
+    uint32_t priority;     /* plus PROTO_PRIORITY_ZERO; CONTROL_PRIORITY */
+    uint64_t max_running;  /* CONTROL_LIMIT; 0: no limit */
+};
+
+struct msg_controlled { /* after the COMMIT that covers it */
+    struct slice request;
+    uint64_t changed;   /* jobs, sweeps or workers */
+    uint64_t unchanged; /* that were in no state for it */
+};
+
 struct msg_ping {
     uint32_t version;
 };
@@ -305,6 +341,8 @@ struct msg {
         struct msg_drain drain;
         struct msg_submit submit;
         struct msg_submitted submitted;
+        struct msg_control control;
+        struct msg_controlled controlled;
         struct msg_ping ping;
         struct msg_pong pong;
         struct msg_error error;

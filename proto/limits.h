@@ -21,14 +21,20 @@ enum {
     /* Largest artifact: ResNet-50 with momentum is 200 MB. */
     PROTO_ARTIFACT_MAX = 1 << 30,
 
-    PROTO_NAME_MAX = 256,       /* hosts, roles, states, splits, causes */
-    PROTO_TEXT_MAX = 4096,      /* groups, paths, sentences, provenance */
-    PROTO_THREADS_MAX = 1024,   /* threads of one trial */
-    PROTO_LOG_MAX = 65536,      /* tail of a trial's output kept in the database */
-    PROTO_SPEC_MAX = 65536,     /* = SPEC_TEXT_MAX */
-    PROTO_GRID_MAX = 1 << 20,   /* a grid file; the paper's are 2 kB */
-    PROTO_JOBS_MAX = 256,       /* jobs in one ASSIGN */
-    PROTO_RUNNING_MAX = 1024,   /* slots of one worker */
+    PROTO_NAME_MAX = 256,     /* hosts, roles, states, splits, causes */
+    PROTO_TEXT_MAX = 4096,    /* groups, paths, sentences, provenance */
+    PROTO_THREADS_MAX = 1024, /* threads of one trial */
+    PROTO_LOG_MAX = 65536,    /* tail of a trial's output kept in the database */
+    PROTO_SPEC_MAX = 65536,   /* = SPEC_TEXT_MAX */
+    PROTO_GRID_MAX = 1 << 20, /* a grid file; the paper's are 2 kB */
+    PROTO_JOBS_MAX = 256,     /* jobs in one ASSIGN */
+    PROTO_RUNNING_MAX = 1024, /* slots of one worker */
+    PROTO_RANGES_MAX = 65536, /* of jobs, in one CONTROL: 1 MiB */
+    PROTO_REASON_MAX = 1024,  /* a person's sentence */
+    /* Integers are never negative on the wire, priorities are: this much is
+     * added, so that 0 means none given. */
+    PROTO_PRIORITY_ZERO = 1 << 30,
+    PROTO_PRIORITY_MAX = 1000000000,
     PROTO_INPUTS_MAX = 16,      /* states a job needs */
     PROTO_STATES_MAX = 4096,    /* states a job keeps */
     PROTO_HISTORY_MAX = 65536,  /* history rows of one job */

@@ -190,6 +190,7 @@ static const char STATE_BYTES[] = "eighteen bytes now";
 static const char SAVED_BYTES[] = "half of that";
 static const char WORKER[] = "5eed00000000000000000000000000a1";
 static const char REQUEST[] = "5eed00000000000000000000000000b2";
+static const char CONTROL[] = "5eed00000000000000000000000000c3";
 static const char GRID[] = "[sweep]\nname = \"tiny\"\n";
 static const char TRAIN[] = "coord-spec 1 train\nnumerics=1\nseed.init=1\n";
 static const char PROBE[] = "coord-spec 1 probe\nnumerics=1\n";
@@ -337,6 +338,7 @@ static void script_train(struct transcript *script)
 
 static void script_probe(struct transcript *script)
 {
+    static struct msg_range all = {1, 2};
     static struct msg_input input;
     static struct msg_job job = {.job = 2, .attempt = 1};
     static struct msg_point point;
@@ -379,6 +381,16 @@ static void script_probe(struct transcript *script)
                                 .distances = &distance,
                                 .distance_count = 1}});
     say(script, 'C', (struct msg){.kind = MSG_ACK, .ack = {2, 1, VERDICT_ACCEPTED, {0}}});
+    say(script, 'U',
+        (struct msg){.kind = MSG_CONTROL,
+                     .control = {.version = PROTO_VERSION,
+                                 .request = slice_of(CONTROL),
+                                 .verb = CONTROL_CANCEL,
+                                 .jobs = &all,
+                                 .job_count = 1,
+                                 .reason = slice_of("enough")}});
+    say(script, 'C',
+        (struct msg){.kind = MSG_CONTROLLED, .controlled = {slice_of(CONTROL), 0, 2}});
     say(script, 'C', (struct msg){.kind = MSG_DRAIN});
     say(script, 'W', (struct msg){.kind = MSG_BYE, .bye = {slice_of("drained")}});
 }

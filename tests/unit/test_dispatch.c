@@ -134,6 +134,49 @@ static void a_failure_keeps_the_job(void **state)
     dispatch_free(&dispatch);
 }
 
+static void add_of(struct dispatch *dispatch, int64_t job, int32_t priority, size_t sweep)
+{
+    struct store_ready ready = {.job = job, .priority = priority, .sweep = sweep};
+    assert_int_equal(dispatch_add(dispatch, &ready, NULL), 0);
+}
+
+/* Of sweep 0 two, of sweep 1 none, of others any. */
+static int few(void *user, size_t sweep, int64_t *ret, struct error *err)
+{
+    static const int64_t may[] = {2, 0};
+
+    if (user)
+        return err_set(err, ERR_IO, "disk full");
+    *ret = sweep < 2 ? may[sweep] : INT64_MAX;
+    return 0;
+}
+
+static void a_sweep_starts_what_it_may_and_others_go_on(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(1, 50);
+    struct record record = {.stale = 2};
+    const int64_t want[] = {9, 1, 3, 7, 8};
+    struct error err = {0};
+    (void)state;
+
+    for (int64_t job = 1; job <= 4; job++)
+        add_of(dispatch, job, 0, 0);
+    add_of(dispatch, 5, 3, 1); /* paused, though it is urgent */
+    add_of(dispatch, 7, 0, 2);
+    add_of(dispatch, 8, 0, 2);
+    add_of(dispatch, 9, 1, 2);
+    assert_int_equal(dispatch_limit(dispatch, few, NULL, &err), 0);
+    assert_int_equal(dispatch_run(dispatch, roster, 99, start, &record, &err), 5);
+    assert_memory_equal(record.jobs, want, sizeof want); /* stale ones cost nothing */
+    assert_int_equal(dispatch_count(dispatch), 2);
+    assert_int_equal(dispatch_run(dispatch, roster, 99, start, &record, &err), 0);
+    assert_int_equal(dispatch_limit(dispatch, few, &record, &err), -1);
+    assert_int_equal(err.code, ERR_IO);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +184,7 @@ int main(void)
         cmocka_unit_test(until_credit_or_the_bound_runs_out),
         cmocka_unit_test(a_stale_job_costs_no_credit),
         cmocka_unit_test(a_failure_keeps_the_job),
+        cmocka_unit_test(a_sweep_starts_what_it_may_and_others_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ static void test_defaults(void **state)
 static void test_sweep(void **state)
 {
     struct grid *grid = parse("[sweep]\nname = \"a-1\"\nseeds = [7, 3]\n"
-                              "seed_policy = \"independent\"\nmax_running = 0\n"
+                              "seed_policy = \"independent\"\nmax_running = 7\n"
                               "[limits]\ntime = 90\n");
 
     (void)state;
@@ -76,7 +76,7 @@ static void test_sweep(void **state)
     assert_int_equal(grid->seeds[0], 7);
     assert_int_equal(grid->seeds[1], 3);
     assert_true(grid->seeds_independent);
-    assert_int_equal(grid->max_running, 0);
+    assert_int_equal(grid->max_running, 7);
     assert_int_equal(grid->time_limit_s, 90);
     grid_free(&grid);
 }
@@ -481,8 +481,6 @@ static void test_not_yet(void **state)
          "g.toml:4:1: key 'kind': \"plane\" is not supported yet"},
         {PROBE "refine = { near = 1.0 }\n",
          "g.toml:6:1: key 'refine' in [[probe]]: not supported yet"},
-        {SWEEP "max_running = 2\n",
-         "g.toml:3:1: key 'max_running': a limit is not supported yet, only 0"},
         {PROBE "from = \"run:a:final\"\n",
          "g.toml:6:1: key 'from': states of other runs are not supported yet"},
     };
