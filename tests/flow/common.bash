@@ -83,7 +83,7 @@ invariants_hold() {
     local got
     got=$(coord --csv sql "$(cat "$COORD_SOURCE/tests/flow/invariants.sql")" | tail -n 1)
     echo "invariants: $got"
-    [ "$got" = "0,0,0,0,0,0" ]
+    [ "$got" = "0,0,0,0,0,0,0" ]
 }
 
 # A sweep of runs of about a second each, and their paths.

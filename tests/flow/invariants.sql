@@ -2,6 +2,10 @@
 -- column counts violations; all are 0.
 WITH last AS (
     SELECT job, event, max(id) FROM event GROUP BY job
+), step AS (
+    SELECT event, attempt, lag(event) OVER job_order AS before,
+           lag(attempt) OVER job_order AS attempt_before
+    FROM event WINDOW job_order AS (PARTITION BY job ORDER BY id)
 ), counted AS (
     SELECT m.sweep AS sweep, j.state AS state, count(DISTINCT j.id) AS n
     FROM sweep_job m JOIN job j ON j.id = m.job GROUP BY m.sweep, j.state
@@ -27,6 +31,19 @@ SELECT
         WHEN 'requeue' THEN 'ready' WHEN 'start' THEN 'running'
         WHEN 'finish' THEN 'done' WHEN 'fail' THEN 'failed'
         WHEN 'cancel' THEN 'cancelled' WHEN 'skip' THEN 'skipped' END) AS replay,
+    -- each event was allowed after the one before, and only a start is an attempt
+    (SELECT count(*) FROM step WHERE attempt <> coalesce(attempt_before, 0)
+        + (event = 'start') OR NOT CASE event
+        WHEN 'submit' THEN before IS NULL
+        WHEN 'ready' THEN before IN ('submit', 'retry', 'revive')
+        WHEN 'skip' THEN before IN ('submit', 'retry', 'revive')
+        WHEN 'start' THEN before IN ('ready', 'requeue')
+        WHEN 'finish' THEN before = 'start' WHEN 'fail' THEN before = 'start'
+        WHEN 'requeue' THEN before = 'start'
+        WHEN 'cancel' THEN before IN ('submit', 'retry', 'revive', 'ready', 'requeue',
+            'start')
+        WHEN 'retry' THEN before IN ('fail', 'cancel')
+        WHEN 'revive' THEN before = 'skip' ELSE 0 END) AS illegal,
     -- the counters that `status` reads are the counts
     (SELECT count(*) FROM sweep_count c LEFT JOIN counted USING (sweep, state)
      WHERE c.n <> coalesce(counted.n, 0)) AS counters,
