@@ -44,9 +44,11 @@ static const struct cli_verb VERBS[] = {
      "  --kind KIND    train, probe or derive\n"
      "  --limit N      at most N rows; 0: all (default: 100)\n",
      cmd_jobs},
-    {"logs", "JOB [--attempt N]", "what a job's attempts printed, and how they ended",
-     "  JOB          its number, or 4 or more digits of its key\n"
-     "  --attempt N  from 1 (default: the last)\n",
+    {"logs", "JOB [--attempt N] [-f]",
+     "what a job's attempts printed, and how they ended",
+     "  JOB           its number, or 4 or more digits of its key\n"
+     "  --attempt N   from 1 (default: the last)\n"
+     "  -f, --follow  the output of every attempt as it ends, until the job has ended\n",
      cmd_logs},
     {"sql", "STATEMENT", "query the database, read-only",
      "  STATEMENT  one statement; - reads it from stdin. Views: runs, params, history,\n"
@@ -60,6 +62,14 @@ static const struct cli_verb VERBS[] = {
      cmd_artifact},
     {"options", "[PREFIX]", "everything that a grid can say about a run",
      "  PREFIX  of the options' names, such as train or optimizer.lr\n", cmd_options},
+    {"explain", "JOB", "why a job is in the state that it is in, and what can be done",
+     "  JOB  its number, or 4 or more digits of its key\n", cmd_explain},
+    {"events", "[SWEEP] [--job JOB] [--limit N] [-f]",
+     "what happened, as it was committed",
+     "  --job JOB     of one job\n"
+     "  --limit N     the last N; 0: all (default: 100)\n"
+     "  -f, --follow  go on as more happens; with --json an object a line\n",
+     cmd_events},
     {"cancel", "JOBS [--where SQL] [--reason TEXT]",
      "end jobs; those that run are stopped", JOBS_HELP, cmd_cancel},
     {"retry", "JOBS [--where SQL] [--reason TEXT]",
@@ -77,6 +87,10 @@ static const struct cli_verb VERBS[] = {
     {"worker", "list | drain NAME | stop NAME",
      "the worker daemons; let one finish and leave, or leave at once",
      "  NAME  its number, or its host: all daemons there\n", cmd_worker},
+    {"db", "check [FILE] | backup FILE", "whether the database is sound; a copy of it",
+     "  check   what SQLite finds, and the rules that results obey\n"
+     "  backup  as of one moment, also while a coordinator writes\n",
+     cmd_db},
     {"keygen", "[--worker NAME | --client NAME | --revoke NAME]",
      "make keys, list who may connect over tcp, shut somebody out",
      "  --worker NAME  make a key file for a worker; its path goes to stdout\n"

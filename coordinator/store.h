@@ -212,6 +212,18 @@ bool store_artifact_has(struct store *store, const char *hash);
  * until false. A rollback forgets them. */
 bool store_dropped(struct store *store, char ret_hash[HASH_TEXT]);
 
+/* --- the file ---------------------------------------------------------------- */
+
+/* Read all of it: what SQLite finds wrong, references to what is not there, and the
+ * rules of sql/invariants.sql. tell is called with a sentence for each fault; 0 also
+ * when there are some. -1 when it cannot be read. */
+int store_check(struct store *store, void (*tell)(void *user, const char *line),
+                void *user, struct error *err);
+
+/* A copy in a new file, as of one moment, also while a coordinator writes.
+ * ERR_INVALID when there is such a file, ERR_IO. */
+int store_backup(struct store *store, const char *path, struct error *err);
+
 /* --- reading -------------------------------------------------------------- */
 
 /* One statement's rows, for the command line. Read-only: a statement that would

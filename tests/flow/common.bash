@@ -81,7 +81,7 @@ results() { coord --csv sql "$(cat "$COORD_SOURCE/tests/flow/results.sql")"; }
 # What must hold in every database at rest: one row of zeros.
 invariants_hold() {
     local got
-    got=$(coord --csv sql "$(cat "$COORD_SOURCE/tests/flow/invariants.sql")" | tail -n 1)
+    got=$(coord --csv sql "$(cat "$COORD_SOURCE/coordinator/sql/invariants.sql")" | tail -n 1)
     echo "invariants: $got"
     [ "$got" = "0,0,0,0,0,0,0" ]
 }
