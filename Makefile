@@ -192,6 +192,7 @@ fuzz-run: $(FUZZ)
 install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BINS)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/coord/grids deploy/grids/*.toml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/coord/grids/paper deploy/grids/paper/*.toml
 clean:
 	rm -rf build
 

@@ -483,36 +483,6 @@ static void test_many_points(void **state)
     plan_free(&plan);
 }
 
-/* The grids that are shipped are read from the tree, where tests run. */
-static void test_shipped_grids(void **state)
-{
-    static const struct {
-        const char *file;
-        size_t jobs;
-        uint64_t curve_rows, path_rows;
-    } GRIDS[] = {
-        {"deploy/grids/quickstart.toml", 18, 912, 72},
-        {"deploy/grids/smoke.toml", 12, 168, 24},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof GRIDS / sizeof GRIDS[0]; i++) {
-        char text[8192] = {0};
-        FILE *file = fopen(GRIDS[i].file, "r");
-        struct plan_counts counts;
-        struct plan *plan;
-        assert_non_null(file);
-        assert_true(fread(text, 1, sizeof text - 1, file) > 0);
-        fclose(file);
-        plan = make(text);
-        counts = plan_count(plan);
-        assert_int_equal(counts.jobs, GRIDS[i].jobs);
-        assert_int_equal(counts.curve_rows, GRIDS[i].curve_rows);
-        assert_int_equal(counts.path_rows, GRIDS[i].path_rows);
-        plan_free(&plan);
-    }
-}
-
 /* ---- printing ---------------------------------------------------------------- */
 
 static void test_print(void **state)
@@ -565,7 +535,6 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_size_is_bounded),
         cmocka_unit_test(test_many_points),
-        cmocka_unit_test(test_shipped_grids),
         cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
