@@ -58,6 +58,7 @@ struct odds {
     double cut, kill, stop, leave;
     double crash, away, full;
     double drop, twice;
+    double meddle; /* by a person */
 };
 
 struct sim {
@@ -78,7 +79,7 @@ struct sim {
     int accepted[JOBS_MAX]; /* attempt whose result was acknowledged */
     char hash_of[JOBS_MAX][HASH_TEXT];
     char request[HASH_TEXT];
-    bool submitted, verbose;
+    bool submitted, verbose, meddled;
 };
 
 /* ---- chance ---------------------------------------------------------------- */
@@ -302,6 +303,56 @@ static inline void core_submits(struct sim *sim, const char *grid)
     handle_message(sim->core, &from, &msg);
 }
 
+static inline void core_is_told(struct sim *sim, struct msg_control control)
+{
+    const struct wire_peer from = peer_of(CLIENT);
+    char request[HASH_TEXT];
+
+    hash_random(request);
+    control.version = PROTO_VERSION;
+    control.request = slice_of(request);
+    const struct msg msg = {.kind = MSG_CONTROL, .control = control};
+    handle_message(sim->core, &from, &msg);
+}
+
+/* Somebody cancels, retries, pauses and so on without much thought. */
+static inline void meddle(struct sim *sim)
+{
+    struct msg_range range = {1 + up_to(sim, 24), 0};
+
+    range.last = range.first + up_to(sim, 4);
+    core_is_told(sim, (struct msg_control){
+                          .verb = (uint32_t)(CONTROL_CANCEL + up_to(sim, CONTROL_LIMIT)),
+                          .jobs = &range,
+                          .job_count = 1,
+                          .sweep = 1,
+                          .priority = (uint32_t)(PROTO_PRIORITY_ZERO - 2 + up_to(sim, 5)),
+                          .max_running = (uint64_t)up_to(sim, 4)});
+}
+
+/* And in the end wants all of it done. */
+static inline void relent(struct sim *sim)
+{
+    struct query *query;
+
+    if (!sim->core->loaded || !sim->submitted)
+        return;
+    core_is_told(sim, (struct msg_control){.verb = CONTROL_RESUME, .sweep = 1});
+    core_is_told(sim, (struct msg_control){.verb = CONTROL_LIMIT, .sweep = 1});
+    MUST((query =
+              query_open(sim->kit.store, "SELECT id FROM job WHERE state = 'cancelled'",
+                         NULL, 0, err)) != NULL);
+    struct msg_range ranges[JOBS_MAX];
+    uint32_t count = 0;
+    while (query_next(query, NULL) == 1) {
+        ranges[count].first = ranges[count].last = query_int(query, 0);
+        count++;
+    }
+    query_close(&query);
+    core_is_told(sim, (struct msg_control){
+                          .verb = CONTROL_RETRY, .jobs = ranges, .job_count = count});
+}
+
 static inline void core_acts(struct sim *sim, const char *grid)
 {
     struct packet packet;
@@ -310,6 +361,10 @@ static inline void core_acts(struct sim *sim, const char *grid)
     core_turn(sim->core, sim->now_ms, NOW + sim->now_ms);
     if (!sim->submitted && sim->now_ms % 500 == 0)
         core_submits(sim, grid);
+    if (sim->submitted && chance(sim, sim->odds.meddle))
+        meddle(sim);
+    if (sim->meddled && sim->now_ms > CHAOS_MS && sim->now_ms % 500 == 0)
+        relent(sim);
     while (take_packet(sim, true, anyone, &packet)) {
         const struct wire_peer from = peer_of(packet.conn);
         MUST(msg_decode(packet.bytes.data, packet.bytes.size, &msg, err) == 0);

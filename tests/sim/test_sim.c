@@ -1,7 +1,7 @@
 /* The coordinator's core and the workers' sessions and outboxes in one process,
  * under a clock that the test moves and a network that drops, doubles, delays
- * and cuts, while processes of all kinds are stopped and killed and the disk is
- * full at times. Whatever happens: exactly one result per job, none lost, every
+ * and cuts, while processes of all kinds are stopped and killed, the disk is full
+ * at times, and a person cancels, retries, pauses and limits. Whatever happens: exactly one result per job, none lost, every
  * acknowledgement true, and the events replayed give the states.
  *
  * All chance comes from the seed, so a seed that fails fails again:
@@ -134,7 +134,7 @@ static bool is_over(struct sim *sim)
 {
     return sim->core && sim->core->loaded && sim->submitted &&
            ask(sim, "SELECT count(*) FROM job WHERE state IN"
-                    " ('waiting', 'ready', 'running')") == 0;
+                    " ('waiting', 'ready', 'running', 'cancelled')") == 0;
 }
 
 static void run(struct sim *sim, int seeds)
@@ -171,7 +171,8 @@ static struct odds draw_odds(struct sim *sim)
                               .away = 0.001,
                               .full = 0.002,
                               .drop = 0.03,
-                              .twice = 0.03};
+                              .twice = 0.03,
+                              .meddle = 0.004};
     struct odds odds = most;
     double *each = &odds.cut;
 
@@ -189,6 +190,7 @@ static void a_seed(uint64_t seed)
     if (sim->verbose)
         print_message("seed %d\n", (int)seed);
     sim->odds = draw_odds(sim);
+    sim->meddled = sim->odds.meddle > 0;
     run(sim, 12);
     sim_close(sim);
 }
