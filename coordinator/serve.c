@@ -67,6 +67,8 @@ static void send_bytes(void *user, const struct wire_peer *to, const void *bytes
         return;
     if (err.code == ERR_NOT_FOUND)
         core_gone(serve->core, to);
+    else if (err.code == ERR_BUSY) /* once a peer, which does not read them */
+        core_mention(serve->core, to, LOG_WARN, "a peer leaves its answers unread");
     else
         log_line(LOG_WARN, "serve", "a reply was not sent: %s", err.text);
 }

@@ -55,10 +55,14 @@ static const struct option OPTIONS[] = {
     /* Else messages queue on a connection that does not exist yet, and arrive
      * at a coordinator that was started since. */
     {ZMQ_IMMEDIATE, 1, DEALER},
-    /* Credit and the chunk window bound the queues; a limit below theirs would
-     * refuse messages at random. */
-    {ZMQ_SNDHWM, 0, BOTH},
-    {ZMQ_RCVHWM, 0, BOTH},
+    /* Credit and the chunk window bound the queues of those who keep to them: a
+     * limit below theirs would refuse messages at random. These, of each peer at a
+     * ROUTER, are well above, and bound what somebody costs who does not read the
+     * answers (then ERR_BUSY), or sends without end (who is then read slower). */
+    {ZMQ_SNDHWM, 2000, ROUTER},
+    {ZMQ_RCVHWM, 1000, ROUTER},
+    {ZMQ_SNDHWM, 0, DEALER},
+    {ZMQ_RCVHWM, 0, DEALER},
     {ZMQ_LINGER, LINGER_MS, BOTH},
     /* Behind our own beats: answered by the I/O thread, so they prove that the
      * machine is there, not that anybody works. */

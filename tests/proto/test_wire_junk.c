@@ -4,6 +4,7 @@
 #include "proto/wire.h"
 
 #include "common/error.h"
+#include "proto/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -155,12 +156,47 @@ static void test_oversized_frame_ends_the_connection(void **state)
     wire_free(&router);
 }
 
+/* Somebody who asks and does not read: what waits for them is bounded, and others
+ * are answered all the while. */
+static void test_slow_reader_is_bounded(void **state)
+{
+    static const char ping[] = "\x92\x22\x81\x01\x07";
+    char real[WIRE_ENDPOINT_MAX], *data = calloc(1, PROTO_CHUNK_MAX);
+    struct wire *router = listen_at(ipc, real), *dealer = connect_to(real);
+    int fd = raw_dealer(real), sent = 0;
+    struct wire_peer slow, quick;
+    struct error err = {0};
+    struct msg chunk = {.kind = MSG_CHUNK,
+                        .chunk = {.hash = slice_of("0123456789abcdef0123456789abcdef"),
+                                  .data = {data, PROTO_CHUNK_MAX}}};
+
+    (void)state;
+    raw_frame(fd, false, ping, 5);
+    next_ping(router, &slow, 7);
+    chunk.chunk.data.size = 1000;
+    while (sent < 100000 && wire_send(router, &slow, &chunk, &err) == 0)
+        sent++;
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_in_range(sent, 1000, 20000);
+    for (uint32_t i = 1; i < 20; i++) {
+        send_ping(dealer, NULL, i);
+        next_ping(router, &quick, i);
+        send_ping(router, &quick, i);
+        next_ping(dealer, NULL, i);
+    }
+    close(fd);
+    free(data);
+    wire_free(&dealer);
+    wire_free(&router);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_malformed_messages_are_reported),
         cmocka_unit_test(test_long_routing_id_is_refused),
         cmocka_unit_test(test_junk_connections_disturb_nobody),
+        cmocka_unit_test(test_slow_reader_is_bounded),
         cmocka_unit_test(test_oversized_frame_ends_the_connection),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
