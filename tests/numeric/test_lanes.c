@@ -1,6 +1,5 @@
 #include "tests/numeric/numkit.h"
 #include "worker/nn/lanes.h"
-#include "worker/nn/swap.h"
 
 #include <string.h>
 
@@ -31,27 +30,10 @@ static void packs_and_unpacks(void **state)
     }
 }
 
-static void swaps_the_outer_two(void **state)
-{
-    enum { M = 5, N = 7, RUN = 3 };
-    real *x = num_random(M * N * RUN, 1), y[M * N * RUN], z[M * N * RUN];
-    (void)state;
-
-    swap_outer(y, x, M, N, RUN);
-    for (int m = 0; m < M; m++)
-        for (int n = 0; n < N; n++)
-            assert_memory_equal(y + (n * M + m) * RUN, x + (m * N + n) * RUN,
-                                RUN * sizeof *x);
-    swap_outer(z, y, N, M, RUN);
-    assert_memory_equal(x, z, sizeof z);
-    free(x);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packs_and_unpacks),
-        cmocka_unit_test(swaps_the_outer_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
