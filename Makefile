@@ -5,6 +5,7 @@
 #   make quickstart      run deploy/grids/quickstart.toml and show the results
 #   make bench           our engine against PyTorch, ten minutes; bench-table also
 #                        writes tests/bench/RESULTS.md
+#   make bench-probe     probes against PyTorch's loop; bench-probe-table writes PROBES.md
 #   make lint tidy format fuzz install clean
 #
 # VARIANT=release|asan|tsan|fuzz
@@ -94,7 +95,8 @@ ifneq ($(VARIANT),release)
 FLOWS := $(filter-out %/accuracy.bats,$(FLOWS))
 endif
 
-.PHONY: all tests check check-asan check-tsan quickstart bench bench-table lint tidy format \
+.PHONY: all tests check check-asan check-tsan quickstart bench bench-table bench-probe \
+        bench-probe-table lint tidy format \
         fuzz fuzz-run install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -179,6 +181,10 @@ bench: all $(BENCH)
 	sh tests/bench/run.sh $(B)
 bench-table: all $(BENCH)
 	sh tests/bench/run.sh $(B) --table tests/bench/RESULTS.md
+bench-probe: all $(BENCH)
+	/usr/bin/python3 tests/bench/compare_probe.py $(B)
+bench-probe-table: all $(BENCH)
+	/usr/bin/python3 tests/bench/compare_probe.py $(B) --table tests/bench/PROBES.md
 lint:
 	sh tests/lint/run.sh
 tidy:

@@ -41,12 +41,13 @@ SETTINGS = {
 }
 
 
-def environment(threads, narrow, wide_cpu):
-    """Each side at its best for the instruction set, or kept to AVX2."""
+def environment(threads, narrow, wide_cpu, portable=False):
+    """PyTorch at its best for the instruction set, ours (portable) with the BLAS kernels
+    that coord-worker takes; or both kept to AVX2."""
     env = dict(os.environ)
     env["OMP_NUM_THREADS"] = env["OPENBLAS_NUM_THREADS"] = str(threads)
     narrow = narrow or not wide_cpu
-    env["OPENBLAS_CORETYPE"] = "Haswell" if narrow else "SkylakeX"
+    env["OPENBLAS_CORETYPE"] = "Haswell" if narrow or portable else "SkylakeX"
     if narrow:
         env.update(COORD_ISA="avx2", ONEDNN_MAX_CPU_ISA="AVX2", DNNL_MAX_CPU_ISA="AVX2")
     return env
@@ -124,7 +125,7 @@ class Bench:
         return max(self.peaks[isa])
 
     def ours(self, net, mode, setting, jobs):
-        env = environment(setting.threads, setting.narrow, self.wide_cpu)
+        env = environment(setting.threads, setting.narrow, self.wide_cpu, True)
         command = [self.program("bench_nn"), net, mode, str(setting.threads)]
         return [Side(command, env) for _ in range(jobs)]
 
@@ -250,7 +251,7 @@ def conditions(bench, load, seconds):
         "machine: %s, %d cores, load %s before and %.2f after"
         % (cpu_name(), os.cpu_count(), load, os.getloadavg()[0]),
         "FMA peak of one core, registers only, in the same run: " + ", ".join(lanes),
-        "ours: commit %s, kernels for %s"
+        "ours: commit %s, kernels for %s, OpenBLAS core type Haswell"
         % (
             first_line(["git", "describe", "--always", "--dirty"]),
             "avx512" if bench.wide_cpu else "avx2",
@@ -303,4 +304,5 @@ def main():
             out.write("\n%s\n%s\n" % (EXPLANATION, "\n".join(lines)))
 
 
-main()
+if __name__ == "__main__":
+    main()
