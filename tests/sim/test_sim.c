@@ -1,8 +1,9 @@
 /* The coordinator's core and the workers' sessions and outboxes in one process,
  * under a clock that the test moves and a network that drops, doubles, delays
  * and cuts, while processes of all kinds are stopped and killed, the disk is full
- * at times, and a person cancels, retries, pauses and limits. Whatever happens: exactly one result per job, none lost, every
- * acknowledgement true, and the events replayed give the states.
+ * at times, and a person cancels, retries, pauses and limits. Whatever happens:
+ * exactly one result per job, none lost, every acknowledgement true, and the events
+ * replayed give the states.
  *
  * All chance comes from the seed, so a seed that fails fails again:
  *     SIM_SEED=17 test_sim     one seed, with what the coordinator says
