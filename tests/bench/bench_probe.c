@@ -74,6 +74,8 @@ static void set(struct spec *spec, const char *name, const char *text)
 
 static void open_net(struct bench *b)
 {
+    static const char *const SEEDS[] = {"seed.augment", "seed.dropout", "seed.init",
+                                        "seed.labels", "seed.order"};
     struct spec spec;
     struct error err;
 
@@ -83,7 +85,8 @@ static void open_net(struct bench *b)
     set(&spec, "data.name", "\"blobs\"");
     set(&spec, "data.shape", b->subject->shape);
     set(&spec, "data.sizes", b->subject->sizes);
-    set(&spec, "seed.labels", "1");
+    for (size_t i = 0; i < sizeof SEEDS / sizeof SEEDS[0]; i++)
+        set(&spec, SEEDS[i], "1");
     b->arch = arch_build(&spec, &err);
     b->data = b->arch ? dataset_open(&spec, NULL, &err) : NULL;
     if (!b->data)
