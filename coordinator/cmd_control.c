@@ -104,16 +104,46 @@ static int control_jobs(struct cli *cli, const char *text, const struct options 
     return code;
 }
 
+/* A job is one, however many sweeps ask for it: who cancels a sweep is told what
+ * others lose by that. */
+static void note_shared(struct cli *cli, const char *text)
+{
+    static const char SHARED[] =
+        "SELECT count(DISTINCT o.job), group_concat(DISTINCT o.sweep) FROM sweep_job m"
+        " JOIN job j ON j.id = m.job JOIN sweep_job o ON o.job = m.job"
+        " AND o.sweep <> m.sweep WHERE m.sweep = ?1 AND j.state = 'cancelled'";
+    char name[CLI_NAME_MAX];
+    const char *args[] = {name};
+    struct store *store = cli_store(cli, NULL);
+    struct query *query = NULL;
+    int64_t id;
+
+    if (store && cli_sweep(store, text, &id, name, NULL) == 0)
+        query = query_open(store, SHARED, args, 1, NULL);
+    if (query && query_next(query, NULL) == 1 && query_int(query, 0) > 0)
+        fprintf(
+            stderr,
+            "%s of the cancelled jobs are asked for by %s as well; --where \"shared = "
+            "0\" spares such jobs\n",
+            query_text(query, 0, NULL), query_text(query, 1, NULL));
+    query_close(&query);
+    store_close(&store);
+}
+
 int cmd_cancel(struct cli *cli, int argc, char **argv)
 {
     struct options options = {0};
     int code = read_options(cli, argc, argv, &options);
 
-    return code >= 0
-               ? code
-               : control_jobs(cli, argv[optind], &options,
-                              "'waiting', 'ready', 'running'",
-                              (struct msg_control){.verb = CONTROL_CANCEL}, "cancelled");
+    if (code >= 0)
+        return code;
+    code = control_jobs(cli, argv[optind], &options, "'waiting', 'ready', 'running'",
+                        (struct msg_control){.verb = CONTROL_CANCEL}, "cancelled");
+    const char *text = argv[optind] ? argv[optind] : "all";
+    bool sweep = strcmp(text, "all") != 0 && text[strspn(text, "0123456789_-:,")] != '\0';
+    if (code == EXIT_OK && sweep)
+        note_shared(cli, text);
+    return code;
 }
 
 int cmd_retry(struct cli *cli, int argc, char **argv)

@@ -109,6 +109,21 @@ running_job() { sql "SELECT id FROM job WHERE state = 'running' LIMIT 1"; }
     [[ $output == *"no worker '1' is connected"* ]]
 }
 
+@test "control: who cancels a sweep hears that another one shares its jobs" {
+    write_grid
+    serve
+    coord submit "$DIR/grid.toml"
+    sed 's/name = "flow"/name = "other"/; s/^seeds = 4/seeds = 1/' "$DIR/grid.toml" \
+        >"$DIR/other.toml"
+    coord submit "$DIR/other.toml"
+    run coord cancel other --where "shared = 0"
+    [[ $output == *"cancelled 0 jobs"* ]]
+    run coord cancel other
+    [ "$status" -eq 0 ]
+    [[ $output == *"cancelled 6 jobs"*"6 of the cancelled jobs are asked for by flow as well"* ]] ||
+        { echo "$output"; return 1; }
+}
+
 @test "control: mistakes are named, and no coordinator is exit 3" {
     write_grid
     run coord cancel all

@@ -4,6 +4,7 @@
 #include "tests/sim/corekit.h"
 
 #include "common/hash.h"
+#include "common/version.h"
 #include "proto/limits.h"
 
 #define ALPHA "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -117,6 +118,17 @@ static void a_revoked_worker_loses_what_it_has_at_once(void **state)
     expect_refused(ck, 1, "the key was revoked");
 }
 
+static void ping_tells_the_clock_and_the_release(void **state)
+{
+    struct ck *ck = *state;
+
+    ck_say_as(ck, 1, WIRE_CLIENT,
+              (struct msg){.kind = MSG_PING, .ping = {PROTO_VERSION}});
+    const struct msg *msg = ck_expect(ck, 1, MSG_PONG);
+    assert_int_equal(msg->pong.clock_ms, ck_wall(ck));
+    assert_true(slice_is(msg->pong.release, COORD_VERSION));
+}
+
 #define CORE_TEST(test) cmocka_unit_test_setup_teardown(test, ck_setup, ck_teardown)
 
 int main(void)
@@ -125,6 +137,7 @@ int main(void)
         CORE_TEST(a_clients_key_does_nothing_of_a_worker),
         CORE_TEST(a_workers_key_submits_nothing),
         CORE_TEST(a_worker_that_is_known_still_submits_nothing),
+        CORE_TEST(ping_tells_the_clock_and_the_release),
         CORE_TEST(a_revoked_worker_loses_what_it_has_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
