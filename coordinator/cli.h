@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 struct error;
+struct sheet;
 struct option; /* of <getopt.h> */
 
 enum exit_code {
@@ -29,7 +30,12 @@ enum exit_code {
 
 enum { CLI_NAME_MAX = 128 }; /* bytes of a sweep's name, NUL included */
 
-enum cli_form { FORM_TABLE, FORM_CSV, FORM_JSON };
+enum cli_form {
+    FORM_TABLE,
+    FORM_CSV,
+    FORM_JSON,
+    FORM_MARKDOWN, /* of a report */
+};
 
 struct cli {
     char dir[4096];     /* --dir, $COORD_DIR, or the XDG state directory */
@@ -147,6 +153,9 @@ int cli_print_sql(const struct cli *cli, struct store *store, const char *sql,
 int cli_print(const struct cli *cli, struct query *query, size_t *ret_rows,
               struct error *err);
 
+/* The same for rows that were computed. */
+int cli_print_sheet(const struct cli *cli, const struct sheet *sheet, struct error *err);
+
 /* What went wrong in a sweep (NULL: in all), as a table with `heading` on a line
  * before it; nothing where nothing did. */
 int cli_failures(const struct cli *cli, struct store *store, const char *sweep,
@@ -159,8 +168,8 @@ int cli_failures(const struct cli *cli, struct store *store, const char *sweep,
 int cli_wait(struct cli *cli, int64_t sweep, double timeout_s,
              bool (*should_stop)(void *user), void *user);
 
-/* The result tables of a sweep, as `coord report` prints them: runs, path
- * metrics, a picture of each curve. */
-int cli_report(struct cli *cli, const char *sweep, FILE *out, struct error *err);
+/* The result tables of a sweep on stdout, as `coord report` prints them: runs, path
+ * metrics, a picture of each curve, what it comes to. */
+int cli_report(struct cli *cli, const char *sweep, struct error *err);
 
 #endif

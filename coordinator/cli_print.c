@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "coordinator/print.h"
+#include "coordinator/sheet.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,7 @@ static void print_row(const struct cli *cli, struct printer *p, size_t row)
 {
     switch (cli->form) {
     case FORM_TABLE:
+    case FORM_MARKDOWN:
         table_add(p->table, p->cells);
         break;
     case FORM_CSV:
@@ -82,6 +84,8 @@ static void print_end(const struct cli *cli, struct printer *p, size_t rows)
         buf_puts(&p->out, rows == 0 ? "]\n" : "\n]\n");
     if (cli->form == FORM_TABLE && p->columns > 0)
         table_write(p->table, CELL_WIDTH_MAX, cli->color, &p->out);
+    if (cli->form == FORM_MARKDOWN && p->columns > 0)
+        table_write_markdown(p->table, &p->out);
 }
 
 static int flush(struct printer *p, struct error *err)
@@ -94,57 +98,94 @@ static int flush(struct printer *p, struct error *err)
     return 0;
 }
 
-static int print_rows(const struct cli *cli, struct query *query, struct printer *p,
-                      size_t *ret_rows, struct error *err)
+/* More rows were added: hand them on if there are many. */
+static int went_on(struct printer *p, struct error *err)
 {
-    size_t rows = 0;
+    return p->out.size > FLUSH_BYTES ? flush(p, err) : 0;
+}
+
+static int print_query(const struct cli *cli, struct query *query, struct printer *p,
+                       size_t *ret_rows, struct error *err)
+{
     int got;
 
-    print_start(cli, p);
     while ((got = query_next(query, err)) == 1) {
         for (size_t i = 0; i < p->columns; i++)
             p->cells[i] = cell_of(query, (int)i);
-        print_row(cli, p, rows++);
-        if (p->out.size > FLUSH_BYTES && flush(p, err) != 0)
+        print_row(cli, p, (*ret_rows)++);
+        if (went_on(p, err) != 0)
             return -1;
     }
-    if (got < 0)
-        return -1;
-    print_end(cli, p, rows);
+    return got;
+}
+
+static int print_cells(const struct cli *cli, const struct sheet *sheet,
+                       struct printer *p, size_t *ret_rows, struct error *err)
+{
+    for (; *ret_rows < sheet_rows(sheet); (*ret_rows)++) {
+        memcpy(p->cells, &sheet->cells[*ret_rows * p->columns],
+               p->columns * sizeof *p->cells);
+        print_row(cli, p, *ret_rows);
+        if (went_on(p, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* From one of the two. */
+static int print_rows(const struct cli *cli, struct query *query,
+                      const struct sheet *sheet, const char *const *names, size_t columns,
+                      size_t *ret_rows, struct error *err)
+{
+    struct printer p = {.names = names, .columns = columns};
+    size_t rows = 0;
+    int rc = -1;
+
+    p.cells = calloc(columns + 1, sizeof *p.cells);
+    p.table = table_new(names, columns);
+    if (!p.cells || !p.table) {
+        err_set(err, ERR_NO_MEMORY, "no memory for a table of %zu columns", columns);
+        goto done;
+    }
+    if (cli->brief)
+        table_hide_empty(p.table);
+    print_start(cli, &p);
+    rc = query ? print_query(cli, query, &p, &rows, err)
+               : print_cells(cli, sheet, &p, &rows, err);
+    if (rc == 0) {
+        print_end(cli, &p, rows);
+        rc = flush(&p, err);
+    }
     if (ret_rows)
         *ret_rows = rows;
-    return flush(p, err);
+
+done:
+    table_free(&p.table);
+    free(p.cells);
+    buf_free(&p.out);
+    return rc;
 }
 
 int cli_print(const struct cli *cli, struct query *query, size_t *ret_rows,
               struct error *err)
 {
-    int columns = query_columns(query);
-    struct printer p = {.columns = (size_t)columns};
-    const char **names = calloc((size_t)columns + 1, sizeof *names);
-    int rc = -1;
+    size_t columns = (size_t)query_columns(query);
+    const char **names = calloc(columns + 1, sizeof *names);
+    int rc;
 
-    p.cells = calloc((size_t)columns + 1, sizeof *p.cells);
-    if (!names || !p.cells)
-        goto done;
-    for (int i = 0; i < columns; i++)
-        names[i] = query_name(query, i);
-    p.names = names;
-    p.table = table_new(names, p.columns);
-    if (!p.table)
-        goto done;
-    if (cli->brief)
-        table_hide_empty(p.table);
-    rc = print_rows(cli, query, &p, ret_rows, err);
-
-done:
-    if (!p.table)
-        err_set(err, ERR_NO_MEMORY, "no memory for a table of %d columns", columns);
-    table_free(&p.table);
-    free(p.cells);
+    if (!names)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a table of %zu columns",
+                       columns);
+    for (size_t i = 0; i < columns; i++)
+        names[i] = query_name(query, (int)i);
+    rc = print_rows(cli, query, NULL, names, columns, ret_rows, err);
     free(names);
-    buf_free(&p.out);
     return rc;
+}
+
+int cli_print_sheet(const struct cli *cli, const struct sheet *sheet, struct error *err)
+{
+    return print_rows(cli, NULL, sheet, sheet->names, sheet->columns, NULL, err);
 }
 
 int cli_print_sql(const struct cli *cli, struct store *store, const char *sql,

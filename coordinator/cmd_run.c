@@ -298,7 +298,7 @@ static int finish(struct run *run, int code, const struct submit_answer *answer)
         say_died(&run->worker);
     if (answer->name[0] == '\0' || serve_died || worker_died)
         return code == EXIT_OK ? EXIT_JOB_FAILED : code;
-    if (cli_report(run->cli, answer->name, stdout, &err) != 0)
+    if (cli_report(run->cli, answer->name, &err) != 0)
         return cli_fail(run->cli, &err);
     fflush(stdout);
     say_next(run, answer->name);

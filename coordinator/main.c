@@ -55,7 +55,12 @@ static const struct cli_verb VERBS[] = {
      "             curves, paths, summary, progress, failures, workers, and for each\n"
      "             sweep runs_SWEEP with a column for every parameter that varies\n",
      cmd_sql},
-    {"report", "[SWEEP]", "runs, path metrics and curves of a sweep", NULL, cmd_report},
+    {"report", "[SWEEP] [--markdown] [--table NAME]",
+     "what a sweep found: runs, paths, curves, and what they come to",
+     "  --markdown    as Markdown\n"
+     "  --table NAME  one table: runs (the one that --csv and --json print), paths,\n"
+     "                interventions, differences or correlations\n",
+     cmd_report},
     {"artifact", "list [SWEEP] | get JOB STATE -o FILE | put FILE",
      "stored states of runs",
      "  -o FILE  where to write the state, as safetensors with PyTorch's names\n",

@@ -322,3 +322,37 @@ void table_write(const struct table *table, size_t width_max, bool bold, struct 
     }
     free(widths);
 }
+
+/* --- Markdown ----------------------------------------------------------------- */
+
+static void put_markdown(struct buf *out, struct slice text)
+{
+    buf_puts(out, " ");
+    for (size_t i = 0; i < text.size; i++) {
+        buf_puts(out, text.data[i] == '|' ? "\\" : "");
+        buf_add(out, text.data + i, 1);
+    }
+    buf_puts(out, " |");
+}
+
+void table_write_markdown(const struct table *table, struct buf *out)
+{
+    size_t rows = table_rows(table);
+
+    buf_puts(out, "|");
+    for (size_t i = 0; i < table->columns; i++)
+        if (is_shown(table, i))
+            put_markdown(out, slice_of(table->names[i]));
+    buf_puts(out, "\n|");
+    for (size_t i = 0; i < table->columns; i++)
+        if (is_shown(table, i))
+            buf_puts(out, rows > 0 && table->numeric[i] ? "---:|" : "---|");
+    for (size_t row = 0; row < rows; row++) {
+        buf_puts(out, "\n|");
+        for (size_t i = 0; i < table->columns; i++)
+            if (is_shown(table, i))
+                put_markdown(out, table_cell(table, row * table->columns + i));
+    }
+    buf_puts(out, "\n");
+    out->failed = out->failed || table->texts.failed;
+}

@@ -44,6 +44,9 @@ void table_hide_empty(struct table *table);
 /* bold: the header in bold (a terminal). */
 void table_write(const struct table *table, size_t width_max, bool bold, struct buf *out);
 
+/* The same as a table of Markdown, numbers to the right. */
+void table_write_markdown(const struct table *table, struct buf *out);
+
 /* How many terminal columns a UTF-8 text takes, one per code point. */
 size_t text_columns(const char *text, size_t size);
 
