@@ -108,6 +108,12 @@ says() {
     grep -qE "^baseline, optimizer.lr=0.1, seed 0, late$" <<<"$output"
     grep -qF "ended without its state 'epoch:2'" <<<"$output"
     [ "$(coord report --csv | sed -n 3p | cut -d , -f 4,5,11)" = done,diverged,nan ]
+    grep -q "^baseline  optimizer.lr=1000000.0  optimizer.lr=0.1 .* too few: needs 3$" <<<"$output"
+    coord report --markdown | grep -q '^## Rank correlations over runs'
+    coord report --table correlations --csv >"$DIR/correlations"
+    [ "$(head -n 1 "$DIR/correlations")" = probe,bn,of,with,runs,rho,low,high,p,note ]
+    coord report --table interventions --json | grep -q '"rising": 1.0'
+    says 2 "--table: expected one of runs, " report --table run
 }
 
 @test "cli: the failures of a job are told in every sweep that asks for it" {

@@ -46,6 +46,26 @@ static void json_rows_are_objects(void **state)
     buf_free(&out);
 }
 
+static void markdown_escapes_bars(void **state)
+{
+    (void)state;
+    struct table *table = table_new(NAMES, 3);
+    struct cell one[] = {
+        TEXT("a|b"), {.type = CELL_INT, .integer = 5}, {.type = CELL_NONE}};
+    struct cell two[] = {
+        TEXT("c"), {.type = CELL_INT, .integer = 12}, {.type = CELL_NONE}};
+    struct buf out = {0};
+
+    table_hide_empty(table);
+    table_add(table, one);
+    table_add(table, two);
+    table_write_markdown(table, &out);
+    assert_string_equal(out.data,
+                        "| name | n |\n|---|---:|\n| a\\|b | 5 |\n| c | 12 |\n");
+    buf_free(&out);
+    table_free(&table);
+}
+
 static void tables_align(void **state)
 {
     (void)state;
@@ -183,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(csv_quotes_what_needs_it),
         cmocka_unit_test(json_rows_are_objects),
+        cmocka_unit_test(markdown_escapes_bars),
         cmocka_unit_test(tables_align),
         cmocka_unit_test(columns_without_anything_can_be_left_out),
         cmocka_unit_test(an_empty_table_has_its_header),
