@@ -108,7 +108,7 @@ says() {
     grep -qE "^baseline, optimizer.lr=0.1, seed 0, late$" <<<"$output"
     grep -qF "ended without its state 'epoch:2'" <<<"$output"
     [ "$(coord report --csv | sed -n 3p | cut -d , -f 4,5,11)" = done,diverged,nan ]
-    grep -q "^baseline  optimizer.lr=1000000.0  optimizer.lr=0.1 .* too few: needs 3$" <<<"$output"
+    grep -qE "^baseline +optimizer.lr=1000000.0 +optimizer.lr=0.1 .* too few: needs 3$" <<<"$output"
     coord report --markdown | grep -q '^## Rank correlations over runs'
     coord report --table correlations --csv >"$DIR/correlations"
     [ "$(head -n 1 "$DIR/correlations")" = probe,bn,of,with,runs,rho,low,high,p,note ]
