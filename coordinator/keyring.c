@@ -198,6 +198,17 @@ const struct keyring_entry *keyring_at(const struct keyring *keyring, size_t ind
 
 /* ---- life ------------------------------------------------------------------- */
 
+/* The first look at the list, which must be there. */
+static int first_read(struct keyring *keyring, struct error *err)
+{
+    int rc = keyring_refresh(keyring, err);
+
+    if (rc == 0)
+        return err_set(err, ERR_NOT_FOUND, "cannot read %s: there is no such file",
+                       keyring->list_path);
+    return rc < 0 ? -1 : 0;
+}
+
 struct keyring *keyring_open(const char *dir, struct error *err)
 {
     struct keyring *keyring = calloc(1, sizeof *keyring);
@@ -210,8 +221,7 @@ struct keyring *keyring_open(const char *dir, struct error *err)
     if (path_in(dir, "allowed", "", keyring->list_path, sizeof keyring->list_path, err) !=
             0 ||
         keyring_path(dir, OWN, path, sizeof path, err) != 0 ||
-        keyfile_read(path, &keyring->own, err) != 0 ||
-        read_list(keyring->list_path, &keyring->items, &keyring->count, err) != 0)
+        keyfile_read(path, &keyring->own, err) != 0 || first_read(keyring, err) != 0)
         keyring_close(&keyring);
     return keyring;
 }

@@ -98,7 +98,6 @@ static void keys_come_and_go_while_it_is_open(void **state)
     (void)state;
     assert_int_equal(keyring_setup(dir, &err), 1);
     struct keyring *keyring = opened();
-    assert_int_equal(keyring_refresh(keyring, &err), 1); /* looks for the first time */
     assert_int_equal(keyring_refresh(keyring, &err), 0);
     assert_int_equal(keyring_add(dir, WIRE_WORKER, "gpu3", &err), 0);
     struct wire_keys keys = keys_of("gpu3");
@@ -139,6 +138,18 @@ static void names_are_names_and_taken_once(void **state)
     assert_int_equal(keyring_revoke(dir, "../allowed", &err), -1);
 }
 
+static void a_list_that_is_missing_is_an_error(void **state)
+{
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(keyring_setup(dir, &err), 1);
+    assert_int_equal(unlink(in_keys("allowed")), 0);
+    assert_null(keyring_open(dir, &err));
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "allowed"));
+}
+
 /* A slip of the hand puts nobody out, and lets nobody in. */
 static void a_bad_list_is_not_taken(void **state)
 {
@@ -148,7 +159,6 @@ static void a_bad_list_is_not_taken(void **state)
     assert_int_equal(keyring_setup(dir, &err), 1);
     struct wire_keys worker = keys_of("worker");
     struct keyring *keyring = opened();
-    assert_int_equal(keyring_refresh(keyring, &err), 1);
 
     static const char junk[] = "worker x\n";
     assert_int_equal(file_write(in_keys("allowed"), junk, sizeof junk - 1, &err), 0);
@@ -180,6 +190,7 @@ int main(void)
         IN_DIR(keys_come_and_go_while_it_is_open),
         IN_DIR(names_are_names_and_taken_once),
         IN_DIR(a_bad_list_is_not_taken),
+        IN_DIR(a_list_that_is_missing_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
