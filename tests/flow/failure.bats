@@ -80,7 +80,7 @@ is_training() {
     write_grid
     serve --lease 5 --beat 500
     worker one
-    coord submit "$DIR/grid.toml" --wait 2>"$DIR/submit.log" 3>&- &
+    "$COORD_BIN/coord" submit "$DIR/grid.toml" --wait 2>"$DIR/submit.log" 3>&- &
     WAITING=$!
     PIDS+=("$WAITING")
     wait_for some_done 1

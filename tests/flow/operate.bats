@@ -43,7 +43,7 @@ why() { coord explain "$1"; }
 @test "operate: events go on with -f, as JSON a line each" {
     write_grid
     serve --beat 200
-    coord --json events -f >"$DIR/events.json" 3>&- &
+    "$COORD_BIN/coord" --json events -f >"$DIR/events.json" 3>&- &
     PIDS+=($!)
     coord submit "$DIR/grid.toml"
     wait_for grep -q '"event": "submit"' "$DIR/events.json"
@@ -64,7 +64,7 @@ why() { coord explain "$1"; }
     write_grid
     serve --beat 200
     coord submit "$DIR/grid.toml"
-    coord logs -f 1 >"$DIR/log" 2>"$DIR/log.err" 3>&- &
+    "$COORD_BIN/coord" logs -f 1 >"$DIR/log" 2>"$DIR/log.err" 3>&- &
     LOGS=$!
     PIDS+=("$LOGS")
     worker one

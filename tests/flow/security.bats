@@ -152,7 +152,7 @@ has_trial() { pgrep -P "$WORKER" >/dev/null; }
 
 @test "keys: coord run needs none, and its socket is its owner's alone" {
     write_grid
-    coord run "$DIR/grid.toml" --workers 1 >/dev/null 2>&1 3>&- &
+    "$COORD_BIN/coord" run "$DIR/grid.toml" --workers 1 >/dev/null 2>&1 3>&- &
     PIDS+=($!)
     wait_for test -S "$COORD_DIR/run.sock"
     [ "$(stat -c %a "$COORD_DIR/run.sock" | tail -c 3)" = 00 ]
