@@ -25,18 +25,33 @@ count() {
     fi
 }
 
+# many N DIR COMMAND TEST...: run each test as COMMAND TEST, N at once, and then say
+# what each said, in their order.
+many() {
+    at_once=$1 logs=$2 command=$3
+    shift 3
+    mkdir -p "$logs"
+    printf '%s\n' "$@" | xargs -P "$at_once" -I '{}' sh -c \
+        'log=$1/$(basename "$3"); $2 "$3" >"$log.log" 2>&1; echo $? >"$log.rc"' \
+        sh "$logs" "$command" '{}'
+    for test in "$@"; do
+        echo "== $test"
+        cat "$logs/$(basename "$test").log"
+        count "$test" "$(cat "$logs/$(basename "$test").rc")"
+    done
+}
+
+programs=
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
-    echo "== $1"
-    timeout 600 "$1"
-    count "$1" $?
+    programs="$programs $1"
     shift
 done
 [ $# -gt 0 ] && shift
-for flow in "$@"; do
-    echo "== $flow"
-    timeout 1200 bats "$flow"
-    count "$flow" $?
-done
+# A program has one thread; a flow mostly waits. Each has a folder of its own.
+cores=$(getconf _NPROCESSORS_ONLN)
+# shellcheck disable=SC2086
+[ -z "$programs" ] || many "$cores" "$build/said" "timeout 600" $programs
+[ $# -eq 0 ] || many $((2 * cores)) "$build/said" "timeout 1200 bats" "$@"
 
 [ -z "$failures" ] || echo "failed:$failures"
 echo "$passed passed, $failed failed"
