@@ -361,6 +361,8 @@ struct curve *curve_new(const struct curve_env *env, struct error *err)
     if (!curve)
         goto fail;
     curve->env = *env;
+    curve->engine = *env->engine;
+    curve->env.engine = &curve->engine;
     curve->base = malloc(state * sizeof *curve->base);
     curve->theta = malloc(state * sizeof *curve->theta);
     curve->start = malloc(state * sizeof *curve->start);

@@ -44,7 +44,7 @@ enum curve_bn {
 const char *curve_bn_name(enum curve_bn bn);
 enum curve_bn curve_bn_of(const char *name);
 
-/* All borrowed for the curve's life. */
+/* All borrowed for the curve's life, but for engine, which is copied. */
 struct curve_env {
     const struct arch *arch;
     const struct dataset *data;

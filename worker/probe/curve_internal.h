@@ -19,17 +19,18 @@ enum {
 
 struct curve {
     struct curve_env env;
-    struct net *net; /* EVAL_BATCH */
-    struct net *big; /* bn_count; NULL until statistics are recomputed */
-    real *base;      /* (S) what does not move: b, or b with recomputed statistics */
-    real *theta;     /* (S) the point */
-    real *start;     /* (S) base, but a's where tensors move */
-    real *stats;     /* (ALPHAS_MAX, S - P) recomputed, by alpha */
-    real *rebased;   /* (S - P) b's own, recomputed; NULL: not yet */
-    bool *varied;    /* (tensors) */
-    real *store;     /* batches in hand */
-    real *store_bn;  /* the large batch in hand */
-    real *x, *x_bn;  /* examples */
+    struct net_options engine; /* env's own */
+    struct net *net;           /* EVAL_BATCH */
+    struct net *big;           /* bn_count; NULL until statistics are recomputed */
+    real *base;     /* (S) what does not move: b, or b with recomputed statistics */
+    real *theta;    /* (S) the point */
+    real *start;    /* (S) base, but a's where tensors move */
+    real *stats;    /* (ALPHAS_MAX, S - P) recomputed, by alpha */
+    real *rebased;  /* (S - P) b's own, recomputed; NULL: not yet */
+    bool *varied;   /* (tensors) */
+    real *store;    /* batches in hand */
+    real *store_bn; /* the large batch in hand */
+    real *x, *x_bn; /* examples */
     struct tally end[CURVE_BN_COUNT][2];
     bool have_end[CURVE_BN_COUNT][2];
 };
