@@ -179,6 +179,9 @@ int arch_compare_groups(const struct arch *arch, const char *a, const char *b);
  * tensors fit, 0 when the head does not; -1 with ERR_INVALID naming the tensor. */
 int arch_fit(const struct arch *from, const struct arch *to, struct error *err);
 
+/* The tensor of a name, or NULL. */
+const struct tensor *arch_tensor(const struct arch *arch, const char *name);
+
 /* Whether tensor t belongs to the last dense layer. */
 bool arch_in_head(const struct arch *arch, int t);
 

@@ -13,7 +13,7 @@ bool arch_in_head(const struct arch *arch, int t)
     return false;
 }
 
-static const struct tensor *find(const struct arch *arch, const char *name)
+const struct tensor *arch_tensor(const struct arch *arch, const char *name)
 {
     for (int t = 0; t < arch->tensor_count; t++)
         if (strcmp(arch->tensors[t].name, name) == 0)
@@ -55,7 +55,7 @@ int arch_fit(const struct arch *from, const struct arch *to, struct error *err)
 
     for (int t = 0; t < to->tensor_count; t++) {
         const struct tensor *want = &to->tensors[t];
-        const struct tensor *have = find(from, want->name);
+        const struct tensor *have = arch_tensor(from, want->name);
         if (!have)
             return err_set(err, ERR_INVALID, "tensor '%s' is not in that network",
                            want->name);
@@ -66,7 +66,7 @@ int arch_fit(const struct arch *from, const struct arch *to, struct error *err)
         fits = 0;
     }
     for (int t = 0; t < from->tensor_count; t++)
-        if (!find(to, from->tensors[t].name))
+        if (!arch_tensor(to, from->tensors[t].name))
             return err_set(err, ERR_INVALID, "tensor '%s' of that network is not in this",
                            from->tensors[t].name);
     return fits;

@@ -137,17 +137,6 @@ static bool is_pair(const struct grid_probe *probe, const struct entry *a,
     return !one_state || a->order < b->order || !(b->in_a && a->in_b);
 }
 
-static bool same_tensors(const struct arch *a, const struct arch *b)
-{
-    if (a->tensor_count != b->tensor_count || a->state_count != b->state_count)
-        return false;
-    for (int t = 0; t < a->tensor_count; t++)
-        if (strcmp(a->tensors[t].name, b->tensors[t].name) != 0 ||
-            memcmp(a->tensors[t].dim, b->tensors[t].dim, sizeof a->tensors[t].dim) != 0)
-            return false;
-    return true;
-}
-
 static int add_pair(struct plan_maker *maker, const struct grid_probe *probe,
                     const struct entry *a, const struct entry *b)
 {
@@ -157,7 +146,7 @@ static int add_pair(struct plan_maker *maker, const struct grid_probe *probe,
 
     if (!arch_b)
         goto done;
-    if (!same_tensors(arch_a, arch_b)) {
+    if (arch_fit(arch_a, arch_b, NULL) <= 0) {
         err_set(maker->err, ERR_INVALID,
                 "%s:%d:%d: probe '%s': runs of interventions '%s' and '%s' have"
                 " different networks, so there is no line between them",

@@ -1,9 +1,11 @@
 #include "worker/eval.h"
 
 #include "common/error.h"
+#include "common/spec.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct eval {
     const struct dataset *data;
@@ -14,6 +16,16 @@ struct eval {
     uint8_t right[EVAL_BATCH];
     double losses[EVAL_BATCH];
 };
+
+struct net_options eval_engine(const struct spec *spec, struct team *team)
+{
+    return (struct net_options){
+        .exact = strcmp(spec_string(spec, "train.numerics"), "exact") == 0,
+        .label_smoothing = spec_real(spec, "train.label_smoothing"),
+        .team = team,
+        .isa = isa_choose(),
+    };
+}
 
 struct eval *eval_new(const struct arch *arch, const struct dataset *data,
                       const struct net_options *engine, struct error *err)

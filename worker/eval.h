@@ -16,7 +16,12 @@
 enum { EVAL_BATCH = 128 };
 
 struct error;
+struct spec;
+struct team;
 struct eval; /* scratch: batch buffers and a net that can take EVAL_BATCH */
+
+/* How a train spec is computed on this CPU: all but the batch and the passes. */
+struct net_options eval_engine(const struct spec *spec, struct team *team);
 
 /* Of `engine` the team, the instruction set and the numerics are taken. */
 struct eval *eval_new(const struct arch *arch, const struct dataset *data,

@@ -551,11 +551,6 @@ size_t hand_count(const struct hand *hand)
     return hand->count;
 }
 
-size_t hand_running(const struct hand *hand)
-{
-    return hand->running;
-}
-
 uint32_t hand_list(const struct hand *hand, struct msg_running *rows, uint32_t max)
 {
     uint32_t count = 0;

@@ -74,9 +74,8 @@ size_t hand_watch(const struct hand *hand, struct wire_poll *items);
  * that the way to the coordinator and back matters. */
 uint32_t hand_credit(const struct hand *hand);
 
-/* Jobs in hand, those being stopped included; and of them, those that run. */
+/* Jobs in hand, those being stopped included. */
 size_t hand_count(const struct hand *hand);
-size_t hand_running(const struct hand *hand);
 
 /* Write the wanted attempts, at most max, for HELLO and BEAT; returns how many. */
 uint32_t hand_list(const struct hand *hand, struct msg_running *rows, uint32_t max);

@@ -25,14 +25,6 @@ static bool is_reset(const struct choice *choice, int t)
     return !choice->head_fits && arch_in_head(choice->arch, t);
 }
 
-static const struct tensor *find(const struct arch *arch, const char *name)
-{
-    for (int t = 0; t < arch->tensor_count; t++)
-        if (strcmp(arch->tensors[t].name, name) == 0)
-            return &arch->tensors[t];
-    return NULL;
-}
-
 /* arch_fit has found every tensor that is taken, of the same shape. */
 static void take(const struct choice *choice, const struct endpoint *from, real *state,
                  struct buf *said)
@@ -44,7 +36,8 @@ static void take(const struct choice *choice, const struct endpoint *from, real 
         const struct tensor *to = &choice->arch->tensors[t];
         if (is_reset(choice, t))
             continue;
-        memcpy(state + to->offset, from->theta + find(from->arch, to->name)->offset,
+        memcpy(state + to->offset,
+               from->theta + arch_tensor(from->arch, to->name)->offset,
                to->count * sizeof *state);
         taken++;
     }

@@ -435,15 +435,10 @@ static int check_batches(const struct run *run, struct error *err)
 static int open_engine(struct run *run, struct error *err)
 {
     const struct spec *spec = run->spec;
-    const struct net_options options = {
-        .batch_max = run->batch,
-        .training = true,
-        .exact = strcmp(spec_string(spec, "train.numerics"), "exact") == 0,
-        .label_smoothing = spec_real(spec, "train.label_smoothing"),
-        .team = run->env->team,
-        .isa = isa_choose(),
-    };
+    struct net_options options = eval_engine(spec, run->env->team);
 
+    options.batch_max = run->batch;
+    options.training = true;
     run->net = net_new(run->arch, &options, err);
     if (!run->net || check_batches(run, err))
         return -1;

@@ -2,6 +2,7 @@
  * them. golden/make_curves.py wrote PyTorch's losses, in double precision. */
 
 #include "tests/numeric/goldenkit.h"
+#include "tests/numeric/idxkit.h"
 #include "tests/unit/fixture.h"
 #include "worker/ckpt/ckpt.h"
 #include "worker/nn/blas.h"
@@ -19,31 +20,16 @@ enum { PIXELS = 28 * 28, TRAIN = 160, TEST = 80, ALPHAS = 6 };
 
 /* ---- what PyTorch saw, as files ------------------------------------------------ */
 
-/* An IDX file of count records of `each` bytes: images, or labels for each = 1. */
-static void write_idx(const struct fixture *fix, const char *name, const uint8_t *bytes,
-                      int count, size_t each)
-{
-    const uint8_t header[16] = {
-        0, 0, 8, each == 1 ? 1 : 3, 0, 0, 0, (uint8_t)count, 0, 0, 0, 28, 0, 0, 0, 28};
-    const size_t head = each == 1 ? 8 : 16, size = (size_t)count * each;
-    uint8_t *file = num_alloc(head + size, 1);
-
-    memcpy(file, header, head);
-    memcpy(file + head, bytes, size);
-    fixture_write(fix, name, file, head + size);
-    free(file);
-}
-
 static void write_data(const struct fixture *fix)
 {
     struct st_file *data = golden_open("data");
     const uint8_t *images = golden_find(data, "images")->data;
     const uint8_t *labels = golden_find(data, "labels")->data;
 
-    write_idx(fix, "train-images-idx3-ubyte", images, TRAIN, PIXELS);
-    write_idx(fix, "train-labels-idx1-ubyte", labels, TRAIN, 1);
-    write_idx(fix, "t10k-images-idx3-ubyte", images + TRAIN * PIXELS, TEST, PIXELS);
-    write_idx(fix, "t10k-labels-idx1-ubyte", labels + TRAIN, TEST, 1);
+    idxkit_write(fix, "train-images-idx3-ubyte", images, TRAIN, PIXELS);
+    idxkit_write(fix, "train-labels-idx1-ubyte", labels, TRAIN, 1);
+    idxkit_write(fix, "t10k-images-idx3-ubyte", images + TRAIN * PIXELS, TEST, PIXELS);
+    idxkit_write(fix, "t10k-labels-idx1-ubyte", labels + TRAIN, TEST, 1);
     st_close(&data);
 }
 

@@ -2,6 +2,7 @@
  * statistics of a point: golden/make_probes.py computed them in double precision. */
 
 #include "tests/numeric/goldenkit.h"
+#include "tests/numeric/idxkit.h"
 #include "tests/numeric/numberkit.h"
 #include "tests/unit/fixture.h"
 #include "worker/nn/blas.h"
@@ -19,20 +20,6 @@ static const enum curve_bn WAYS[] = {CURVE_INTERP, CURVE_RECOMPUTE, CURVE_END,
 
 /* ---- what PyTorch saw, as files ------------------------------------------------ */
 
-static void write_idx(const struct fixture *fix, const char *name, const uint8_t *bytes,
-                      int count, size_t each)
-{
-    const uint8_t header[16] = {
-        0, 0, 8, each == 1 ? 1 : 3, 0, 0, 0, (uint8_t)count, 0, 0, 0, 28, 0, 0, 0, 28};
-    const size_t head = each == 1 ? 8 : 16, size = (size_t)count * each;
-    uint8_t *file = num_alloc(head + size, 1);
-
-    memcpy(file, header, head);
-    memcpy(file + head, bytes, size);
-    fixture_write(fix, name, file, head + size);
-    free(file);
-}
-
 static void write_data(const struct fixture *fix)
 {
     const size_t count = TRAIN + TEST;
@@ -44,10 +31,10 @@ static void write_data(const struct fixture *fix)
         images[i] = (uint8_t)(numberkit_hash(pixel, i) >> 56);
     for (size_t i = 0; i < count; i++)
         labels[i] = (uint8_t)((numberkit_hash(label, i) >> 33) % 10);
-    write_idx(fix, "train-images-idx3-ubyte", images, TRAIN, PIXELS);
-    write_idx(fix, "train-labels-idx1-ubyte", labels, TRAIN, 1);
-    write_idx(fix, "t10k-images-idx3-ubyte", images + TRAIN * PIXELS, TEST, PIXELS);
-    write_idx(fix, "t10k-labels-idx1-ubyte", labels + TRAIN, TEST, 1);
+    idxkit_write(fix, "train-images-idx3-ubyte", images, TRAIN, PIXELS);
+    idxkit_write(fix, "train-labels-idx1-ubyte", labels, TRAIN, 1);
+    idxkit_write(fix, "t10k-images-idx3-ubyte", images + TRAIN * PIXELS, TEST, PIXELS);
+    idxkit_write(fix, "t10k-labels-idx1-ubyte", labels + TRAIN, TEST, 1);
     free(images);
     free(labels);
 }

@@ -1,18 +1,11 @@
 /* Probes between runs: which pairs a grid comes to, in which order, under whose
  * name, and what is no pair. */
 
-#include "common/error.h"
-#include "coordinator/plan.h"
+#include "tests/unit/plankit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#define SWEEP "[sweep]\nname = \"s\"\n" /* lines 1 and 2 */
 #define PROBE "[[probe]]\nname = \"p\"\nkind = \"between\"\n"
 
 /* "x/1: base/0 final - x/1 final": every probe, named by its first member, with the
@@ -39,24 +32,7 @@ static void put_pairs(const struct plan *plan, struct buf *out)
 
 static void assert_pairs(const char *text, const char *expected)
 {
-    struct error err = {0};
-    struct plan *plan = plan_from_grid(text, strlen(text), "g.toml", &err);
-    struct buf got = {0};
-
-    if (!plan)
-        fail_msg("%s", err.text);
-    put_pairs(plan, &got);
-    assert_string_equal(got.data ? got.data : "", expected);
-    buf_free(&got);
-    plan_free(&plan);
-}
-
-static void assert_error(const char *text, const char *expected)
-{
-    struct error err = {0};
-
-    assert_null(plan_from_grid(text, strlen(text), "g.toml", &err));
-    assert_string_equal(err.text, expected);
+    plankit_expect(text, expected, put_pairs);
 }
 
 /* Final to final is the default, and a line and its reverse are one. */
@@ -157,15 +133,17 @@ static void test_states_are_kept(void **state)
 static void test_no_pairs(void **state)
 {
     (void)state;
-    assert_error(SWEEP PROBE,
-                 "g.toml:3:1: key 'pairs': needs at least two seeds, the sweep has one");
-    assert_error(SWEEP PROBE "pairs = { a = { seed = 1 }, b = { seed = 0 } }\n",
-                 "g.toml:6:1: key 'pairs': no two runs of the sweep are such a pair");
-    assert_error(SWEEP "[axes]\nmodel.name = [\"lenet5\", \"lenet-300-100\"]\n" PROBE
-                       "pairs = { a = { model.name = \"lenet5\" },"
-                       " b = { model.name = \"lenet-300-100\" } }\n",
-                 "g.toml:5:1: probe 'p': runs of interventions 'baseline' and 'baseline'"
-                 " have different networks, so there is no line between them");
+    plankit_refuse(
+        SWEEP PROBE,
+        "g.toml:3:1: key 'pairs': needs at least two seeds, the sweep has one");
+    plankit_refuse(SWEEP PROBE "pairs = { a = { seed = 1 }, b = { seed = 0 } }\n",
+                   "g.toml:6:1: key 'pairs': no two runs of the sweep are such a pair");
+    plankit_refuse(
+        SWEEP "[axes]\nmodel.name = [\"lenet5\", \"lenet-300-100\"]\n" PROBE
+              "pairs = { a = { model.name = \"lenet5\" },"
+              " b = { model.name = \"lenet-300-100\" } }\n",
+        "g.toml:5:1: probe 'p': runs of interventions 'baseline' and 'baseline'"
+        " have different networks, so there is no line between them");
 }
 
 int main(void)

@@ -1,18 +1,10 @@
 /* Points beyond the plain product: zips, excludes, includes, and options of base
  * that a point's choice makes void. Exact expansions and exact errors. */
 
-#include "common/error.h"
-#include "coordinator/plan.h"
+#include "tests/unit/plankit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define SWEEP "[sweep]\nname = \"s\"\n" /* lines 1 and 2 */
 
 /* "baseline/0 optimizer.lr=0.2 | ...": every member of every run. */
 static void put_points(const struct plan *plan, struct buf *out)
@@ -32,35 +24,13 @@ static void put_points(const struct plan *plan, struct buf *out)
     }
 }
 
-static struct plan *make(const char *text)
-{
-    struct error err = {0};
-    struct plan *plan = plan_from_grid(text, strlen(text), "g.toml", &err);
-
-    if (!plan)
-        fail_msg("%s", err.text);
-    return plan;
-}
-
 static void assert_points(const char *text, size_t count, const char *expected)
 {
-    struct plan *plan = make(text);
-    struct buf got = {0};
+    struct plan *plan = plankit_make(text);
 
-    put_points(plan, &got);
-    assert_string_equal(got.data, expected);
     assert_int_equal(plan->point_count, count);
-    buf_free(&got);
     plan_free(&plan);
-}
-
-static void assert_error(const char *text, const char *expected)
-{
-    struct error err = {0};
-    struct plan *plan = plan_from_grid(text, strlen(text), "g.toml", &err);
-
-    plan_free(&plan);
-    assert_string_equal(err.text, expected);
+    plankit_expect(text, expected, put_points);
 }
 
 #define ZIP "[[zip]]\n\"optimizer.lr\" = [0.2, 0.4]\n\"optimizer.batch\" = [64, 64]\n"
@@ -162,9 +132,10 @@ static void test_include_intervention(void **state)
 /* Momentum is sgd's: in the points of adam base's does not count. */
 static void test_base_that_does_not_apply(void **state)
 {
-    struct plan *plan = make(SWEEP "[base]\noptimizer.momentum = 0.9\n"
-                                   "[[zip]]\n\"optimizer.name\" = [\"sgd\", \"adam\"]\n"
-                                   "\"optimizer.lr\" = [0.2, 0.001]\n");
+    struct plan *plan =
+        plankit_make(SWEEP "[base]\noptimizer.momentum = 0.9\n"
+                           "[[zip]]\n\"optimizer.name\" = [\"sgd\", \"adam\"]\n"
+                           "\"optimizer.lr\" = [0.2, 0.001]\n");
 
     (void)state;
     assert_int_equal(plan->job_count, 2);
@@ -219,7 +190,7 @@ static void test_errors(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
-        assert_error(CASES[i].text, CASES[i].expected);
+        plankit_refuse(CASES[i].text, CASES[i].expected);
 }
 
 int main(void)

@@ -1,34 +1,15 @@
 /* Runs that start from states of other runs: which jobs a grid comes to, what they
  * need, what is shared, which states are kept, and the errors. */
 
-#include "common/arch.h"
-#include "common/error.h"
-#include "coordinator/plan.h"
+#include "tests/unit/plankit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#define SWEEP "[sweep]\nname = \"s\"\n" /* lines 1 and 2 */
 #define FROM(text)                                                                       \
     "[[intervention]]\nname = \"x\"\nrole = \"init\"\nset = { init.from = \"" text       \
     "\" }\n"
 #define RUN "[run.up]\nset = { optimizer.lr = 0.5 }\n"
-
-static struct plan *make(const char *text)
-{
-    struct error err = {0};
-    struct plan *plan = plan_from_grid(text, strlen(text), "g.toml", &err);
-
-    if (!plan)
-        fail_msg("%s", err.text);
-    return plan;
-}
 
 /* "1 baseline/0 | 2 run:up/0 | 3 x/0 from 2 final | 4 p x/0 from 3 init 3 final" */
 static void put_jobs(const struct plan *plan, struct buf *out)
@@ -50,28 +31,13 @@ static void put_jobs(const struct plan *plan, struct buf *out)
 
 static void assert_jobs(const char *text, const char *expected)
 {
-    struct plan *plan = make(text);
-    struct buf got = {0};
-
-    put_jobs(plan, &got);
-    assert_string_equal(got.data, expected);
-    buf_free(&got);
-    plan_free(&plan);
-}
-
-static void assert_error(const char *text, const char *expected)
-{
-    struct error err = {0};
-    struct plan *plan = plan_from_grid(text, strlen(text), "g.toml", &err);
-
-    plan_free(&plan);
-    assert_string_equal(err.text, expected);
+    plankit_expect(text, expected, put_jobs);
 }
 
 /* One for each seed that needs it. */
 static void test_one_for_each_seed(void **state)
 {
-    struct plan *plan = make(SWEEP "seeds = 2\n" FROM("run:up") RUN);
+    struct plan *plan = plankit_make(SWEEP "seeds = 2\n" FROM("run:up") RUN);
     char expected[64];
 
     (void)state;
@@ -111,8 +77,8 @@ static void test_trained_is_the_baseline(void **state)
 /* Upstream runs are not probed. Where a run does not draw its init, that is stored. */
 static void test_states_are_kept(void **state)
 {
-    struct plan *plan = make(SWEEP FROM("run:up:epoch:2") RUN
-                             "[[probe]]\nname = \"p\"\nkind = \"path\"\n");
+    struct plan *plan = plankit_make(SWEEP FROM("run:up:epoch:2") RUN
+                                     "[[probe]]\nname = \"p\"\nkind = \"path\"\n");
 
     (void)state;
     assert_int_equal(plan->job_count, 5);
@@ -126,8 +92,9 @@ static void test_states_are_kept(void **state)
 /* The grid's axes hold for the other run too, unless it sets the option. */
 static void test_axes(void **state)
 {
-    struct plan *plan = make(SWEEP "[axes]\n\"optimizer.lr\" = [0.2, 0.4]\n"
-                                   "\"optimizer.batch\" = [32, 64]\n" FROM("run:up") RUN);
+    struct plan *plan =
+        plankit_make(SWEEP "[axes]\n\"optimizer.lr\" = [0.2, 0.4]\n"
+                           "\"optimizer.batch\" = [32, 64]\n" FROM("run:up") RUN);
     size_t upstream = 0;
 
     (void)state;
@@ -185,7 +152,7 @@ static void test_errors(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
-        assert_error(CASES[i].text, CASES[i].expected);
+        plankit_refuse(CASES[i].text, CASES[i].expected);
 }
 
 int main(void)

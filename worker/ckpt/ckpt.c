@@ -185,11 +185,8 @@ static int check_surplus(const struct st_file *file, const char *path,
 {
     for (size_t i = 0; i < st_count(file); i++) {
         const char *name = st_at(file, i)->name;
-        int t = 0;
 
-        while (t < arch->tensor_count && strcmp(arch->tensors[t].name, name) != 0)
-            t++;
-        if (t == arch->tensor_count && !counts_steps(arch, name))
+        if (!arch_tensor(arch, name) && !counts_steps(arch, name))
             return err_set(err, ERR_DATA, "%s: tensor '%s' is not in the network", path,
                            name);
     }

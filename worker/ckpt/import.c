@@ -62,11 +62,8 @@ static int check_surplus(const char *path, const struct st_file *file,
 {
     for (size_t i = 0; i < st_count(file); i++) {
         const char *name = st_at(file, i)->name;
-        int t = 0;
 
-        while (t < arch->tensor_count && strcmp(arch->tensors[t].name, name) != 0)
-            t++;
-        if (t == arch->tensor_count && !ends_with(name, ".num_batches_tracked"))
+        if (!arch_tensor(arch, name) && !ends_with(name, ".num_batches_tracked"))
             return err_set(err, ERR_DATA, "%s: tensor '%s' is not in the network", path,
                            name);
     }

@@ -11,13 +11,3 @@ void point_add(real *out, const real *a, const real *b, size_t n)
     for (; i < n; i++)
         out[i] = a[i] + b[i];
 }
-
-void point_multiply(real *out, const real *a, const real *b, size_t n)
-{
-    size_t i = 0;
-
-    for (; i + VEC_LANES <= n; i += VEC_LANES)
-        vec_store(out + i, vec_load(a + i) * vec_load(b + i));
-    for (; i < n; i++)
-        out[i] = a[i] * b[i];
-}

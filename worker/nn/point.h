@@ -11,7 +11,4 @@
 /* out = a + b; out may be either. */
 void point_add(real *out, const real *a, const real *b, size_t n);
 
-/* out = a * b; out may be either: a dropout mask of 0 and 1 / (1 - p). */
-void point_multiply(real *out, const real *a, const real *b, size_t n);
-
 #endif

@@ -4,6 +4,7 @@
 #include "common/spec.h"
 #include "worker/data/dataset.h"
 #include "worker/endpoint.h"
+#include "worker/eval.h"
 #include "worker/probe/curve.h"
 #include "worker/probe/path.h"
 #include "worker/sink.h"
@@ -171,11 +172,7 @@ static int read_modes(struct probe *probe, struct error *err)
 
 static int open_curve(struct probe *probe, const struct probe_env *env, struct error *err)
 {
-    const struct net_options engine = {
-        .exact = strcmp(spec_string(&probe->b.spec, "train.numerics"), "exact") == 0,
-        .team = env->team,
-        .isa = isa_choose(),
-    };
+    const struct net_options engine = eval_engine(&probe->b.spec, env->team);
     struct curve_env curve = {.arch = probe->b.arch,
                               .data = probe->data,
                               .engine = &engine,

@@ -63,17 +63,7 @@ static void input_tile(const real *from, size_t row, real *V, size_t point)
             d[j] = wide_load(from + (size_t)i * row + (size_t)j * PIXEL);
         wino_side_in(half[i], d);
     }
-#pragma GCC unroll 6
-    for (int j = 0; j < WINO_IN; j++) {
-        wide d[WINO_IN], v[WINO_IN];
-#pragma GCC unroll 6
-        for (int i = 0; i < WINO_IN; i++)
-            d[i] = half[i][j];
-        wino_side_in(v, d);
-#pragma GCC unroll 6
-        for (int i = 0; i < WINO_IN; i++)
-            wide_store(V + (size_t)(i * WINO_IN + j) * point, v[i]);
-    }
+    wino_columns_in(V, point, half);
 }
 
 static void input(const struct wino_map *map, real *V, size_t point, size_t step,

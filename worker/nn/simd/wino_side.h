@@ -42,6 +42,23 @@ static VEC_UNROLLED void wino_side_in(wide v[WINO_IN], const wide d[WINO_IN])
     v[5] = wide_fma(product, d[1], wide_fma(sum, d[3], d[5]));
 }
 
+/* B' along the columns, after the rows: the points of a tile, `point` reals apart. */
+static VEC_UNROLLED void wino_columns_in(real *V, size_t point,
+                                         wide rows[WINO_IN][WINO_IN])
+{
+#pragma GCC unroll 6
+    for (int j = 0; j < WINO_IN; j++) {
+        wide d[WINO_IN], v[WINO_IN];
+#pragma GCC unroll 6
+        for (int i = 0; i < WINO_IN; i++)
+            d[i] = rows[i][j];
+        wino_side_in(v, d);
+#pragma GCC unroll 6
+        for (int i = 0; i < WINO_IN; i++)
+            wide_store(V + (size_t)(i * WINO_IN + j) * point, v[i]);
+    }
+}
+
 /* A': points into outputs. */
 static VEC_UNROLLED void wino_side_out(wide y[WINO_OUT], const wide m[WINO_IN])
 {
