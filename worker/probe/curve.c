@@ -50,6 +50,18 @@ void curve_lerp(real *z, const real *a, double alpha, size_t n)
         z[i] = (real)fma((double)(real)alpha, (double)(z[i] - a[i]), (double)a[i]);
 }
 
+real *curve_room(real **store, size_t *size, size_t bytes)
+{
+    if (bytes <= *size)
+        return *store;
+    free(*store);
+    *size = (bytes + 63) / 64 * 64;
+    *store = aligned_alloc(64, *size);
+    if (!*store)
+        *size = 0;
+    return *store;
+}
+
 static bool is_statistic(const struct arch *arch, int t)
 {
     return t >= arch->param_tensors;
@@ -262,9 +274,8 @@ static int run_held(struct making *m, struct error *err)
     room = STORE_BYTES / (each * sizeof(real));
     room = room < 1 ? 1 : room > most ? most : room;
     held = calloc(room, sizeof *held);
-    free(curve->store);
-    curve->store = aligned_alloc(64, (room * each * sizeof(real) + 63) / 64 * 64);
-    if (!held || !curve->store) {
+    if (!held ||
+        !curve_room(&curve->store, &curve->store_size, room * each * sizeof(real))) {
         err_set(err, ERR_NO_MEMORY, "no memory for batches of a curve");
         goto done;
     }

@@ -121,9 +121,8 @@ static int keep(struct curve *curve, const struct parting *at, struct error *err
 
     if (at->lerp)
         (void)net_output(curve->big, at->cut - 1, &n);
-    free(curve->store_bn);
-    curve->store_bn = aligned_alloc(64, ((at->alive + n) * sizeof(real) + 127) / 64 * 64);
-    if (!curve->store_bn)
+    if (!curve_room(&curve->store_bn, &curve->store_bn_size,
+                    (at->alive + n) * sizeof(real)))
         return err_set(err, ERR_NO_MEMORY, "no memory to recompute statistics");
     run_up(curve, at, curve->store_bn + at->alive);
     net_save(curve->big, at->cut, curve->store_bn);

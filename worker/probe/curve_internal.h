@@ -22,18 +22,24 @@ struct curve {
     struct net_options engine; /* env's own */
     struct net *net;           /* EVAL_BATCH */
     struct net *big;           /* bn_count; NULL until statistics are recomputed */
-    real *base;     /* (S) what does not move: b, or b with recomputed statistics */
-    real *theta;    /* (S) the point */
-    real *start;    /* (S) base, but a's where tensors move */
-    real *stats;    /* (ALPHAS_MAX, S - P) recomputed, by alpha */
-    real *rebased;  /* (S - P) b's own, recomputed; NULL: not yet */
-    bool *varied;   /* (tensors) */
-    real *store;    /* batches in hand */
+    real *base;    /* (S) what does not move: b, or b with recomputed statistics */
+    real *theta;   /* (S) the point */
+    real *start;   /* (S) base, but a's where tensors move */
+    real *stats;   /* (ALPHAS_MAX, S - P) recomputed, by alpha */
+    real *rebased; /* (S - P) b's own, recomputed; NULL: not yet */
+    bool *varied;  /* (tensors) */
+    real *store;   /* batches in hand */
+    size_t store_size;
     real *store_bn; /* the large batch in hand */
+    size_t store_bn_size;
     real *x, *x_bn; /* examples */
     struct tally end[CURVE_BN_COUNT][2];
     bool have_end[CURVE_BN_COUNT][2];
 };
+
+/* At least so many bytes at *store, of which *size are there, from one curve to the
+ * next: NULL when there is no memory. */
+real *curve_room(real **store, size_t *size, size_t bytes);
 
 /* z = a + alpha (z - a): exact at both ends, and between two equal numbers. */
 void curve_lerp(real *z, const real *a, double alpha, size_t n);
