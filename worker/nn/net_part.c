@@ -67,7 +67,7 @@ const real *net_logits(const struct net *net)
 
 static size_t value_reals(const struct net *net, int value, int B)
 {
-    const struct value *v = &net->plan.values[value];
+    const struct plan_value *v = &net->plan.values[value];
 
     return v->size * (size_t)(v->layout == LAYOUT_LANES ? lanes_round(B) : B);
 }

@@ -34,12 +34,12 @@ static size_t shape_count(struct shape s)
 
 static int add_value(struct plan *plan, enum layout layout, size_t size, int writer)
 {
-    plan->values[plan->value_count] = (struct value){.layout = layout,
-                                                     .size = size,
-                                                     .writer = writer,
-                                                     .twin = NONE,
-                                                     .data = NONE,
-                                                     .grad = NONE};
+    plan->values[plan->value_count] = (struct plan_value){.layout = layout,
+                                                          .size = size,
+                                                          .writer = writer,
+                                                          .twin = NONE,
+                                                          .data = NONE,
+                                                          .grad = NONE};
     return plan->value_count++;
 }
 

@@ -59,7 +59,7 @@ enum {
     NONE = -1, /* no value, no span */
 };
 
-struct value {
+struct plan_value {
     enum layout layout;
     size_t size; /* reals an example */
     int writer;  /* step; NONE: the example */
@@ -126,7 +126,7 @@ struct plan {
     struct plan_options options;
     struct step *steps;
     int count;
-    struct value *values;
+    struct plan_value *values;
     int value_count;
     int logits; /* the last value */
     struct span *spans;

@@ -128,7 +128,7 @@ static void place_values(struct plan *plan)
 {
     for (int i = 0; i < plan->count; i++) {
         const struct step *step = &plan->steps[i];
-        struct value *out = &plan->values[step->out];
+        struct plan_value *out = &plan->values[step->out];
         const int last = last_read(plan, step->out);
 
         if (may_overwrite_in(plan, step) && can_take(plan, i, step->in))
@@ -172,7 +172,7 @@ static struct target aim_at(struct aim *aim, int v)
 
     if (!wants_grad(aim->plan, v))
         return target;
-    struct value *value = &aim->plan->values[v];
+    struct plan_value *value = &aim->plan->values[v];
     const int last = backward_of(aim->plan, value->writer);
     if (value->grad == NONE) {
         value->grad = may_take ? take_dout(aim)
