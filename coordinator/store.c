@@ -24,6 +24,7 @@ static const struct migration {
     {1, store_schema_1_sql},
     {2, store_schema_2_sql},
     {3, store_schema_3_sql},
+    {4, store_schema_4_sql},
 };
 enum { MIGRATION_COUNT = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

@@ -22,7 +22,8 @@
 struct error;
 
 /* coordinator/sql/, embedded: what each version adds. */
-extern const char store_schema_1_sql[], store_schema_2_sql[], store_schema_3_sql[];
+extern const char store_schema_1_sql[], store_schema_2_sql[], store_schema_3_sql[],
+    store_schema_4_sql[];
 extern const char store_invariants_sql[];
 
 /* One per row of the table in store_stmt.c. */
