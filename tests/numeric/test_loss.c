@@ -145,6 +145,18 @@ static void nonfinite_logits_are_seen(void **state)
     assert_int_equal(right, 1);
 }
 
+static void predictions_are_the_first_largest(void **state)
+{
+    const real z[] = {1, 5, 5, 0, -INFINITY, 2, INFINITY, NAN, 3, 3, 3, 3};
+    uint8_t predicted[3];
+    (void)state;
+
+    loss_predict(predicted, z, 3, 4);
+    assert_int_equal(predicted[0], 1);
+    assert_int_equal(predicted[1], UINT8_MAX);
+    assert_int_equal(predicted[2], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +165,7 @@ int main(void)
         cmocka_unit_test(huge_logits_do_not_overflow),
         cmocka_unit_test(first_of_equals_is_the_answer),
         cmocka_unit_test(nonfinite_logits_are_seen),
+        cmocka_unit_test(predictions_are_the_first_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,110 +2,13 @@
  * point by itself gives; ends are the states, to the bit; and neither threads nor the
  * instruction set change a bit. */
 
-#include "tests/numeric/numkit.h"
-#include "tests/unit/fixture.h"
-#include "worker/eval.h"
-#include "worker/nn/blas.h"
-#include "worker/nn/init.h"
-#include "worker/nn/team.h"
-#include "worker/probe/curve.h"
+#include "tests/numeric/curvekit.h"
 
 /* Found: 6e-8. A line between two outputs rounds elsewhere than the output of a point
  * of the line; what is wrong shows in the first digits. */
 #define SAVING_BOUND 1e-6
 
-enum { ALPHAS = 5, TRAIN = 150, TEST = 140, MOMENTS = 90 };
-
-static const double LINE[ALPHAS] = {-0.25, 0, 0.4, 1, 1.25};
-
-/* Two states of a network, and data for it. */
-struct subject {
-    struct spec spec;
-    struct arch *arch;
-    struct dataset *data;
-    real *a, *b;
-};
-
-/* Running statistics as training would leave some: any mean, a positive variance. */
-static real *make_state(const struct subject *s, const char *seed, uint32_t number)
-{
-    const size_t n = s->arch->state_count;
-    real *state = num_alloc(n, sizeof *state), *noise = num_random(n, number);
-    struct spec spec;
-
-    assert_int_equal(spec_copy(&s->spec, &spec, NULL), 0);
-    fixture_set(&spec, "seed.init", seed);
-    assert_int_equal(init_params(&spec, s->arch, state, NULL), 0);
-    for (int t = s->arch->param_tensors; t < s->arch->tensor_count; t++) {
-        const struct tensor *tensor = &s->arch->tensors[t];
-        for (size_t i = tensor->offset; i < tensor->offset + tensor->count; i++)
-            state[i] += noise[i] / (tensor->class == TENSOR_VAR ? 2 : 4);
-    }
-    spec_free(&spec);
-    free(noise);
-    return state;
-}
-
-static struct subject make_subject(const char *model, const char *norm)
-{
-    struct subject s = {.spec = fixture_spec(JOB_TRAIN, "data.name", "\"blobs\"",
-                                             "data.shape", "[3,8,8]", "data.train", "150",
-                                             "model.name", model, NULL)};
-    struct error err = {0};
-
-    fixture_seeds(&s.spec, "1");
-    fixture_set(&s.spec, "model.norm", norm);
-    if (strcmp(model, "\"mlp\"") == 0)
-        fixture_set(&s.spec, "model.widths", "[24,16]");
-    else
-        fixture_set(&s.spec, "model.width", "8.0");
-    s.arch = arch_build(&s.spec, &err);
-    if (!s.arch)
-        fail_msg("%s", err.text);
-    s.data = dataset_open(&s.spec, NULL, &err);
-    if (!s.data)
-        fail_msg("%s", err.text);
-    s.a = make_state(&s, "1", 11);
-    s.b = make_state(&s, "2", 12);
-    return s;
-}
-
-static void subject_free(struct subject *s)
-{
-    free(s->a);
-    free(s->b);
-    dataset_free(&s->data);
-    arch_free(&s->arch);
-    spec_free(&s->spec);
-}
-
 /* ---- curves --------------------------------------------------------------------- */
-
-struct way {
-    bool naive;
-    enum isa isa;
-    struct team *team;
-};
-
-static void run(const struct subject *s, const struct way *way, const char *group,
-                enum curve_bn bn, struct tally ret[2 * ALPHAS])
-{
-    const struct net_options engine = {.isa = way->isa, .team = way->team};
-    const struct curve_env env = {.arch = s->arch,
-                                  .data = s->data,
-                                  .engine = &engine,
-                                  .a = s->a,
-                                  .b = s->b,
-                                  .count = {TRAIN, TEST},
-                                  .bn_count = MOMENTS,
-                                  .naive = way->naive};
-    struct error err = {0};
-    struct curve *curve = curve_new(&env, &err);
-
-    if (!curve || curve_run(curve, group, bn, LINE, ALPHAS, ret, &err))
-        fail_msg("%s", err.text);
-    curve_free(&curve);
-}
 
 static const enum curve_bn MODES[] = {CURVE_INTERP, CURVE_RECOMPUTE, CURVE_END,
                                       CURVE_START, CURVE_BATCH};

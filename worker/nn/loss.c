@@ -71,3 +71,10 @@ void loss_softmax(double *losses, uint8_t *right, real *dlogits, const real *log
 {
     loss_smoothed(losses, right, dlogits, logits, labels, B, K, 0);
 }
+
+void loss_predict(uint8_t *predicted, const real *logits, int B, int K)
+{
+    assert(K <= UINT8_MAX);
+    for (int i = 0; i < B; i++)
+        predicted[i] = (uint8_t)largest(logits + (size_t)i * (size_t)K, K);
+}

@@ -83,7 +83,11 @@ int net_train(struct net *net, real *state, const real *x, const uint8_t *labels
 void loss_softmax(double *losses, uint8_t *right, real *dlogits, const real *logits,
                   const uint8_t *labels, int B, int K);
 
-/* The same against smoothed targets, as torch.nn.CrossEntropyLoss has them: the
+/* predicted (B) gets the first largest of each example's logits (B,K), K <= 255, or 255
+ * where they hold NaN. */
+void loss_predict(uint8_t *predicted, const real *logits, int B, int K);
+
+/* The same losses against smoothed targets, as torch.nn.CrossEntropyLoss has them: the
  * label's 1 - share, and share/K for every class (the label too). A share of 0
  * gives the bits of loss_softmax. */
 void loss_smoothed(double *losses, uint8_t *right, real *dlogits, const real *logits,

@@ -92,6 +92,7 @@ struct making {
     enum net_norms norms;
     const double *alphas;
     size_t n;
+    size_t first; /* of them, among those of the curve */
     struct tally *ret;
     int cut;     /* steps before it are done once */
     bool lerp;   /* so is the step before the cut, as a line */
@@ -101,6 +102,7 @@ struct making {
 
 /* A batch that has been run up to the cut. */
 struct held {
+    int64_t from;
     int B;
     uint8_t labels[EVAL_BATCH];
     real *alive; /* at the cut; and after that, for a line, its beginning */
@@ -141,6 +143,7 @@ static bool hold(const struct making *m, enum split split, int64_t from,
     const int last = m->lerp ? m->cut - 1 : m->cut;
     bool finite = true;
 
+    held->from = from;
     held->B = (int)(curve->env.count[split] - from);
     if (held->B > EVAL_BATCH)
         held->B = EVAL_BATCH;
@@ -163,11 +166,43 @@ static bool hold(const struct making *m, enum split split, int64_t from,
     return finite;
 }
 
-/* Evaluate a held batch at the point that theta is. */
-static void add_batch(const struct making *m, const struct held *held, double alpha,
-                      struct tally *tally)
+/* ---- one split -------------------------------------------------------------------- */
+
+/* At alpha 1 nothing has moved, unless the group has a's statistics. */
+static bool is_shared(const struct making *m, size_t i)
+{
+    return m->alphas[i] == 1 && m->bn != CURVE_START;
+}
+
+/* Tell of a batch that has just been evaluated, or of one of the shared end. */
+static void tell(const struct making *m, size_t i, enum split split,
+                 const struct held *held, const double *losses, const uint8_t *right)
+{
+    struct curve *curve = m->curve;
+    uint8_t predicted[EVAL_BATCH];
+    struct curve_batch batch = {.point = m->first + i,
+                                .split = split,
+                                .from = held->from,
+                                .B = held->B,
+                                .losses = losses,
+                                .labels = held->labels,
+                                .right = right,
+                                .predicted = predicted};
+
+    if (!losses) {
+        curve_rows_repeat(curve, &batch, m->bn);
+        return;
+    }
+    loss_predict(predicted, net_logits(curve->net), held->B, curve->env.arch->classes);
+    curve_rows_tell(curve, &batch, m->bn, is_shared(m, i));
+}
+
+/* Evaluate a held batch at point i, which theta is. */
+static void add_batch(const struct making *m, size_t i, enum split split,
+                      const struct held *held)
 {
     struct net *net = m->curve->net;
+    struct tally *tally = &m->ret[2 * i + split];
     double losses[EVAL_BATCH];
     uint8_t right[EVAL_BATCH];
 
@@ -175,21 +210,15 @@ static void add_batch(const struct making *m, const struct held *held, double al
     if (m->lerp) {
         size_t n;
         real *z = net_output(net, m->cut - 1, &n);
-        curve_lerp(z, held->alive + net_alive(net, m->cut, EVAL_BATCH), alpha, n);
+        curve_lerp(z, held->alive + net_alive(net, m->cut, EVAL_BATCH), m->alphas[i], n);
     }
     net_run(net, m->curve->theta, m->norms, NULL, m->cut, net_steps(net));
     loss_softmax(losses, right, NULL, net_logits(net), held->labels, held->B,
                  m->curve->env.arch->classes);
-    for (int i = 0; i < held->B; i++)
-        tally_add(tally, losses[i], right[i]);
-}
-
-/* ---- one split -------------------------------------------------------------------- */
-
-/* At alpha 1 nothing has moved, unless the group has a's statistics. */
-static bool is_shared(const struct making *m, size_t i)
-{
-    return m->alphas[i] == 1 && m->bn != CURVE_START;
+    for (int k = 0; k < held->B; k++)
+        tally_add(tally, losses[k], right[k]);
+    if (m->curve->env.batch)
+        tell(m, i, split, held, losses, right);
 }
 
 static void set_point(const struct making *m, size_t i)
@@ -211,11 +240,14 @@ static void go_through(struct making *m, enum split split, const struct held *he
 
     for (size_t i = 0; i < m->n; i++) {
         m->done += count;
-        if (is_shared(m, i) && curve->have_end[m->bn][split])
+        if (is_shared(m, i) && curve->have_end[m->bn][split]) {
+            for (size_t h = 0; h < count && curve->env.batch; h++)
+                tell(m, i, split, &held[h], NULL, NULL);
             continue;
+        }
         set_point(m, i);
         for (size_t h = 0; h < count; h++)
-            add_batch(m, &held[h], m->alphas[i], &m->ret[2 * i + split]);
+            add_batch(m, i, split, &held[h]);
         if (curve->env.tick)
             curve->env.tick(curve->env.user, (double)m->done / (double)m->total);
     }
@@ -343,11 +375,12 @@ int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
         .curve = curve, .bn = bn, .norms = bn == CURVE_BATCH ? NET_BATCH : NET_RUNNING};
 
     memset(ret, 0, 2 * n * sizeof *ret);
-    if (set_base(curve, group, bn, err))
+    if (set_base(curve, group, bn, err) || curve_rows_open(curve, bn, err))
         return -1;
     for (size_t from = 0; from < n; from += ALPHAS_MAX) {
         m.alphas = alphas + from;
         m.n = n - from < ALPHAS_MAX ? n - from : ALPHAS_MAX;
+        m.first = from;
         m.ret = ret + 2 * from;
         if (run_block(&m, err))
             return -1;
@@ -402,6 +435,7 @@ void curve_free(struct curve **curve_p)
         return;
     net_free(&curve->net);
     net_free(&curve->big);
+    curve_rows_close(curve);
     free(curve->base);
     free(curve->theta);
     free(curve->start);

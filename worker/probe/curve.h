@@ -44,6 +44,19 @@ enum curve_bn {
 const char *curve_bn_name(enum curve_bn bn);
 enum curve_bn curve_bn_of(const char *name);
 
+enum { CURVE_NO_CLASS = 255 }; /* predicted of logits that hold NaN */
+
+/* What a batch of examples came to at one point of a curve. Slices of the subset in its
+ * order; everything is borrowed for the call. */
+struct curve_batch {
+    size_t point; /* of the alphas that curve_run was given */
+    enum split split;
+    int64_t from; /* place of the first example in the subset */
+    int B;
+    const double *losses;                      /* (B), nats; NaN and Inf too */
+    const uint8_t *labels, *right, *predicted; /* (B) */
+};
+
 /* All borrowed for the curve's life, but for engine, which is copied. */
 struct curve_env {
     const struct arch *arch;
@@ -54,7 +67,13 @@ struct curve_env {
     int64_t bn_count;                 /* of the training split, for CURVE_RECOMPUTE */
     bool naive;                       /* evaluate every point by itself: for tests */
     void (*tick)(void *user, double share); /* of a curve that is done; or NULL */
-    void *user;
+    /* Or NULL. Called for every example of every point of the curve, those that are
+     * shared with other curves too: the batches of a point and split in order, from
+     * the subset's first example; points come in any order, and their batches may
+     * alternate. Should the first example of a point and split come again, then what
+     * was told of it before is void. */
+    void (*batch)(void *user, const struct curve_batch *batch);
+    void *user; /* of both */
 };
 
 /* ERR_NO_MEMORY, ERR_INVALID. */

@@ -17,6 +17,12 @@ enum {
     STORE_BN_BYTES = 256 << 20,
 };
 
+/* A split at the end that groups share, example by example: (count) each. */
+struct curve_rows {
+    double *losses;
+    uint8_t *labels, *right, *predicted;
+};
+
 struct curve {
     struct curve_env env;
     struct net_options engine; /* env's own */
@@ -35,7 +41,19 @@ struct curve {
     real *x, *x_bn; /* examples */
     struct tally end[CURVE_BN_COUNT][2];
     bool have_end[CURVE_BN_COUNT][2];
+    struct curve_rows end_rows[CURVE_BN_COUNT][2]; /* NULL where nobody is told */
 };
+
+/* Room for what the shared end has to tell, where somebody is told. */
+int curve_rows_open(struct curve *curve, enum curve_bn bn, struct error *err);
+void curve_rows_close(struct curve *curve);
+
+/* Tell of a batch, and keep it if it is the shared end's. */
+void curve_rows_tell(struct curve *curve, const struct curve_batch *batch,
+                     enum curve_bn bn, bool shared);
+
+/* Tell of a batch of the shared end that was kept: batch has point, split, from, B. */
+void curve_rows_repeat(struct curve *curve, struct curve_batch *batch, enum curve_bn bn);
 
 /* At least so many bytes at *store, of which *size are there, from one curve to the
  * next: NULL when there is no memory. */
