@@ -21,11 +21,13 @@ enum rng_stream {
     RNG_AUGMENT = 3, /* flips and crops; epoch, index = example */
     RNG_LABELS = 4,  /* spoiled labels: worker/data/spoil.h */
     RNG_DROPOUT = 5,
-    RNG_SUBSET = 6,  /* which examples a subset holds */
-    RNG_DATA = 7,    /* synthetic data sets */
-    RNG_PROBE = 8,   /* random directions */
-    RNG_SHUFFLE = 9, /* where the blocks of an image go */
-    RNG_ZERO = 10,   /* values set to 0; epoch = copy, index = example */
+    RNG_SUBSET = 6,   /* which examples a subset holds */
+    RNG_DATA = 7,     /* synthetic data sets */
+    RNG_PROBE = 8,    /* random directions */
+    RNG_SHUFFLE = 9,  /* where the blocks of an image go */
+    RNG_ZERO = 10,    /* values set to 0; epoch = copy, index = example */
+    RNG_PERMUTE = 11, /* the order of hidden units; index = set of units */
+    RNG_NOISE = 12,   /* a state of noise; index = tensor number */
 };
 
 struct rng {
