@@ -7,7 +7,7 @@
  *
  *     coord-spec 1 train
  *     model.name="lenet5"
- *     numerics=2
+ *     numerics=3
  *     optimizer.lr=0.1
  *     seed.init=3
  *
@@ -29,7 +29,7 @@
 struct error;
 
 /* Raised when the same spec would give other bits: part of every key. */
-enum { SPEC_NUMERICS = 2 };
+enum { SPEC_NUMERICS = 3 };
 
 /* The longest spec text, bytes: a probe with a few hundred explicit alphas and
  * groups has about 10 kB; beyond 64 KiB a grid has gone wrong. */

@@ -192,8 +192,8 @@ static const char WORKER[] = "5eed00000000000000000000000000a1";
 static const char REQUEST[] = "5eed00000000000000000000000000b2";
 static const char CONTROL[] = "5eed00000000000000000000000000c3";
 static const char GRID[] = "[sweep]\nname = \"tiny\"\n";
-static const char TRAIN[] = "coord-spec 1 train\nnumerics=2\nseed.init=1\n";
-static const char PROBE[] = "coord-spec 1 probe\nnumerics=2\n";
+static const char TRAIN[] = "coord-spec 1 train\nnumerics=3\nseed.init=1\n";
+static const char PROBE[] = "coord-spec 1 probe\nnumerics=3\n";
 
 static const uint64_t EPOCH = 0x1122334455667788;
 

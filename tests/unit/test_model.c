@@ -40,7 +40,7 @@ static void test_defaults_of_networks(void **state)
         fixture_set(&spec, ORDERS[i][0], ORDERS[i][1]);
         fixture_set(&spec, ORDERS[i][2], ORDERS[i][3]);
         assert_text(&spec,
-                    "coord-spec 1 train\nmodel.name=\"resnet20\"\nnumerics=2\n" SEEDS);
+                    "coord-spec 1 train\nmodel.name=\"resnet20\"\nnumerics=3\n" SEEDS);
         assert_false(spec_has(&spec, ORDERS[i][i % 2 ? 0 : 2]));
         spec_settle(&spec);
         assert_int_equal(spec.count, 7);
@@ -51,9 +51,9 @@ static void test_defaults_of_networks(void **state)
     fixture_set(&spec, "model.name", "\"resnet20\"");
     spec_settle(&spec);
     assert_text(&spec, "coord-spec 1 train\nmodel.name=\"resnet20\"\n"
-                       "model.norm=\"none\"\nnumerics=2\n" SEEDS);
+                       "model.norm=\"none\"\nnumerics=3\n" SEEDS);
     fixture_set(&spec, "model.name", "\"lenet5\"");
-    assert_text(&spec, "coord-spec 1 train\nnumerics=2\n" SEEDS);
+    assert_text(&spec, "coord-spec 1 train\nnumerics=3\n" SEEDS);
     spec_free(&spec);
 
     make_run(&spec);

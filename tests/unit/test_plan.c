@@ -82,7 +82,7 @@ static void test_one_run(void **state)
     assert_int_equal(plan->point_count, 1);
     assert_int_equal(plan->varied_count, 0);
     assert_spec(plan, 0,
-                "coord-spec 1 train\nnumerics=2\nseed.augment=0\n"
+                "coord-spec 1 train\nnumerics=3\nseed.augment=0\n"
                 "seed.dropout=0\nseed.init=0\nseed.labels=0\nseed.order=0\n");
     plan_free(&plan);
 }
@@ -247,7 +247,7 @@ static void test_probe_spec(void **state)
     (void)state;
     buf_printf(&expected,
                "coord-spec 1 probe\na.run=\"%s\"\na.state=\"init\"\nb.run=\"%s\"\n"
-               "b.state=\"final\"\nnumerics=2\nprobe.alphas=7\nprobe.from=-1.0\n"
+               "b.state=\"final\"\nnumerics=3\nprobe.alphas=7\nprobe.from=-1.0\n"
                "probe.groups=[\"all\",\"conv1+fc2\",\"fc1\"]\nprobe.kind=\"layers\"\n"
                "probe.splits.test=0.5\nprobe.splits.train=100\nprobe.to=2.0\n"
                "probe.tolerance=0.1\n",
@@ -497,11 +497,11 @@ static void test_print(void **state)
     assert_string_equal(text.data,
                         "s: runs 2, probes 2, curve rows 200, path rows 4, jobs 4\n"
                         "number  kind   key           intervention  seed  probe  params\n"
-                        "     1  train  48c2c7736ebb  baseline         0  -      -\n"
-                        "     2  train  52a2a8e760e9  x                0  -      "
+                        "     1  train  af8d1efd385d  baseline         0  -      -\n"
+                        "     2  train  be0a0d072f9d  x                0  -      "
                         "init.scale=2.0\n"
-                        "     3  probe  fb0a38cedf81  baseline         0  p      -\n"
-                        "     4  probe  08ea4eb6ffaf  x                0  p      "
+                        "     3  probe  b9b942a0f0fd  baseline         0  p      -\n"
+                        "     4  probe  284fb969f730  x                0  p      "
                         "init.scale=2.0\n");
     buf_clear(&text);
     plan_put(plan, FORM_CSV, &text);

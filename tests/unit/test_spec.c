@@ -85,8 +85,8 @@ static void test_pinned_keys(void **state)
 
     (void)state;
     make_run(&spec);
-    assert_text(&spec, "coord-spec 1 train\nnumerics=2\n" SEEDS);
-    assert_key(&spec, "dd83450ed4fb004a4938fbb6ff78bde3");
+    assert_text(&spec, "coord-spec 1 train\nnumerics=3\n" SEEDS);
+    assert_key(&spec, "007ffe8c847a4658d77d465c3e2270ae");
 
     set(&spec, "data.name", "\"spiral\"");
     set(&spec, "model.name", "\"mlp\"");
@@ -99,12 +99,12 @@ static void test_pinned_keys(void **state)
                        "data.name=\"spiral\"\n"
                        "model.name=\"mlp\"\n"
                        "model.widths=[32,32]\n"
-                       "numerics=2\n"
+                       "numerics=3\n"
                        "optimizer.momentum=0.9\n"
                        "optimizer.nesterov=true\n"
                        "optimizer.weight_decay=0.0005\n" SEEDS
                        "train.keep=[\"init\",\"final\",\"epoch:3\"]\n");
-    assert_key(&spec, "dcece730ea12add732300dce06ac1270");
+    assert_key(&spec, "35bb9c965c6d565ea2e6082c764b4dce");
     spec_free(&spec);
 
     make_run(&spec);
@@ -115,7 +115,7 @@ static void test_pinned_keys(void **state)
     set(&spec, "init.scheme", "\"kaiming_normal\"");
     set(&spec, "train.schedule.at", "[10,20]");
     set(&spec, "train.schedule.name", "\"step\"");
-    assert_key(&spec, "cb98c056bd00acc3cbf68626129d5db3");
+    assert_key(&spec, "ddd93ba59945cd7ca10cd736fb05cbe3");
     spec_free(&spec);
 
     make_probe(&spec);
@@ -124,10 +124,10 @@ static void test_pinned_keys(void **state)
                        "a.state=\"init\"\n"
                        "b.run=\"" RUN_B "\"\n"
                        "b.state=\"final\"\n"
-                       "numerics=2\n"
+                       "numerics=3\n"
                        "probe.groups=[\"conv1\",\"conv1+fc1\"]\n"
                        "probe.kind=\"layers\"\n");
-    assert_key(&spec, "f4e574df0c725383e9ec1a0ff61dd808");
+    assert_key(&spec, "23e2c59150b6bb072afd3ae408def4d3");
     spec_free(&spec);
 }
 
@@ -145,7 +145,7 @@ static void test_defaults_leave_no_trace(void **state)
     set(&spec, "train.keep", "[]");
     set(&spec, "data.train", "1.0");
     assert_false(spec_has(&spec, "optimizer.lr"));
-    assert_text(&spec, "coord-spec 1 train\nnumerics=2\n" SEEDS);
+    assert_text(&spec, "coord-spec 1 train\nnumerics=3\n" SEEDS);
     spec_free(&spec);
 }
 
@@ -182,7 +182,7 @@ static void test_set_errors(void **state)
     assert_int_equal(try_set(&spec, "init.noise", "\"x\"", &err), -1);
     assert_int_equal(err.code, ERR_UNSUPPORTED);
     assert_string_equal(err.text, "option 'init.noise': not supported yet");
-    assert_text(&spec, "coord-spec 1 train\nnumerics=2\n" SEEDS);
+    assert_text(&spec, "coord-spec 1 train\nnumerics=3\n" SEEDS);
     spec_free(&spec);
 }
 
@@ -215,7 +215,7 @@ static void test_parse_is_strict(void **state)
         {"", "spec: not a spec: expected \"coord-spec 1 KIND\""},
         {"coord-spec 2 train\n", "spec: not a spec: expected \"coord-spec 1 KIND\""},
         {"coord-spec 1 train", "spec: not a spec: expected \"coord-spec 1 KIND\""},
-        {"coord-spec 1 train\nnumerics=2", "spec: a last line without its end"},
+        {"coord-spec 1 train\nnumerics=3", "spec: a last line without its end"},
         {"coord-spec 1 train\nnumerics\n", "spec: a line that is not NAME=VALUE"},
         {"coord-spec 1 train\noptimizer.lr=0.1\n",
          "spec: option 'optimizer.lr': repeated, or its default"},
@@ -223,7 +223,7 @@ static void test_parse_is_strict(void **state)
          "spec: option 'seed.init': repeated, or its default"},
         {"coord-spec 1 train\noptimizer.lr=0.2\noptimizer.lr=0.1\n",
          "spec: option 'optimizer.lr': repeated, or its default"},
-        {"coord-spec 1 train\nseed.init=1\nnumerics=2\n",
+        {"coord-spec 1 train\nseed.init=1\nnumerics=3\n",
          "spec: option 'numerics': out of order"},
         {"coord-spec 1 train\noptimizer.lr=1\n", "spec: not a canonical text"},
         {"coord-spec 1 train\ntrain.keep=[\"init\"]\n", "spec: not a canonical text"},
@@ -468,7 +468,7 @@ static void test_run_rules(void **state)
     assert_rule(JOB_TRAIN, "data.train", "60001",
                 "option 'data.train': asks for more than the 60000 examples there are");
     assert_rule(JOB_TRAIN, "numerics", "1",
-                "option 'numerics': is 1, but this program computes version 2");
+                "option 'numerics': is 1, but this program computes version 3");
 }
 
 /* An option of another optimizer is an error; a bad value of its own, too. */

@@ -147,7 +147,7 @@ OPTIMS = {
 
 def spec_text(options):
     lines = (f"{key}={json.dumps(value, separators=(',', ':'))}"
-             for key, value in sorted({"numerics": 2, **options}.items()))
+             for key, value in sorted({"numerics": 3, **options}.items()))
     return "\n".join(["coord-spec 1 train", *lines, ""])
 
 
