@@ -2,18 +2,41 @@
 
 #include <math.h>
 
-void tally_add(struct tally *tally, double loss, int correct)
+/* The squares of larger ones would not fit (common/exact.h). */
+static const double LOSS_MAX = 0x1p135;
+
+void tally_add(struct tally_sum *sum, double loss, int correct)
 {
-    tally->count++;
-    tally->correct += correct != 0;
+    sum->count++;
+    sum->correct += correct != 0;
     if (isnan(loss)) {
-        tally->nan_count++;
-    } else if (isinf(loss)) {
-        tally->inf_count++;
+        sum->nan_count++;
+    } else if (fabs(loss) >= LOSS_MAX) {
+        sum->inf_count++;
     } else {
-        tally->sum += loss;
-        tally->sum_sq += loss * loss;
+        exact_add(&sum->sum, loss);
+        exact_add(&sum->sum_sq, loss * loss);
     }
+}
+
+void tally_merge(struct tally_sum *sum, const struct tally_sum *other)
+{
+    sum->count += other->count;
+    sum->correct += other->correct;
+    sum->nan_count += other->nan_count;
+    sum->inf_count += other->inf_count;
+    exact_merge(&sum->sum, &other->sum);
+    exact_merge(&sum->sum_sq, &other->sum_sq);
+}
+
+struct tally tally_round(const struct tally_sum *sum)
+{
+    return (struct tally){.count = sum->count,
+                          .correct = sum->correct,
+                          .nan_count = sum->nan_count,
+                          .inf_count = sum->inf_count,
+                          .sum = exact_value(&sum->sum),
+                          .sum_sq = exact_value(&sum->sum_sq)};
 }
 
 double tally_loss(const struct tally *tally)

@@ -3,9 +3,14 @@
 
 /* What an evaluation counts: examples, right answers, and the sum and the sum
  * of squares of the per-example losses (nats), so that a mean and its standard
- * error come with every loss. Examples are added in the order of the subset, so
- * the sums do not depend on batching. NaN and infinite losses are counted, not
- * summed: they are results, and `nonfinite` says which kind. */
+ * error come with every loss. NaN and infinite losses are counted, not summed: they
+ * are results, and `nonfinite` says which kind.
+ *
+ * It is counted in a tally_sum, whose sums are exact: the same examples give the same
+ * bits in any order, and shards that are merged those of the whole. It is told, stored
+ * and read as a tally, whose sums are rounded once. */
+
+#include "common/exact.h"
 
 #include <stdint.h>
 
@@ -18,7 +23,20 @@ struct tally {
     double sum_sq;
 };
 
-void tally_add(struct tally *tally, double loss, int correct);
+/* A tally in the making; zeroed: of nothing. */
+struct tally_sum {
+    int64_t count, correct, nan_count, inf_count;
+    struct exact sum, sum_sq; /* each square rounded to a double */
+};
+
+/* Count one example. A loss of 2^135 and more counts as infinite: from a float network
+ * none comes that is finite and above 2^130. */
+void tally_add(struct tally_sum *sum, double loss, int correct);
+
+/* Count another's examples. */
+void tally_merge(struct tally_sum *sum, const struct tally_sum *other);
+
+struct tally tally_round(const struct tally_sum *sum);
 
 /* Mean loss per example; NaN if any loss was NaN, else +Inf if any was. A tally
  * of nothing has neither loss nor accuracy: both are NaN. */

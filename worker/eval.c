@@ -66,7 +66,7 @@ void eval_free(struct eval **eval)
 struct tally eval_run(struct eval *eval, const real *state, enum split split,
                       int64_t count)
 {
-    struct tally tally = {0};
+    struct tally_sum sum = {0};
 
     assert(count <= dataset_count(eval->data, split));
     for (int64_t from = 0; from < count; from += EVAL_BATCH) {
@@ -80,7 +80,7 @@ struct tally eval_run(struct eval *eval, const real *state, enum split split,
         loss_softmax(eval->losses, eval->right, NULL, logits, eval->labels, B,
                      net_arch(eval->net)->classes);
         for (int i = 0; i < B; i++)
-            tally_add(&tally, eval->losses[i], eval->right[i]);
+            tally_add(&sum, eval->losses[i], eval->right[i]);
     }
-    return tally;
+    return tally_round(&sum);
 }

@@ -46,10 +46,10 @@ struct run {
     double best_accuracy; /* on test; -1: none yet */
     uint32_t best_epoch;
     uint64_t best_step;
-    uint32_t epoch;       /* completed */
-    uint64_t step;        /* taken */
-    int64_t place;        /* in the order of the epoch that goes on */
-    struct tally batches; /* of the examples before that */
+    uint32_t epoch;           /* completed */
+    uint64_t step;            /* taken */
+    int64_t place;            /* in the order of the epoch that goes on */
+    struct tally_sum batches; /* of the examples before that */
     bool diverged;
     double until; /* training accuracy at which to stop; 0: never */
     bool reached; /* and it was */
@@ -253,7 +253,7 @@ static double rate(const struct run *run, int64_t from)
 
 /* One minibatch, from place `from` of the order. A loss that is not finite ends
  * the run before a parameter is touched. */
-static int train_step(struct run *run, int64_t from, struct tally *tally,
+static int train_step(struct run *run, int64_t from, struct tally_sum *tally,
                       struct error *err)
 {
     int64_t left = run->train_count - from;
@@ -289,6 +289,7 @@ static int train_epoch(struct run *run, struct error *err)
     uint32_t number = run->epoch + 1;            /* as rows count: 0 is before training */
     struct tally evals[2];
     double begin = seconds(run);
+    struct tally batches;
 
     rng_permutation(&rng, run->order, (uint32_t)run->train_count);
     for (; run->place < run->train_count && !run->diverged; run->place += run->batch) {
@@ -299,18 +300,19 @@ static int train_epoch(struct run *run, struct error *err)
     }
     if (!run->diverged)
         run->epoch = number;
-    if (put_history(run, number, "batch", &run->batches, lr, err) ||
+    batches = tally_round(&run->batches);
+    if (put_history(run, number, "batch", &batches, lr, err) ||
         evaluate(run, number, lr, evals, err) ||
         (!run->diverged && put_numbered(run, STATE_EPOCH, number, err)))
         return -1;
     sink_log(run->sink,
              "epoch %u/%d lr %g batch %.4f train %.4f test %.4f acc %.2f %% %.1f s",
-             number, run->epochs, lr, tally_loss(&run->batches),
+             number, run->epochs, lr, tally_loss(&batches),
              tally_loss(&evals[SPLIT_TRAIN]), tally_loss(&evals[SPLIT_TEST]),
              100 * tally_accuracy(&evals[SPLIT_TEST]), seconds(run) - begin);
     sink_progress(run->sink, number, (uint32_t)run->epochs);
     run->place = 0;
-    run->batches = (struct tally){0};
+    run->batches = (struct tally_sum){0};
     return 0;
 }
 

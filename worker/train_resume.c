@@ -16,9 +16,9 @@
 
 _Static_assert(sizeof(real) == sizeof(float), "a run is saved as float32");
 
-static const char FORMAT[] = "coord-resume 1";
+static const char FORMAT[] = "coord-resume 2";
 
-/* Places in the tensors "counts" and "sums". */
+/* Places in the tensors "counts" and "reals". */
 enum {
     COUNT_EPOCH,
     COUNT_STEP,
@@ -32,9 +32,12 @@ enum {
     COUNT_INF,
     COUNTS,
 };
-enum { SUM_LOSS, SUM_LOSS_SQ, SUM_SECONDS, SUM_BEST_ACCURACY, SUMS };
+enum { REAL_SECONDS, REAL_BEST_ACCURACY, REALS };
 
-enum { OTHERS = 3, TENSORS_MAX = RESUME_VECTORS_MAX + OTHERS, NUMBER_TEXT = 24 };
+/* The tensor "losses": the sum and the sum of squares, limb by limb. */
+enum { LIMBS = 2 * EXACT_LIMBS };
+
+enum { OTHERS = 4, TENSORS_MAX = RESUME_VECTORS_MAX + OTHERS, NUMBER_TEXT = 24 };
 
 /* Metadata, in the order in which it is hashed; the check comes last. */
 enum { META_FORMAT, META_KEY, META_NUMERICS, META_EPOCH, META_STEP, METAS };
@@ -44,8 +47,11 @@ static const char CHECK[] = "check";
 
 /* ---- numbers ----------------------------------------------------------------- */
 
-static void pack(const struct resume *resume, int64_t counts[COUNTS], double sums[SUMS])
+static void pack(const struct resume *resume, int64_t counts[COUNTS], double reals[REALS],
+                 uint64_t limbs[LIMBS])
 {
+    const size_t half = sizeof resume->batches.sum.limb;
+
     counts[COUNT_EPOCH] = resume->epoch;
     counts[COUNT_STEP] = (int64_t)resume->step;
     counts[COUNT_PLACE] = resume->place;
@@ -56,31 +62,33 @@ static void pack(const struct resume *resume, int64_t counts[COUNTS], double sum
     counts[COUNT_CORRECT] = resume->batches.correct;
     counts[COUNT_NAN] = resume->batches.nan_count;
     counts[COUNT_INF] = resume->batches.inf_count;
-    sums[SUM_LOSS] = resume->batches.sum;
-    sums[SUM_LOSS_SQ] = resume->batches.sum_sq;
-    sums[SUM_SECONDS] = resume->seconds;
-    sums[SUM_BEST_ACCURACY] = resume->best_accuracy;
+    memcpy(limbs, resume->batches.sum.limb, half);
+    memcpy(limbs + EXACT_LIMBS, resume->batches.sum_sq.limb, half);
+    reals[REAL_SECONDS] = resume->seconds;
+    reals[REAL_BEST_ACCURACY] = resume->best_accuracy;
 }
 
 static void unpack(struct resume *resume, const int64_t counts[COUNTS],
-                   const double sums[SUMS])
+                   const double reals[REALS], const uint64_t limbs[LIMBS])
 {
+    const size_t half = sizeof resume->batches.sum.limb;
+
     resume->epoch = (uint32_t)counts[COUNT_EPOCH];
     resume->step = (uint64_t)counts[COUNT_STEP];
     resume->place = counts[COUNT_PLACE];
     resume->optim_steps = (uint64_t)counts[COUNT_OPTIM_STEPS];
     resume->best_epoch = (uint32_t)counts[COUNT_BEST_EPOCH];
     resume->best_step = (uint64_t)counts[COUNT_BEST_STEP];
-    resume->batches = (struct tally){
+    resume->batches = (struct tally_sum){
         .count = counts[COUNT_EXAMPLES],
         .correct = counts[COUNT_CORRECT],
         .nan_count = counts[COUNT_NAN],
         .inf_count = counts[COUNT_INF],
-        .sum = sums[SUM_LOSS],
-        .sum_sq = sums[SUM_LOSS_SQ],
     };
-    resume->seconds = sums[SUM_SECONDS];
-    resume->best_accuracy = sums[SUM_BEST_ACCURACY];
+    memcpy(resume->batches.sum.limb, limbs, half);
+    memcpy(resume->batches.sum_sq.limb, limbs + EXACT_LIMBS, half);
+    resume->seconds = reals[REAL_SECONDS];
+    resume->best_accuracy = reals[REAL_BEST_ACCURACY];
 }
 
 /* ---- the check ---------------------------------------------------------------- */
@@ -146,19 +154,21 @@ static int encode(const struct resume *resume, const struct buf *rows, struct bu
     const char *values[METAS];
     char numbers[3][NUMBER_TEXT], check[HASH_TEXT];
     int64_t counts[COUNTS];
-    double sums[SUMS];
+    double reals[REALS];
+    uint64_t limbs[LIMBS];
     size_t n = 0;
     struct hash_state *hash = hash_new();
 
     if (!hash)
         return err_set(err, ERR_NO_MEMORY, "no memory to hash a run");
-    pack(resume, counts, sums);
+    pack(resume, counts, reals, limbs);
     fill_meta(resume, numbers, values);
     for (; n < resume->vector_count; n++)
         put_tensor(&tensors[n], resume->vectors[n].name, ST_F32, resume->vectors[n].data,
                    resume->vectors[n].count);
     put_tensor(&tensors[n++], "counts", ST_I64, counts, COUNTS);
-    put_tensor(&tensors[n++], "sums", ST_F64, sums, SUMS);
+    put_tensor(&tensors[n++], "reals", ST_F64, reals, REALS);
+    put_tensor(&tensors[n++], "losses", ST_I64, limbs, LIMBS);
     put_tensor(&tensors[n++], "rows", ST_U8, rows->data, rows->size);
     for (size_t i = 0; i < n; i++)
         hash_tensor(hash, &tensors[i]);
@@ -291,14 +301,18 @@ static int read_numbers(const struct st_file *file, const char *path, struct res
 {
     const struct st_tensor *c = get_tensor(file, path, "counts", ST_I64, COUNTS, err);
     const struct st_tensor *s =
-        c ? get_tensor(file, path, "sums", ST_F64, SUMS, err) : NULL;
+        c ? get_tensor(file, path, "reals", ST_F64, REALS, err) : NULL;
+    const struct st_tensor *l =
+        s ? get_tensor(file, path, "losses", ST_I64, LIMBS, err) : NULL;
     int64_t counts[COUNTS];
-    double sums[SUMS];
+    double reals[REALS];
+    uint64_t limbs[LIMBS];
 
-    if (!s)
+    if (!l)
         return -1;
     memcpy(counts, c->data, sizeof counts);
-    memcpy(sums, s->data, sizeof sums);
+    memcpy(reals, s->data, sizeof reals);
+    memcpy(limbs, l->data, sizeof limbs);
     for (int i = 0; i < COUNTS; i++)
         if (counts[i] < 0)
             return err_set(err, ERR_DATA, "%s: number %d of 'counts' is negative", path,
@@ -309,7 +323,7 @@ static int read_numbers(const struct st_file *file, const char *path, struct res
                        " is no place of the run",
                        path, counts[COUNT_STEP], counts[COUNT_EPOCH],
                        counts[COUNT_PLACE]);
-    unpack(ret, counts, sums);
+    unpack(ret, counts, reals, limbs);
     return 0;
 }
 

@@ -5,7 +5,8 @@
  * with the bits of a run that nothing disturbed: a safetensors file of
  *
  *   the caller's vectors   F32    the state, what the optimizer keeps, the best state
- *   "counts", "sums"       numbers of struct resume
+ *   "counts", "reals"      numbers of struct resume
+ *   "losses"               its exact sums, limb by limb
  *   "rows"                 history and states so far, as an encoded RESULT
  *   metadata               format, key, numerics, epoch, step; check: a hash of all
  *                          the rest
@@ -44,9 +45,9 @@ struct resume {
     uint64_t step;  /* taken */
     int64_t place;  /* in the epoch's order: examples that it has trained on */
     uint64_t optim_steps;
-    struct tally batches; /* of those examples, as they were trained on */
-    double seconds;       /* since the run began, of all attempts */
-    double best_accuracy; /* on test; -1: none yet */
+    struct tally_sum batches; /* of those examples, as they were trained on */
+    double seconds;           /* since the run began, of all attempts */
+    double best_accuracy;     /* on test; -1: none yet */
     uint32_t best_epoch;
     uint64_t best_step;
 };

@@ -40,7 +40,7 @@ struct bench {
     const char *groups[ARCH_TENSORS_MAX];
     int group_count;
     double alphas[64];
-    struct tally *tallies; /* (groups, alphas, splits) */
+    struct tally_sum *tallies; /* (groups, alphas, splits) */
 };
 
 static void die(const struct error *err)
@@ -178,8 +178,10 @@ static void answer(struct bench *b)
         fflush(stdout);
     }
     printf("curve");
-    for (int i = 0; i < b->group_count * b->subject->alphas; i++)
-        printf(" %.9g", tally_loss(&b->tallies[2 * i + SPLIT_TEST]));
+    for (int i = 0; i < b->group_count * b->subject->alphas; i++) {
+        const struct tally at = tally_round(&b->tallies[2 * i + SPLIT_TEST]);
+        printf(" %.9g", tally_loss(&at));
+    }
     getrusage(RUSAGE_SELF, &usage);
     printf("\nrss %ld\n", usage.ru_maxrss);
 }

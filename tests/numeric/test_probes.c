@@ -96,7 +96,7 @@ static void check_curves(const struct subject *s, const char *const *groups, boo
                                   .count = {TRAIN, TEST},
                                   .bn_count = TRAIN};
     struct curve *curve = curve_new(&env, NULL);
-    struct tally line[2 * ALPHAS];
+    struct tally_sum line[2 * ALPHAS];
     double alphas[ALPHAS], worst = 0;
 
     assert_non_null(curve);
@@ -107,10 +107,11 @@ static void check_curves(const struct subject *s, const char *const *groups, boo
             assert_int_equal(
                 curve_run(curve, *groups, WAYS[w], alphas, ALPHAS, line, NULL), 0);
             for (int split = 0; split < 2; split++)
-                for (size_t i = 0; i < ALPHAS; i++)
-                    check_point(s, *groups, WAYS[w], split, i,
-                                &line[2 * i + (size_t)split],
+                for (size_t i = 0; i < ALPHAS; i++) {
+                    const struct tally at = tally_round(&line[2 * i + (size_t)split]);
+                    check_point(s, *groups, WAYS[w], split, i, &at,
                                 exact ? EXACT_BOUND : FAST_BOUND, &worst);
+                }
         }
     print_message("%s, %s: within %.2g of PyTorch's\n", s->name, exact ? "exact" : "fast",
                   worst);

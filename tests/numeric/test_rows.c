@@ -5,7 +5,7 @@
 
 /* What was told of one curve. */
 struct told {
-    struct tally tally[2 * ALPHAS];
+    struct tally_sum tally[2 * ALPHAS];
     int64_t next[2 * ALPHAS]; /* the example that is to come */
     double losses[2 * ALPHAS][TRAIN];
     uint8_t labels[2][TRAIN];
@@ -18,7 +18,7 @@ static void take(void *user, const struct curve_batch *batch)
 
     assert_true(batch->point < ALPHAS && batch->B > 0 && batch->B <= EVAL_BATCH);
     if (batch->from == 0) {
-        told->tally[i] = (struct tally){0};
+        told->tally[i] = (struct tally_sum){0};
         told->next[i] = 0;
     }
     assert_int_equal(batch->from, told->next[i]);
@@ -31,7 +31,7 @@ static void take(void *user, const struct curve_batch *batch)
     }
 }
 
-static void check(const struct told *told, const struct tally *line)
+static void check(const struct told *told, const struct tally_sum *line)
 {
     for (int i = 0; i < 2 * ALPHAS; i++) {
         assert_int_equal(told->next[i], i % 2 ? TEST : TRAIN);
@@ -46,7 +46,7 @@ static const enum curve_bn MODES[] = {CURVE_INTERP, CURVE_RECOMPUTE, CURVE_END,
 static void check_net(const struct subject *s, const char *const groups[3])
 {
     struct told *told = num_alloc(1, sizeof *told);
-    struct tally line[2 * ALPHAS];
+    struct tally_sum line[2 * ALPHAS];
 
     for (int naive = 0; naive < 2; naive++) {
         const struct way way = {naive, isa_choose(), NULL};
@@ -97,7 +97,7 @@ static void labels_are_the_datas(void **state)
     struct told *told = num_alloc(1, sizeof *told);
     struct curve *curve = make_curve(&s, &way, take, told);
     real *x = num_alloc(3 * 8 * 8, sizeof *x);
-    struct tally line[2 * ALPHAS];
+    struct tally_sum line[2 * ALPHAS];
 
     (void)state;
     assert_int_equal(curve_run(curve, "fc1", CURVE_NONE, LINE, ALPHAS, line, NULL), 0);

@@ -240,11 +240,11 @@ static inline struct store_submitted kit_submit(struct kit *kit, const struct pl
 
 static inline struct tally kit_tally(double loss, int64_t correct)
 {
-    struct tally tally = {.count = 0};
+    struct tally_sum tally = {.count = 0};
 
     for (int i = 0; i < 4; i++)
         tally_add(&tally, loss, i < correct);
-    return tally;
+    return tally_round(&tally);
 }
 
 /* A run's result: states init (derived) and final (stored), history of two

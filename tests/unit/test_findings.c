@@ -21,13 +21,13 @@ struct outcome {
     double dist;
 };
 
-static struct tally tally_of(double loss, int correct)
+static struct tally tally_with(double loss, int correct)
 {
-    struct tally tally = {.count = 0};
+    struct tally_sum tally = {.count = 0};
 
     for (int i = 0; i < 100; i++)
         tally_add(&tally, loss, i < correct);
-    return tally;
+    return tally_round(&tally);
 }
 
 static const struct outcome *outcome_of(const struct plan_member *member,
@@ -62,12 +62,12 @@ static void finish(struct kit *kit, int64_t job, bool probe,
         result.point_count = 3;
         for (uint32_t i = 0; i < 3; i++) {
             rows.points[i].alpha = i / 2.0;
-            rows.points[i].tally = tally_of(i == 1 ? 1 + outcome->bump : 1, 50);
+            rows.points[i].tally = tally_with(i == 1 ? 1 + outcome->bump : 1, 50);
         }
         rows.distance.l2 = outcome->dist;
         rows.distance.rel = -outcome->dist;
     } else
-        rows.history[3].tally = tally_of(1, outcome->correct);
+        rows.history[3].tally = tally_with(1, outcome->correct);
     if (kit_judge(kit, &result, text) != VERDICT_ACCEPTED)
         fail_msg("job %lld: %s", (long long)job, text);
 }

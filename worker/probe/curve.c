@@ -93,7 +93,7 @@ struct making {
     const double *alphas;
     size_t n;
     size_t first; /* of them, among those of the curve */
-    struct tally *ret;
+    struct tally_sum *ret;
     int cut;     /* steps before it are done once */
     bool lerp;   /* so is the step before the cut, as a line */
     size_t done; /* points times batches; for tick */
@@ -202,7 +202,7 @@ static void add_batch(const struct making *m, size_t i, enum split split,
                       const struct held *held)
 {
     struct net *net = m->curve->net;
-    struct tally *tally = &m->ret[2 * i + split];
+    struct tally_sum *tally = &m->ret[2 * i + split];
     double losses[EVAL_BATCH];
     uint8_t right[EVAL_BATCH];
 
@@ -258,7 +258,7 @@ static void share_end(const struct making *m, enum split split)
     struct curve *curve = m->curve;
 
     for (size_t i = 0; i < m->n; i++) {
-        struct tally *tally = &m->ret[2 * i + split];
+        struct tally_sum *tally = &m->ret[2 * i + split];
         if (!is_shared(m, i))
             continue;
         if (curve->have_end[m->bn][split])
@@ -369,7 +369,7 @@ static int set_base(struct curve *curve, const char *group, enum curve_bn bn,
 }
 
 int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
-              const double *alphas, size_t n, struct tally *ret, struct error *err)
+              const double *alphas, size_t n, struct tally_sum *ret, struct error *err)
 {
     struct making m = {
         .curve = curve, .bn = bn, .norms = bn == CURVE_BATCH ? NET_BATCH : NET_RUNNING};

@@ -82,6 +82,6 @@ void curve_free(struct curve **curve);
 
 /* One curve: ret[2 * i + split] for alphas[i], i < n. ERR_NO_MEMORY. */
 int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
-              const double *alphas, size_t n, struct tally *ret, struct error *err);
+              const double *alphas, size_t n, struct tally_sum *ret, struct error *err);
 
 #endif

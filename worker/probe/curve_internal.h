@@ -39,7 +39,7 @@ struct curve {
     real *store_bn; /* the large batch in hand */
     size_t store_bn_size;
     real *x, *x_bn; /* examples */
-    struct tally end[CURVE_BN_COUNT][2];
+    struct tally_sum end[CURVE_BN_COUNT][2];
     bool have_end[CURVE_BN_COUNT][2];
     struct curve_rows end_rows[CURVE_BN_COUNT][2]; /* NULL where nobody is told */
 };

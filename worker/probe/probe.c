@@ -20,8 +20,8 @@ struct probe {
     struct curve *curve;
     double *alphas;
     size_t alpha_count;
-    struct tally *tallies;   /* (alphas, splits) of the curve in hand */
-    struct value group_list; /* owns names that groups borrows */
+    struct tally_sum *tallies; /* (alphas, splits) of the curve in hand */
+    struct value group_list;   /* owns names that groups borrows */
     const char **groups;
     size_t group_count;
     enum curve_bn bn[CURVE_BN_COUNT];
@@ -51,12 +51,13 @@ static int put_points(struct probe *probe, const char *group, enum curve_bn bn,
 {
     for (size_t i = 0; i < probe->alpha_count; i++)
         for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++) {
-            const struct msg_point row = {.grp = slice_of(group),
-                                          .bn = slice_of(curve_bn_name(bn)),
-                                          .split = slice_of(split_name((enum split)s)),
-                                          .alpha_index = (uint32_t)i,
-                                          .alpha = probe->alphas[i],
-                                          .tally = probe->tallies[2 * i + (size_t)s]};
+            const struct msg_point row = {
+                .grp = slice_of(group),
+                .bn = slice_of(curve_bn_name(bn)),
+                .split = slice_of(split_name((enum split)s)),
+                .alpha_index = (uint32_t)i,
+                .alpha = probe->alphas[i],
+                .tally = tally_round(&probe->tallies[2 * i + (size_t)s])};
             if (sink_point(probe->sink, &row, err))
                 return -1;
         }
