@@ -174,7 +174,18 @@ static int skip_item(struct reading *from, struct error *err)
     return 0;
 }
 
-/* All columns in order; what a later version adds behind them is skipped. */
+/* Columns that every row of a form has; optional ones come after them. */
+static unsigned columns_least(const struct form *form)
+{
+    unsigned least = form->count;
+
+    while (least > 0 && !form->fields[least - 1].required)
+        least--;
+    return least;
+}
+
+/* Columns in order. Those that an earlier version does not have are zero, and what a
+ * later one adds behind them is skipped. */
 static int read_row(struct reading *from, const struct form *form, char *base,
                     struct error *err)
 {
@@ -182,10 +193,10 @@ static int read_row(struct reading *from, const struct form *form, char *base,
 
     if (read_item(from, UNPACK_ARRAY, &head, err))
         return -1;
-    if (head.number < form->count)
+    if (head.number < columns_least(form))
         return err_set(err, ERR_INVALID, "%" PRIu64 " columns, a %s has %u", head.number,
-                       form->name, form->count);
-    for (unsigned i = 0; i < form->count; i++)
+                       form->name, columns_least(form));
+    for (unsigned i = 0; i < form->count && i < head.number; i++)
         if (read_field(from, &form->fields[i], base, err))
             return -1;
     for (uint64_t i = form->count; i < head.number; i++)

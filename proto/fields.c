@@ -125,6 +125,12 @@ static const struct field POINT_FIELDS[] = {
     NUM(9, MUST, msg_point, tally.inf_count, 0, I64),
     REAL(10, MUST, msg_point, tally.sum),
     REAL(11, MUST, msg_point, tally.sum_sq),
+    TEXT(12, MAY, msg_point, origin, 0, NAME),
+    NUM(13, MAY, msg_point, paired, 0, MSG_PAIRED_START | MSG_PAIRED_END),
+    REAL(14, MAY, msg_point, start_sum),
+    REAL(15, MAY, msg_point, start_sq),
+    REAL(16, MAY, msg_point, end_sum),
+    REAL(17, MAY, msg_point, end_sq),
 };
 static const struct form POINT = FORM("point", msg_point, POINT_FIELDS, ROW);
 
@@ -134,6 +140,18 @@ static const struct field DISTANCE_FIELDS[] = {
     REAL(3, MUST, msg_distance, rel),
 };
 static const struct form DISTANCE = FORM("distance", msg_distance, DISTANCE_FIELDS, ROW);
+
+static const struct field RISE_FIELDS[] = {
+    TEXT(1, MUST, msg_rise, grp, 1, WORDS),
+    TEXT(2, MUST, msg_rise, bn, 1, NAME),
+    TEXT(3, MUST, msg_rise, split, 1, NAME),
+    REAL(4, MUST, msg_rise, alpha_from),
+    REAL(5, MUST, msg_rise, alpha_to),
+    NUM(6, MUST, msg_rise, n, 1, I64),
+    REAL(7, MUST, msg_rise, sum),
+    REAL(8, MUST, msg_rise, sum_sq),
+};
+static const struct form RISE = FORM("rise", msg_rise, RISE_FIELDS, ROW);
 
 /* ---- worker -> coordinator ------------------------------------------------- */
 
@@ -175,6 +193,7 @@ static const struct field RESULT_FIELDS[] = {
     MANY(15, MAY, msg_result, points, point_count, 0, PROTO_POINTS_MAX, POINT),
     MANY(16, MAY, msg_result, distances, distance_count, 0, PROTO_DISTANCES_MAX,
          DISTANCE),
+    MANY(17, MAY, msg_result, rises, rise_count, 0, PROTO_POINTS_MAX, RISE),
 };
 static const struct form RESULT = FORM("RESULT", msg_result, RESULT_FIELDS, MAP);
 
@@ -361,7 +380,7 @@ static const struct form *const KINDS[] = {
 };
 
 static const struct form *const PARTS[] = {
-    &RUNNING, &INPUT, &JOB, &HISTORY, &STATE, &POINT, &DISTANCE, &RANGE, NULL,
+    &RUNNING, &INPUT, &JOB, &HISTORY, &STATE, &POINT, &DISTANCE, &RISE, &RANGE, NULL,
 };
 
 static const char *const TYPE_NAMES[] = {

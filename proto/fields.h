@@ -154,6 +154,19 @@ struct msg_point {
     uint32_t alpha_index;
     double alpha;
     struct tally tally;
+    struct slice origin; /* "grid", "refine", "adapt"; empty: "grid" */
+    uint32_t paired;     /* MSG_PAIRED_START, MSG_PAIRED_END: which of these there are */
+    /* Of the differences, image by image, to the losses at alpha 0 and at alpha 1. */
+    double start_sum, start_sq, end_sum, end_sq;
+};
+
+enum { MSG_PAIRED_START = 1, MSG_PAIRED_END = 2 };
+
+struct msg_rise { /* the largest of a curve, between alpha 0 and 1 */
+    struct slice grp, bn, split;
+    double alpha_from, alpha_to;
+    int64_t n;
+    double sum, sum_sq; /* of the differences, image by image */
 };
 
 struct msg_distance {
@@ -182,6 +195,8 @@ struct msg_result {
     uint32_t point_count;
     struct msg_distance *distances;
     uint32_t distance_count;
+    struct msg_rise *rises;
+    uint32_t rise_count;
 };
 
 enum msg_verdict {

@@ -182,9 +182,16 @@ static const struct packing PACKINGS[] = {
 _Static_assert(sizeof PACKINGS / sizeof PACKINGS[0] == FIELD_TYPE_COUNT,
                "a type cannot be packed");
 
-static bool is_sent(const struct form *form, const struct field *field, const char *base)
+/* In a row, what follows the last column that has to be there is left out. */
+static bool is_sent(const struct form *form, unsigned i, const char *base)
 {
-    return form->row || field->required || !PACKINGS[field->type].is_zero(field, base);
+    const unsigned end = form->row ? form->count : i + 1;
+
+    for (; i < end; i++)
+        if (form->fields[i].required ||
+            !PACKINGS[form->fields[i].type].is_zero(&form->fields[i], base))
+            return true;
+    return false;
 }
 
 static int pack_form(msgpack_packer *to, const struct form *form, const char *base,
@@ -193,14 +200,14 @@ static int pack_form(msgpack_packer *to, const struct form *form, const char *ba
     unsigned sent = 0;
 
     for (unsigned i = 0; i < form->count; i++)
-        sent += is_sent(form, &form->fields[i], base);
+        sent += is_sent(form, i, base);
     if (form->row)
         msgpack_pack_array(to, sent);
     else
         msgpack_pack_map(to, sent);
     for (unsigned i = 0; i < form->count; i++) {
         const struct field *field = &form->fields[i];
-        if (!is_sent(form, field, base))
+        if (!is_sent(form, i, base))
             continue;
         if (!form->row)
             msgpack_pack_unsigned_int(to, field->number);

@@ -47,7 +47,7 @@ struct form {
     const struct field *fields; /* by ascending number, 1 .. count */
     unsigned count;
     size_t size; /* of the struct */
-    bool row;    /* an array of all columns in order, instead of a map */
+    bool row;    /* an array of columns in order, required ones first, instead of a map */
 };
 
 /* The form of a kind's struct; NULL when there is no such kind. */

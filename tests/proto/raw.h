@@ -134,12 +134,14 @@ static inline void raw_value(struct raw *raw, const struct field *field)
 static inline void raw_row(struct raw *raw, const struct form *form)
 {
     bool extra = raw->fault == FAULT_EXTRA;
-    /* A column can only be missing at the end. */
-    bool missing =
-        raw->fault == FAULT_MISSING && raw->target == &form->fields[form->count - 1];
+    /* A column is missing with those behind it. */
+    unsigned count = form->count;
 
-    raw_wide(raw, 0xdc, form->count - (missing ? 1 : 0) + (extra ? 2 : 0), 2);
-    for (unsigned i = 0; i < form->count - (missing ? 1 : 0); i++)
+    if (raw->fault == FAULT_MISSING && raw->target >= form->fields &&
+        raw->target < form->fields + form->count)
+        count = (unsigned)(raw->target - form->fields);
+    raw_wide(raw, 0xdc, count + (extra ? 2 : 0), 2);
+    for (unsigned i = 0; i < count; i++)
         raw_value(raw, &form->fields[i]);
     if (extra)
         buf_add(&raw->out, "\x92\x81\xa1k\xc0\x90\xd6\0\1\2\3\4", 12);

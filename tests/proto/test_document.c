@@ -353,12 +353,10 @@ static void script_probe(struct transcript *script)
     job.spec = slice_of(PROBE);
     job.inputs = &input;
     job.input_count = 1;
-    point = (struct msg_point){slice_of("all"),
-                               slice_of("none"),
-                               slice_of("test"),
-                               0,
-                               0.0,
-                               {100, 10, 0, 0, 230.5, 531.5}};
+    point = (struct msg_point){.grp = slice_of("all"),
+                               .bn = slice_of("none"),
+                               .split = slice_of("test"),
+                               .tally = {100, 10, 0, 0, 230.5, 531.5}};
     distance = (struct msg_distance){slice_of("all"), 3.25, 0.5};
     say(script, 'C', (struct msg){.kind = MSG_ASSIGN, .assign = {&job, 1}});
     say(script, 'W',

@@ -96,7 +96,13 @@ static void test_largest_result_fits(void **state)
                                        slice_of("train"),
                                        i,
                                        i * 0.01,
-                                       tally};
+                                       tally,
+                                       slice_of("refine"),
+                                       MSG_PAIRED_START | MSG_PAIRED_END,
+                                       i * 0.1,
+                                       i * 0.2,
+                                       i * 0.3,
+                                       i * 0.4};
     }
     encode_ok(&msg, &bytes);
     assert_true(bytes.size < PROTO_MESSAGE_MAX);

@@ -94,12 +94,35 @@ static void test_every_bound_is_kept_when_decoding(void **state)
 static void missing_fault(unsigned kind, const struct form *form,
                           const struct field *field)
 {
-    if (form->row && field == &form->fields[form->count - 1])
+    if (form->row && field->required)
         faulty(kind, field, FAULT_MISSING, 0, "columns, a ");
     else if (!form->row && field->required)
         faulty(kind, field, FAULT_MISSING, 0, "missing");
     if (!form->row)
         faulty(kind, field, FAULT_TWICE, 0, "appears twice");
+}
+
+static void optional_column(unsigned kind, const struct form *form,
+                            const struct field *field)
+{
+    struct raw raw = {.target = field, .fault = FAULT_MISSING};
+    struct msg msg;
+    struct error err = {0};
+
+    if (!form->row || field->required)
+        return;
+    raw_msg(&raw, kind);
+    if (msg_decode(raw.out.data, raw.out.size, &msg, &err))
+        fail_msg("%s: %s", field->name, err.text);
+    msg_free(&msg);
+    buf_free(&raw.out);
+}
+
+static void test_optional_columns(void **state)
+{
+    (void)state;
+    EACH_KIND(kind)
+    each_field(kind, form_of(kind), optional_column);
 }
 
 static void test_missing_and_doubled_fields(void **state)
@@ -326,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_bound_is_kept_when_decoding),
         cmocka_unit_test(test_missing_and_doubled_fields),
+        cmocka_unit_test(test_optional_columns),
         cmocka_unit_test(test_wrong_types),
         cmocka_unit_test(test_unknown_fields_are_skipped),
         cmocka_unit_test(test_truncation_at_every_byte),
