@@ -261,6 +261,46 @@ static struct finding_of check_alphas(const struct opt *opt, struct value *value
     return found(GOOD, NULL);
 }
 
+static int compare_triples(const void *a, const void *b)
+{
+    const struct value *x = ((const struct value *)a)->list.items;
+    const struct value *y = ((const struct value *)b)->list.items;
+
+    for (int i = 0; i < 3; i++) {
+        const double u = value_number(&x[i]), v = value_number(&y[i]);
+        if (u != v)
+            return u < v ? -1 : 1;
+    }
+    return 0;
+}
+
+static bool is_triple(const struct opt *opt, struct value *value)
+{
+    static const struct opt NEAR = {.type = OPT_REAL, .min = -1e300, .max = 1e300};
+    static const struct opt WIDTH = {.type = OPT_REAL, .max = 1e300};
+
+    return value->type == VALUE_LIST && value->list.count == 3 &&
+           check_real(&NEAR, &value->list.items[0]).finding == GOOD &&
+           check_int(opt, &value->list.items[1]).finding == GOOD &&
+           check_real(&WIDTH, &value->list.items[2]).finding == GOOD;
+}
+
+static struct finding_of check_near(const struct opt *opt, struct value *value)
+{
+    if (value->type != VALUE_LIST)
+        return found(BAD, NULL);
+    for (size_t i = 0; i < value->list.count; i++)
+        if (!is_triple(opt, &value->list.items[i]))
+            return found(BAD, NULL);
+    if (value->list.count > 0)
+        qsort(value->list.items, value->list.count, sizeof(struct value),
+              compare_triples);
+    for (size_t i = 1; i < value->list.count; i++)
+        if (compare_triples(&value->list.items[i - 1], &value->list.items[i]) == 0)
+            return found(BAD, NULL);
+    return found(GOOD, NULL);
+}
+
 /* The order of enum state_kind, then of numbers. */
 static int compare_states(const void *a, const void *b)
 {
@@ -311,6 +351,7 @@ static struct finding_of (*const CHECK[])(const struct opt *, struct value *) = 
     [OPT_NAME] = check_name,       [OPT_STRING] = check_string, [OPT_INTS] = check_ints,
     [OPT_STRINGS] = check_strings, [OPT_PAIRS] = check_pairs,   [OPT_SIZE] = check_size,
     [OPT_ALPHAS] = check_alphas,   [OPT_STATES] = check_states, [OPT_STATE] = check_state,
+    [OPT_NEAR] = check_near,
 };
 
 /* ---- sentences -------------------------------------------------------------- */
@@ -350,6 +391,7 @@ void opt_expect(const struct opt *opt, struct buf *out)
         [OPT_PAIRS] = "a list of \"GROUP=NUMBER\", each number",
         [OPT_SIZE] = "\"all\", a count of at least 1 or a share in (0, 1]",
         [OPT_ALPHAS] = "a count",
+        [OPT_NEAR] = "different refinements [near, n, width], each n",
         [OPT_STATES] =
             "a list of states (\"init\", \"final\", \"best\", \"epoch:3\", \"step:100\")",
         [OPT_STATE] =
@@ -361,7 +403,7 @@ void opt_expect(const struct opt *opt, struct buf *out)
     else
         buf_puts(out, TEXT[opt->type]);
     if (opt->type == OPT_INT || opt->type == OPT_REAL || opt->type == OPT_INTS ||
-        opt->type == OPT_ALPHAS || opt->type == OPT_PAIRS)
+        opt->type == OPT_ALPHAS || opt->type == OPT_NEAR || opt->type == OPT_PAIRS)
         put_range(opt, out);
     if (opt->type == OPT_ALPHAS)
         buf_puts(out, " or a list of different numbers");

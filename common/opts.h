@@ -30,6 +30,8 @@ enum opt_type {
     OPT_PAIRS,   /* list of "GROUP=NUMBER"; the number's text is made canonical */
     OPT_SIZE,    /* how many examples: "all", a count >= 1, or a share in (0,1] */
     OPT_ALPHAS,  /* a count >= 2, or a list of distinct finite reals */
+    OPT_NEAR,    /* list of refinements [near, n, width] of a line's alphas, all
+                       different, ascending; min and max are of n */
     OPT_STATES,  /* list of states: init final best step:k epoch:k; canonical
                        in that order, without repeats, and always with final */
     OPT_STATE,   /* one of those */

@@ -1,5 +1,6 @@
 #include "common/spec.h"
 
+#include "common/alphas.h"
 #include "common/arch.h"
 #include "common/datasets.h"
 #include "common/error.h"
@@ -521,7 +522,7 @@ static const rule_fn RULES[][RULES_MAX] = {
                    rule_nesterov, rule_warmup, rule_classes, rule_blocks, rule_replicas,
                    rule_sizes, rule_start, rule_group_lists, rule_schedule, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
-                   rule_bn, rule_range},
+                   rule_bn, rule_range, alphas_check},
     [JOB_DERIVE] = {NULL},
 };
 

@@ -26,6 +26,7 @@ static const char *const TYPES[] = {
     [OPT_PAIRS] = "list of \"GROUP=NUMBER\", numbers",
     [OPT_SIZE] = "\"all\", a count, or a share in (0,1]",
     [OPT_ALPHAS] = "a count or a list",
+    [OPT_NEAR] = "list of [near, n, width]",
     [OPT_STATES] = "list of init, final, best, step:k, epoch:k",
     [OPT_STATE] = "init, final, best, step:k, epoch:k",
 };

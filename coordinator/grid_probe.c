@@ -261,7 +261,8 @@ static const struct grid_field PROBE_FIELDS[] = {
     {"bn", read_bn, false},
     {"splits", read_splits, false},
     {"tolerance", read_tolerance, false},
-    {"refine", NULL, true},
+    {"refine", grid_read_refine, false},
+    {"adapt", grid_read_adapt, false},
     {"pairs", read_pairs, false},
     {NULL, NULL, false},
 };

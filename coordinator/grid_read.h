@@ -2,7 +2,7 @@
 #define COORD_GRID_READ_H
 
 /* What the readers of a grid's parts share (grid.c, grid_set.c, grid_points.c,
- * grid_runs.c, grid_probe.c):
+ * grid_runs.c, grid_probe.c, grid_refine.c):
  * errors with a place, tables walked by a list of fields, names. Nobody else
  * includes this. Readers return 0 / -1; what they have made by then belongs to
  * the grid, which is freed as a whole.
@@ -88,6 +88,12 @@ int grid_check_points(struct grid_reader *reader, const struct grid *grid);
 /* The whole array of [[probe]] tables, into a struct grid. */
 int grid_read_probes(struct grid_reader *reader, const struct toml_node *node,
                      void *grid);
+
+/* Keys refine and adapt of a [[probe]], into a struct grid_probe. */
+int grid_read_refine(struct grid_reader *reader, const struct toml_node *node,
+                     void *probe);
+int grid_read_adapt(struct grid_reader *reader, const struct toml_node *node,
+                    void *probe);
 
 void grid_free_settings(struct grid_settings *set);
 void grid_free_axes(struct grid_axes *axes);

@@ -1,5 +1,7 @@
 #include "coordinator/metrics.h"
 
+#include "common/rise.h"
+
 #include <math.h>
 
 /* Within this share of chance counts as being at chance. */
@@ -51,19 +53,15 @@ static void take_ends(struct curve_metrics *m, const struct path *path)
     }
 }
 
-static double highest_rise(const struct path *path)
+static void take_rise(struct curve_metrics *m, const struct path *path)
 {
-    double lowest = level(path, 0), rise = 0;
+    const struct rise rise = rise_find(path->values, path->count);
 
-    for (size_t i = 1; i < path->count; i++) {
-        double here = level(path, i);
-
-        if (here > lowest)
-            rise = fmax(rise, here - lowest);
-        else
-            lowest = here;
+    m->bump = rise.height;
+    if (rise.to > rise.from) {
+        m->bump_from = path->alphas[rise.from];
+        m->bump_to = path->alphas[rise.to];
     }
-    return rise;
 }
 
 static double barrier_linear(const struct curve_metrics *m, const struct path *path)
@@ -132,6 +130,8 @@ struct curve_metrics curve_metrics_of(const double *alphas, const double *values
         .max = NAN,
         .alpha_max = NAN,
         .bump = NAN,
+        .bump_from = NAN,
+        .bump_to = NAN,
         .barrier_linear = NAN,
         .barrier_mean = NAN,
         .barrier_init = NAN,
@@ -144,7 +144,7 @@ struct curve_metrics curve_metrics_of(const double *alphas, const double *values
     take_ends(&m, &path);
     if (path.count < 2 || m.nonfinite == path.count)
         return m;
-    m.bump = highest_rise(&path);
+    take_rise(&m, &path);
     m.monotone = m.bump <= tolerance;
     m.barrier_linear = barrier_linear(&m, &path);
     m.barrier_mean = m.max - (m.start + m.end) / 2;

@@ -4,7 +4,8 @@
 /* The metrics of one curve L(alpha). Pure arithmetic over the stored points.
  *
  *   start, end      L(0) and L(1); NaN where the grid lacks them
- *   bump            max over i<j of L_j - L_i, at least 0 (Lucas's min-Delta)
+ *   bump            max over i<j of L_j - L_i, at least 0 (Lucas's min-Delta);
+ *                   bump_from, bump_to are the two alphas, NaN where nothing rises
  *   monotone        bump <= tolerance
  *   barrier_linear  max over alpha of L(alpha) - [(1-alpha) L(0) + alpha L(1)]
  *   barrier_mean    max L - (L(0) + L(1)) / 2
@@ -14,7 +15,7 @@
  *                   does not count: only a rise does. 0 and NaN if there is none
  *   plateau         largest alpha up to which every L stays within 5 % of
  *                   chance, ln K; NaN if L(0) is not
- *   chance_share    share of the points within 5 % of chance
+ *   chance_share    share of the points within 5 % of chance, refined ones included
  *
  * "Highest" is by height above what lies before, not by L: a ripple on the high
  * plateau at the start of a path is no barrier. A flat top is one maximum, at
@@ -35,7 +36,7 @@
 struct curve_metrics {
     size_t points, nonfinite; /* from 0 to 1 */
     double start, end, max, alpha_max;
-    double bump;
+    double bump, bump_from, bump_to;
     bool monotone; /* false where bump is NaN */
     double barrier_linear, barrier_mean, barrier_init;
     double interior_bump, alpha_star;

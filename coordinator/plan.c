@@ -227,6 +227,7 @@ struct plan_counts plan_count(const struct plan *plan)
             job->member_count;
         counts.curve_rows += job->member_count * job->curve_rows;
         counts.path_rows += job->member_count * job->path_rows;
+        counts.at_most = counts.at_most || job->at_most;
     }
     return counts;
 }

@@ -53,6 +53,7 @@ struct plan_job {
     size_t member_count;
     uint64_t curve_rows; /* rows in `curves` that a probe will give */
     uint64_t path_rows;  /* rows in `paths` */
+    bool at_most;        /* curve_rows may be fewer: the curves tell, once computed */
 };
 
 struct plan {
@@ -82,6 +83,7 @@ struct plan_counts {
     size_t jobs;                    /* each key once */
     size_t runs, probes;            /* rows of the view `runs`; and probes of them */
     uint64_t curve_rows, path_rows; /* rows of the views `curves` and `paths` */
+    bool at_most;                   /* as in plan_job, of any */
 };
 
 struct plan_counts plan_count(const struct plan *plan);

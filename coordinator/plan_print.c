@@ -93,10 +93,11 @@ static void put_table(const struct plan *plan, struct buf *out)
     struct plan_counts counts = plan_count(plan);
     struct table *table = table_new(COLUMNS, TABLE_COLUMNS);
 
-    buf_printf(
-        out, "%s: runs %zu, probes %zu, curve rows %llu, path rows %llu, jobs %zu\n",
-        plan->name, counts.runs, counts.probes, (unsigned long long)counts.curve_rows,
-        (unsigned long long)counts.path_rows, counts.jobs);
+    buf_printf(out,
+               "%s: runs %zu, probes %zu, curve rows %s%llu, path rows %llu, jobs %zu\n",
+               plan->name, counts.runs, counts.probes, counts.at_most ? "at most " : "",
+               (unsigned long long)counts.curve_rows,
+               (unsigned long long)counts.path_rows, counts.jobs);
     if (!table) {
         out->failed = true;
         return;
@@ -144,9 +145,10 @@ static void put_json(const struct plan *plan, struct buf *out)
     json_put_text(out, plan->name, strlen(plan->name));
     buf_printf(out,
                ", \"runs\": %zu, \"probes\": %zu, \"curve_rows\": %llu,"
-               " \"path_rows\": %llu, \"job_count\": %zu, \"jobs\": [",
+               " \"path_rows\": %llu, \"job_count\": %zu,%s \"jobs\": [",
                counts.runs, counts.probes, (unsigned long long)counts.curve_rows,
-               (unsigned long long)counts.path_rows, counts.jobs);
+               (unsigned long long)counts.path_rows, counts.jobs,
+               counts.at_most ? " \"at_most\": true," : "");
     each_line(plan, add_json, &lines);
     buf_puts(out, "\n]}\n");
 }

@@ -2,6 +2,7 @@
 
 #include "coordinator/plan_make.h"
 
+#include "common/alphas.h"
 #include "common/arch.h"
 #include "proto/limits.h"
 
@@ -201,28 +202,43 @@ static int count_of(const struct spec *spec, const char *name, uint64_t *ret,
     return 0;
 }
 
+/* What of a probe's points does not fit in a result: the key that is to blame. */
+static const char *too_many(uint64_t curves, const struct alphas *alphas)
+{
+    return curves * alphas->grid > PROTO_POINTS_MAX    ? "probe.alphas"
+           : curves * alphas->count > PROTO_POINTS_MAX ? "probe.refine"
+                                                       : "probe.adapt.most";
+}
+
 /* What a probe gives: a curve for each group, bn mode and split. */
 static int count_rows(struct plan_maker *maker, const struct grid_probe *probe,
                       const struct arch *arch, struct plan_job *job)
 {
     enum { SPLITS = 2 };
-    uint64_t alphas, groups, modes;
+    const uint64_t more = (uint64_t)spec_int(&job->spec, "probe.adapt.most");
+    uint64_t groups, modes;
+    struct alphas alphas;
+    const char *blame;
 
-    if (count_of(&job->spec, "probe.alphas", &alphas, maker->err) ||
-        count_of(&job->spec, "probe.groups", &groups, maker->err) ||
-        count_of(&job->spec, "probe.bn", &modes, maker->err))
+    if (count_of(&job->spec, "probe.groups", &groups, maker->err) ||
+        count_of(&job->spec, "probe.bn", &modes, maker->err) ||
+        alphas_of(&job->spec, &alphas, maker->err))
         return -1;
     if (groups == 0)
         groups = 1; /* "all" */
     if (!arch_has_norm(arch))
         modes = 1; /* "none" */
     job->path_rows = groups * modes * SPLITS;
-    job->curve_rows = job->path_rows * alphas;
+    job->curve_rows = job->path_rows * (alphas.count + more);
+    job->at_most = more > 0;
+    blame = too_many(job->path_rows, &alphas);
+    alphas_free(&alphas);
     if (job->curve_rows <= PROTO_POINTS_MAX && groups <= PROTO_DISTANCES_MAX)
         return 0;
-    err_set(maker->err, ERR_INVALID, "gives %llu points, at most %d can be sent",
-            (unsigned long long)job->curve_rows, PROTO_POINTS_MAX);
-    return fail_in_probe(maker, probe, "probe.alphas");
+    err_set(maker->err, ERR_INVALID, "gives %s%llu points, at most %d can be sent",
+            job->at_most ? "up to " : "", (unsigned long long)job->curve_rows,
+            PROTO_POINTS_MAX);
+    return fail_in_probe(maker, probe, blame);
 }
 
 /* ---- jobs -------------------------------------------------------------------- */

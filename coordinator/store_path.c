@@ -121,7 +121,7 @@ static int write_curve(struct store *store, int64_t job, const struct curve *cur
              metric(e.alpha_max), metric(e.bump), flag(e.monotone, e.bump),
              metric(e.barrier_linear), metric(e.barrier_mean), metric(e.barrier_init),
              metric(e.interior_bump), metric(e.alpha_star), metric(e.plateau),
-             metric(e.chance_share)),
+             metric(e.chance_share), metric(m.bump_from), metric(m.bump_to)),
         err);
 }
 

@@ -5,6 +5,7 @@
 
 #include "coordinator/store_internal.h"
 
+#include "common/alphas.h"
 #include "common/error.h"
 
 #include <math.h>
@@ -153,28 +154,42 @@ static int write_history(struct store *store, const struct msg_result *result,
     return 0;
 }
 
+static struct arg real_if(bool known, double value)
+{
+    return known && isfinite(value) ? arg_real(value) : arg_text_or_null(NULL);
+}
+
+static struct arg finite_or_null(double value)
+{
+    return real_if(true, value);
+}
+
+static struct slice origin_of(const struct msg_point *point)
+{
+    return point->origin.size > 0 ? point->origin
+                                  : slice_of(alpha_origin_name(ALPHA_GRID));
+}
+
 static int write_points(struct store *store, const struct msg_result *result,
                         struct error *err)
 {
     for (uint32_t i = 0; i < result->point_count; i++) {
         const struct msg_point *p = &result->points[i];
         const struct tally *t = &p->tally;
+        const bool start = p->paired & MSG_PAIRED_START, end = p->paired & MSG_PAIRED_END;
 
         if (stmt_run(store, STMT_POINT_ADD,
                      ARGS(arg_int(result->job), arg_slice(p->grp), arg_slice(p->bn),
                           arg_slice(p->split), arg_int(p->alpha_index),
                           arg_real(p->alpha), arg_int(t->count), arg_int(t->correct),
                           arg_int(t->nan_count), arg_int(t->inf_count), arg_real(t->sum),
-                          arg_real(t->sum_sq)),
+                          arg_real(t->sum_sq), arg_slice(origin_of(p)),
+                          real_if(start, p->start_sum), real_if(start, p->start_sq),
+                          real_if(end, p->end_sum), real_if(end, p->end_sq)),
                      err) != 0)
             return -1;
     }
     return 0;
-}
-
-static struct arg finite_or_null(double value)
-{
-    return isfinite(value) ? arg_real(value) : arg_text_or_null(NULL);
 }
 
 static int write_distances(struct store *store, const struct msg_result *result,
@@ -193,6 +208,23 @@ static int write_distances(struct store *store, const struct msg_result *result,
     return 0;
 }
 
+static int write_rises(struct store *store, const struct msg_result *result,
+                       struct error *err)
+{
+    for (uint32_t i = 0; i < result->rise_count; i++) {
+        const struct msg_rise *r = &result->rises[i];
+
+        if (stmt_run(store, STMT_RISE_ADD,
+                     ARGS(arg_int(result->job), arg_slice(r->grp), arg_slice(r->bn),
+                          arg_slice(r->split), arg_real(r->alpha_from),
+                          arg_real(r->alpha_to), arg_int(r->n), arg_real(r->sum),
+                          arg_real(r->sum_sq)),
+                     err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int write_rows(struct store *store, const struct job_row *job,
                       const struct msg_result *result, enum job_cause cause,
                       int64_t now_ms, struct error *err)
@@ -203,7 +235,8 @@ static int write_rows(struct store *store, const struct job_row *job,
                       arg_int(cause == CAUSE_DIVERGED), arg_int(now_ms)),
                  err) != 0 ||
         write_states(store, result, err) != 0 || write_history(store, result, err) != 0 ||
-        write_points(store, result, err) != 0 || write_distances(store, result, err) != 0)
+        write_points(store, result, err) != 0 ||
+        write_distances(store, result, err) != 0 || write_rises(store, result, err) != 0)
         return -1;
     return job->probe ? path_write(store, job->id, err) : 0;
 }

@@ -66,13 +66,17 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_CHECKPOINT_ADD] = "INSERT INTO checkpoint VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [STMT_EVALUATION_ADD] = "INSERT INTO evaluation VALUES"
                             " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    [STMT_POINT_ADD] = "INSERT INTO point VALUES"
-                       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [STMT_POINT_ADD] = "INSERT INTO point (job, grp, bn, split, alpha_index, alpha, n,"
+                       " correct, nan_count, inf_count, sum, sum_sq, origin, start_sum,"
+                       " start_sq, end_sum, end_sq) VALUES"
+                       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+                       " ?15, ?16, ?17)",
     [STMT_DISTANCE_ADD] = "INSERT INTO distance VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STMT_RISE_ADD] = "INSERT INTO rise VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [STMT_PATH_ADD] =
         "INSERT INTO path VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
         " ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,"
-        " ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
+        " ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)",
     [STMT_CURVES] = "SELECT grp, bn, split, alpha, n, correct, nan_count, inf_count, sum"
                     " FROM point WHERE job = ?1 ORDER BY grp, bn, split, alpha",
     /* The data that a probe evaluates on are those of run b. */

@@ -29,7 +29,7 @@ struct sink {
     void (*progress)(void *user, uint32_t done, uint32_t total);
     void *user;
     FILE *log; /* borrowed; or NULL */
-    struct rows history, states, points, distances;
+    struct rows history, states, points, distances, rises;
     struct chunk *chunks;
     uint32_t epochs;
     uint64_t steps;
@@ -104,6 +104,7 @@ void sink_free(struct sink **sink)
     free((*sink)->states.items);
     free((*sink)->points.items);
     free((*sink)->distances.items);
+    free((*sink)->rises.items);
     free(*sink);
     *sink = NULL;
 }
@@ -165,7 +166,8 @@ int sink_point(struct sink *sink, const struct msg_point *row, struct error *err
     if (rows_reserve(rows, sizeof copy, PROTO_POINTS_MAX, "curve points", err) != 0 ||
         keep(sink, row->grp, &copy.grp, err) != 0 ||
         keep(sink, row->bn, &copy.bn, err) != 0 ||
-        keep(sink, row->split, &copy.split, err) != 0)
+        keep(sink, row->split, &copy.split, err) != 0 ||
+        keep(sink, row->origin, &copy.origin, err) != 0)
         return -1;
     ((struct msg_point *)rows->items)[rows->count++] = copy;
     return 0;
@@ -180,6 +182,20 @@ int sink_distance(struct sink *sink, const struct msg_distance *row, struct erro
         keep(sink, row->grp, &copy.grp, err) != 0)
         return -1;
     ((struct msg_distance *)rows->items)[rows->count++] = copy;
+    return 0;
+}
+
+int sink_rise(struct sink *sink, const struct msg_rise *row, struct error *err)
+{
+    struct rows *rows = &sink->rises;
+    struct msg_rise copy = *row;
+
+    if (rows_reserve(rows, sizeof copy, PROTO_POINTS_MAX, "rises", err) != 0 ||
+        keep(sink, row->grp, &copy.grp, err) != 0 ||
+        keep(sink, row->bn, &copy.bn, err) != 0 ||
+        keep(sink, row->split, &copy.split, err) != 0)
+        return -1;
+    ((struct msg_rise *)rows->items)[rows->count++] = copy;
     return 0;
 }
 
@@ -213,6 +229,8 @@ void sink_fill(const struct sink *sink, struct msg_result *result)
     result->point_count = sink->points.count;
     result->distances = sink->distances.items;
     result->distance_count = sink->distances.count;
+    result->rises = sink->rises.items;
+    result->rise_count = sink->rises.count;
 }
 
 void sink_numerics(struct sink *sink, const char *name)

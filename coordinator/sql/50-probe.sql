@@ -1,2 +1,89 @@
 -- Schema 4: what probes tell beyond the points of a line.
 
+ALTER TABLE point ADD COLUMN origin TEXT NOT NULL DEFAULT 'grid'; -- how it came to be: 'grid', 'refine' near a point, 'adapt' where a line missed the curve
+-- Differences of an example's loss here to its loss at the curve's point at alpha 0,
+-- and at alpha 1, over all n examples; NULL where there is no such point, or a loss of
+-- either is not finite.
+ALTER TABLE point ADD COLUMN start_sum REAL; -- to alpha 0, nats
+ALTER TABLE point ADD COLUMN start_sq REAL; -- of their squares, nats^2
+ALTER TABLE point ADD COLUMN end_sum REAL; -- to alpha 1, nats
+ALTER TABLE point ADD COLUMN end_sq REAL; -- of their squares, nats^2
+
+ALTER TABLE path ADD COLUMN loss_bump_from REAL; -- alpha from which the loss rises by loss_bump; NULL: it does not
+ALTER TABLE path ADD COLUMN loss_bump_to REAL; -- alpha to which it does
+
+CREATE TABLE rise ( -- the largest rise of a curve's loss, example by example
+    job INTEGER NOT NULL REFERENCES job (id), -- the probe
+    grp TEXT NOT NULL, -- as point.grp
+    bn TEXT NOT NULL, -- as point.bn
+    split TEXT NOT NULL, -- as point.split
+    alpha_from REAL NOT NULL, -- where it begins
+    alpha_to REAL NOT NULL, -- where it ends
+    n INTEGER NOT NULL CHECK (n > 0), -- examples
+    sum REAL NOT NULL, -- of the differences of their losses, nats
+    sum_sq REAL NOT NULL, -- of the squares of these, nats^2
+    PRIMARY KEY (job, grp, bn, split)
+) STRICT, WITHOUT ROWID;
+
+DROP VIEW curves;
+CREATE VIEW curves AS -- a probe's points
+SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
+       m.intervention AS intervention, m.role AS role, m.point AS point,
+       m.probe AS probe, m.seed AS seed,
+       p.grp AS grp, p.bn AS bn, p.split AS split,
+       p.alpha_index AS alpha_index, p.alpha AS alpha, p.n AS n,
+       iif(p.nan_count + p.inf_count = 0, p.sum / p.n, NULL) AS loss,
+       iif(p.nan_count + p.inf_count = 0,
+           iif(p.n < 2, 0.0,
+               sqrt(max(0.0, (p.sum_sq - p.sum * p.sum / p.n) / (p.n - 1))
+                    / p.n)),
+           NULL) AS loss_se,
+       CASE WHEN p.nan_count > 0 THEN 'nan' WHEN p.inf_count > 0 THEN 'inf' END
+           AS nonfinite,
+       1.0 * p.correct / p.n AS accuracy,
+       a.state AS state_a, b.state AS state_b,
+       p.origin AS origin,
+       p.start_sum / p.n AS diff_start,
+       iif(p.n < 2, 0.0 * p.start_sum,
+           sqrt(max(0.0, (p.start_sq - p.start_sum * p.start_sum / p.n)
+                         / (p.n - 1)) / p.n)) AS diff_start_se,
+       p.end_sum / p.n AS diff_end,
+       iif(p.n < 2, 0.0 * p.end_sum,
+           sqrt(max(0.0, (p.end_sq - p.end_sum * p.end_sum / p.n)
+                         / (p.n - 1)) / p.n)) AS diff_end_se
+FROM sweep_job m
+JOIN point p ON p.job = m.job
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
+
+DROP VIEW paths;
+CREATE VIEW paths AS -- metrics of a probe's curves: of the loss, and err_* of the error
+SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
+       m.intervention AS intervention, m.role AS role, m.point AS point,
+       m.probe AS probe, m.seed AS seed,
+       p.grp AS grp, p.bn AS bn, p.split AS split,
+       loss_start, loss_end, loss_max, loss_alpha_max AS alpha_max,
+       loss_bump AS bump, loss_monotone AS monotone,
+       loss_barrier_linear AS barrier_linear,
+       loss_barrier_mean AS barrier_mean, loss_barrier_init AS barrier_init,
+       loss_interior_bump AS interior_bump, loss_alpha_star AS alpha_star,
+       loss_plateau AS plateau,
+       d.l2 AS dist_l2, d.rel AS dist_rel, d.nonfinite AS dist_nonfinite,
+       points, nonfinite_points, tolerance, loss_chance AS chance,
+       err_start, err_end, err_max, err_alpha_max, err_bump, err_monotone,
+       err_barrier_linear, err_barrier_mean, err_barrier_init,
+       err_interior_bump, err_alpha_star, err_plateau, err_chance,
+       err_chance_share,
+       a.state AS state_a, b.state AS state_b,
+       loss_bump_from AS bump_from, loss_bump_to AS bump_to,
+       iif(r.n < 2, 0.0,
+           sqrt(max(0.0, (r.sum_sq - r.sum * r.sum / r.n) / (r.n - 1)) / r.n))
+           AS bump_se
+FROM sweep_job m
+JOIN path p ON p.job = m.job
+LEFT JOIN distance d ON d.job = p.job AND d.grp = p.grp
+LEFT JOIN rise r ON r.job = p.job AND r.grp = p.grp AND r.bn = p.bn
+    AND r.split = p.split AND r.alpha_from = p.loss_bump_from
+    AND r.alpha_to = p.loss_bump_to
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';

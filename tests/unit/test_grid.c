@@ -161,7 +161,9 @@ static void test_probes(void **state)
                     "splits = { train = 5000, test = \"all\" }\ntolerance = 0\n"
                     "[[probe]]\nname = \"l\"\nkind = \"layers\"\n"
                     "alphas = [1, 0]\ngroups = [\"fc1\", \"conv1+fc2\"]\n"
-                    "[[probe]]\nname = \"m\"\nkind = \"layers\"\n");
+                    "[[probe]]\nname = \"m\"\nkind = \"layers\"\n"
+                    "refine = [{ near = 1, n = 20 }, { near = 0.5, n = 3, width = 0.1 }]"
+                    "\nadapt = {}\n");
     struct buf got = {0};
 
     (void)state;
@@ -183,6 +185,11 @@ static void test_probes(void **state)
                         "probe.groups=\"fc1\"@15:11 probe.groups=\"conv1+fc2\"@15:18");
     assert_false(grid->probes[1].groups.named);
     assert_true(grid->probes[2].groups.named);
+    buf_clear(&got);
+    put_settings(&grid->probes[2].set, &got);
+    assert_string_equal(got.data,
+                        "probe.refine=[[0.5,3,0.1],[1.0,20,0.0]]@19:1"
+                        " probe.adapt.most=100@20:1 probe.kind=\"layers\"@18:1");
     buf_free(&got);
     grid_free(&grid);
 }
@@ -409,7 +416,8 @@ static void test_bad_probes(void **state)
          " got \"pth\" (did you mean \"path\"?)"},
         {PROBE "alpha = 3",
          "g.toml:6:1: unknown key 'alpha' in [[probe]]: expected one of name, kind, from,"
-         " to, alphas, groups, bn, splits, tolerance, pairs (did you mean 'alphas'?)"},
+         " to, alphas, groups, bn, splits, tolerance, refine, adapt, pairs (did you mean"
+         " 'alphas'?)"},
         {PROBE "alphas = 1", "g.toml:6:1: key 'alphas': expected a count from 2 to 65536 "
                              "or a list of different"
                              " numbers, got 1"},
@@ -460,6 +468,28 @@ static void test_bad_probes(void **state)
         {PROBE "groups = 3",
          "g.toml:6:1: key 'groups': expected \"blocks\", \"layers\" or a list of groups,"
          " got an integer"},
+        {PROBE "refine = 20", "g.toml:6:1: key 'refine': expected { near = ..., n = ...,"
+                              " width = ... }, got an integer"},
+        {PROBE "refine = { near = 1.0 }", "g.toml:6:1: key 'n' of refine is missing"},
+        {PROBE "refine = { n = 3 }", "g.toml:6:1: key 'near' of refine is missing"},
+        {PROBE "refine = [{ near = 1, n = 3 }, { near = \"one\", n = 3 }]",
+         "g.toml:6:34: key 'near': expected a number, got \"one\""},
+        {PROBE "refine = { near = 1, n = 0 }",
+         "g.toml:6:22: key 'n': expected an integer from 1 to 10000, got 0"},
+        {PROBE "refine = { near = 1, n = 3, width = 0 }",
+         "g.toml:6:29: key 'width': expected a number above 0, got 0.0"},
+        {PROBE "refine = { near = 1, count = 3 }",
+         "g.toml:6:22: unknown key 'count' in refine: expected one of near, n, width"},
+        {PROBE "refine = [{ near = 1, n = 3 }, { near = 1.0, n = 3 }]",
+         "g.toml:6:1: key 'refine': expected different refinements [near, n, width], each"
+         " n from 1 to 10000, got [[1.0,3,0.0],[1.0,3,0.0]]"},
+        {PROBE "adapt = 0.05", "g.toml:6:1: key 'adapt': expected a table, got a number"},
+        {PROBE "adapt = { tolerance = 0 }",
+         "g.toml:6:11: key 'tolerance': expected a number above 0, got 0.0"},
+        {PROBE "adapt = { most = 10001 }",
+         "g.toml:6:11: key 'most': expected an integer from 0 to 10000, got 10001"},
+        {PROBE "adapt = { points = 3 }",
+         "g.toml:6:11: unknown key 'points' in adapt: expected one of tolerance, most"},
         {PROBE "[[probe]]\nname = \"p\"\nkind = \"layers\"\n",
          "g.toml:6:1: probe 'p' is there twice, first in line 3"},
     };
@@ -479,8 +509,6 @@ static void test_not_yet(void **state)
          "g.toml:4:1: key 'init.noise': not supported yet"},
         {SWEEP "[[probe]]\nkind = \"plane\"\n",
          "g.toml:4:1: key 'kind': \"plane\" is not supported yet"},
-        {PROBE "refine = { near = 1.0 }\n",
-         "g.toml:6:1: key 'refine' in [[probe]]: not supported yet"},
         {PROBE "from = \"run:a:final\"\n",
          "g.toml:6:1: key 'from': states of other runs are not supported yet"},
     };

@@ -259,6 +259,32 @@ static void test_probe_spec(void **state)
     plan_free(&plan);
 }
 
+/* Refined points are counted as they are; adapted ones, as many as there may be. */
+static void test_more_alphas(void **state)
+{
+    struct plan *plan =
+        make(SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\nalphas = 5\n"
+                   "refine = [{ near = 1, n = 7 }, { near = 1, n = 1, width = 0.25 }]\n"
+                   "adapt = { tolerance = 0.1 }\n");
+    struct buf text = {0};
+
+    (void)state;
+    spec_text(&plan->jobs[1].spec, &text);
+    assert_non_null(strstr(text.data, "probe.adapt.most=100\nprobe.adapt.tolerance=0.1\n"
+                                      "probe.alphas=5\n"));
+    assert_non_null(strstr(text.data, "probe.refine=[[1.0,1,0.25],[1.0,7,0.0]]\n"));
+    assert_int_equal(plan->jobs[1].curve_rows, 2 * (5 + 7 + 100));
+    assert_true(plan->jobs[1].at_most && plan_count(plan).at_most);
+    buf_clear(&text);
+    plan_put(plan, FORM_TABLE, &text);
+    assert_non_null(strstr(text.data, ", curve rows at most 224, path rows 2, jobs 2\n"));
+    buf_clear(&text);
+    plan_put(plan, FORM_JSON, &text);
+    assert_non_null(strstr(text.data, "\"job_count\": 2, \"at_most\": true, \"jobs\""));
+    buf_free(&text);
+    plan_free(&plan);
+}
+
 /* Groups are resolved for each network of the sweep. */
 /* A run's curves are one for each block, split and way of batch norm. What base says
  * about a network that an axis names is settled with it: one network is one job. */
@@ -439,6 +465,18 @@ static const struct {
      " training ends after 10"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\nalphas = 10000\n",
      "g.toml:6:1: key 'alphas': gives 100000 points, at most 65536 can be sent"},
+    {SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\n"
+           "refine = { near = 1, n = 10000 }\n",
+     "g.toml:6:1: key 'refine': gives 100500 points, at most 65536 can be sent"},
+    {SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\nadapt = { most = 7000 }\n",
+     "g.toml:6:11: key 'adapt.most': gives up to 70500 points, at most 65536 can be"
+     " sent"},
+    {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\n"
+           "refine = { near = 1.01, n = 20 }\n",
+     "g.toml:6:1: key 'refine': near = 1.01 is outside the alphas, 0 to 1"},
+    {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\n"
+           "adapt = { most = 0, tolerance = 0.1 }\n",
+     "g.toml:6:21: key 'adapt.tolerance': applies only where adapt.most is above 0"},
     {"[sweep]\nname = \"s\"\nseeds = 10000\n[axes]\n"
      "optimizer.lr = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]\n",
      "g.toml:1:1: the grid has more than 100000 points"},
@@ -527,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_shared_seeds),
         cmocka_unit_test(test_independent_seeds),
         cmocka_unit_test(test_probe_spec),
+        cmocka_unit_test(test_more_alphas),
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_groups_follow_the_model),
         cmocka_unit_test(test_needed_states_are_kept),

@@ -324,40 +324,6 @@ static void test_refusals(void **state)
 
 /* ---- arithmetic ------------------------------------------------------------------- */
 
-static void test_alphas(void **state)
-{
-    struct spec spec = probe_spec("\"path\"");
-    struct error err;
-    size_t count;
-    double *alphas;
-
-    (void)state;
-    fixture_set(&spec, "probe.alphas", "50");
-    alphas = path_alphas(&spec, &count, &err);
-    assert_int_equal(count, 50);
-    for (size_t i = 0; i < 50; i++)
-        assert_true(fabs(alphas[i] - (double)i / 49) < 1e-15);
-    assert_true(alphas[0] == 0 && alphas[49] == 1);
-    free(alphas);
-
-    fixture_set(&spec, "probe.from", "-0.3");
-    fixture_set(&spec, "probe.to", "1.7");
-    fixture_set(&spec, "probe.alphas", "7");
-    alphas = path_alphas(&spec, &count, &err);
-    assert_int_equal(count, 7);
-    assert_true(alphas[0] == -0.3 && alphas[6] == 1.7);
-    free(alphas);
-    spec_free(&spec);
-
-    spec = probe_spec("\"path\"");
-    fixture_set(&spec, "probe.alphas", "[0.0,0.98,0.99,1.0]");
-    alphas = path_alphas(&spec, &count, &err);
-    assert_int_equal(count, 4);
-    assert_true(alphas[1] == 0.98 && alphas[3] == 1);
-    free(alphas);
-    spec_free(&spec);
-}
-
 static void test_lerp(void **state)
 {
     const real a[] = {1, INFINITY, NAN, 0.1f, -3, 1e30f, 7};
@@ -444,7 +410,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nan_is_a_result, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_refusals, fixture_setup, fixture_teardown),
-        cmocka_unit_test(test_alphas),
         cmocka_unit_test(test_lerp),
         cmocka_unit_test_setup_teardown(test_distances, fixture_setup, fixture_teardown),
         cmocka_unit_test(test_distance_from_zero),

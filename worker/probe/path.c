@@ -1,10 +1,6 @@
 #include "worker/probe/path.h"
 
-#include "common/error.h"
-#include "common/spec.h"
-
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* In double, so that the rounding to real is the only visible one: a point
@@ -18,35 +14,6 @@ void path_lerp(real *theta, const real *a, const real *b, double alpha, size_t n
     for (size_t i = 0; i < n; i++)
         theta[i] =
             (real)fma(alpha, (double)b[i], fma(-alpha, (double)a[i], (double)a[i]));
-}
-
-static void fill_line(double *alphas, size_t n, double from, double to)
-{
-    for (size_t i = 0; i < n; i++)
-        alphas[i] = from + (to - from) * (double)i / (double)(n - 1);
-    alphas[n - 1] = to;
-}
-
-double *path_alphas(const struct spec *spec, size_t *ret_count, struct error *err)
-{
-    struct value value;
-    double *alphas;
-    size_t n;
-
-    if (spec_value(spec, "probe.alphas", &value, err))
-        return NULL;
-    n = value.type == VALUE_LIST ? value.list.count : (size_t)value.integer;
-    alphas = calloc(n, sizeof *alphas);
-    if (!alphas)
-        err_set(err, ERR_NO_MEMORY, "no memory for %zu alphas", n);
-    else if (value.type == VALUE_LIST)
-        for (size_t i = 0; i < n; i++)
-            alphas[i] = value_number(&value.list.items[i]);
-    else
-        fill_line(alphas, n, spec_real(spec, "probe.from"), spec_real(spec, "probe.to"));
-    value_free(&value);
-    *ret_count = n;
-    return alphas;
 }
 
 void path_distance(const struct arch *arch, const char *group, const real *a,

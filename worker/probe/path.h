@@ -1,22 +1,15 @@
 #ifndef COORD_PATH_H
 #define COORD_PATH_H
 
-/* The straight line between two parameter vectors as plain arithmetic: which
- * alphas, which tensors, how far. Knows nothing of data or networks' outputs.
+/* The straight line between two parameter vectors as plain arithmetic: which tensors,
+ * how far. Which alphas is common/alphas.h. Knows nothing of data or networks'
+ * outputs.
  */
 
 #include "common/arch.h"
 #include "worker/nn/real.h"
 
 #include <stddef.h>
-
-struct error;
-struct spec;
-
-/* The alphas of a probe spec, which the caller frees. A count gives
- * from + (to - from) * i / (n - 1) with both ends exact; a list is taken as it
- * is. NULL with ERR_NO_MEMORY. */
-double *path_alphas(const struct spec *spec, size_t *ret_count, struct error *err);
 
 /* theta[i] = (1-alpha) a[i] + alpha b[i], as fma(alpha, b, fma(-alpha, a, a));
  * exact at 0 and at 1 (there by copying, so that Inf and NaN weights do not

@@ -1,5 +1,6 @@
 #include "worker/probe/probe.h"
 
+#include "common/alphas.h"
 #include "common/error.h"
 #include "common/spec.h"
 #include "worker/data/dataset.h"
@@ -18,8 +19,7 @@ struct probe {
     struct endpoint a, b;
     struct dataset *data;
     struct curve *curve;
-    double *alphas;
-    size_t alpha_count;
+    struct alphas alphas;
     struct tally_sum *tallies; /* (alphas, splits) of the curve in hand */
     struct value group_list;   /* owns names that groups borrows */
     const char **groups;
@@ -34,7 +34,7 @@ struct probe {
 
 static uint32_t points_of_curve(const struct probe *probe)
 {
-    return (uint32_t)(2 * probe->alpha_count);
+    return (uint32_t)(2 * probe->alphas.count);
 }
 
 static void tell(void *user, double share)
@@ -49,14 +49,15 @@ static void tell(void *user, double share)
 static int put_points(struct probe *probe, const char *group, enum curve_bn bn,
                       struct error *err)
 {
-    for (size_t i = 0; i < probe->alpha_count; i++)
+    for (size_t i = 0; i < probe->alphas.count; i++)
         for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++) {
             const struct msg_point row = {
                 .grp = slice_of(group),
                 .bn = slice_of(curve_bn_name(bn)),
                 .split = slice_of(split_name((enum split)s)),
                 .alpha_index = (uint32_t)i,
-                .alpha = probe->alphas[i],
+                .alpha = probe->alphas.at[i],
+                .origin = slice_of(alpha_origin_name(alphas_origin(&probe->alphas, i))),
                 .tally = tally_round(&probe->tallies[2 * i + (size_t)s])};
             if (sink_point(probe->sink, &row, err))
                 return -1;
@@ -78,12 +79,12 @@ static int put_distance(struct probe *probe, const char *group, struct error *er
 static int run_group(struct probe *probe, const char *group, struct error *err)
 {
     for (size_t m = 0; m < probe->bn_count; m++)
-        if (curve_run(probe->curve, group, probe->bn[m], probe->alphas,
-                      probe->alpha_count, probe->tallies, err) ||
+        if (curve_run(probe->curve, group, probe->bn[m], probe->alphas.at,
+                      probe->alphas.count, probe->tallies, err) ||
             put_points(probe, group, probe->bn[m], err))
             return -1;
     sink_log(probe->sink, "group %s: %zu alphas, train %lld test %lld examples", group,
-             probe->alpha_count, (long long)probe->eval_count[SPLIT_TRAIN],
+             probe->alphas.count, (long long)probe->eval_count[SPLIT_TRAIN],
              (long long)probe->eval_count[SPLIT_TEST]);
     return 0;
 }
@@ -199,13 +200,12 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
     if (load_ends(probe, inputs, input_count, err) || read_groups(probe, err) ||
         read_modes(probe, err))
         return -1;
-    probe->alphas = path_alphas(spec, &probe->alpha_count, err);
-    if (!probe->alphas)
+    if (alphas_of(spec, &probe->alphas, err))
         return -1;
-    probe->tallies = calloc(2 * probe->alpha_count, sizeof *probe->tallies);
+    probe->tallies = calloc(2 * probe->alphas.count, sizeof *probe->tallies);
     if (!probe->tallies)
         return err_set(err, ERR_NO_MEMORY, "no memory for %zu points",
-                       probe->alpha_count);
+                       probe->alphas.count);
     probe->total =
         (uint32_t)(probe->group_count * probe->bn_count) * points_of_curve(probe);
     probe->data = dataset_open(&probe->b.spec, env->data_dir, err);
@@ -223,7 +223,7 @@ static void tear_down(struct probe *probe)
     curve_free(&probe->curve);
     dataset_free(&probe->data);
     free(probe->tallies);
-    free(probe->alphas);
+    alphas_free(&probe->alphas);
     free(probe->groups);
     value_free(&probe->group_list);
     endpoint_free(&probe->a);

@@ -1,0 +1,163 @@
+/* What [[probe]] tables say of alphas beyond the grid: refine and adapt. */
+
+#include "coordinator/grid_read.h"
+
+#include <string.h>
+
+/* Points that adapt may ask for, unless told. */
+enum { ADAPT_MOST = 100 };
+
+/* ---- refine ------------------------------------------------------------------- */
+
+/* The keys of a refinement, as they lie in a value of probe.refine. */
+enum { NEAR, COUNT, WIDTH, PARTS };
+
+struct refinement {
+    struct grid_setting parts[PARTS]; /* opt NULL: not given */
+};
+
+static int read_part(struct grid_reader *reader, const struct toml_node *node,
+                     struct grid_setting *part)
+{
+    static const struct opt ANY = {.type = OPT_REAL, .min = -1e300, .max = 1e300};
+    static const struct opt ABOVE = {.type = OPT_REAL, .max = 1e300, .above_min = true};
+    const struct opt *refine = opt_find(JOB_PROBE, "probe.refine");
+    const struct opt count = {.type = OPT_INT, .min = refine->min, .max = refine->max};
+    const bool n = strcmp(node->key, "n") == 0, near = strcmp(node->key, "near") == 0;
+
+    return grid_read_value(reader, node,
+                           n      ? &count
+                           : near ? &ANY
+                                  : &ABOVE,
+                           node->key, part);
+}
+
+static int read_near(struct grid_reader *reader, const struct toml_node *node, void *into)
+{
+    return read_part(reader, node, &((struct refinement *)into)->parts[NEAR]);
+}
+
+static int read_count(struct grid_reader *reader, const struct toml_node *node,
+                      void *into)
+{
+    return read_part(reader, node, &((struct refinement *)into)->parts[COUNT]);
+}
+
+static int read_width(struct grid_reader *reader, const struct toml_node *node,
+                      void *into)
+{
+    return read_part(reader, node, &((struct refinement *)into)->parts[WIDTH]);
+}
+
+/* [near, n, width]: numbers, which nobody owns. */
+static int push_triple(const struct refinement *made, struct value *list,
+                       struct error *err)
+{
+    struct value triple = value_list();
+
+    for (int i = NEAR; i < PARTS; i++)
+        if (value_push(&triple, made->parts[i].value, err)) {
+            value_free(&triple);
+            return -1;
+        }
+    return value_push(list, triple, err);
+}
+
+/* One table, to the list; without a width it reaches a step of the grid: 0. */
+static int add_refinement(struct grid_reader *reader, const struct toml_node *node,
+                          struct value *list)
+{
+    static const struct grid_field FIELDS[] = {
+        {"near", read_near, false},
+        {"n", read_count, false},
+        {"width", read_width, false},
+        {NULL, NULL, false},
+    };
+    struct refinement made = {0};
+    int rc = -1;
+
+    if (node->type != TOML_TABLE)
+        return grid_fail_type(reader, node, "{ near = ..., n = ..., width = ... }");
+    if (grid_read_fields(reader, node, FIELDS, "refine", &made))
+        goto done;
+    for (int i = NEAR; i <= COUNT; i++)
+        if (!made.parts[i].opt) {
+            grid_fail(reader, grid_place_of(node), ERR_INVALID,
+                      "key '%s' of refine is missing", FIELDS[i].key);
+            goto done;
+        }
+    if (!made.parts[WIDTH].opt)
+        made.parts[WIDTH].value = value_real(0);
+    rc = push_triple(&made, list, reader->err);
+
+done:
+    for (int i = NEAR; i < PARTS; i++)
+        value_free(&made.parts[i].value);
+    return rc;
+}
+
+int grid_read_refine(struct grid_reader *reader, const struct toml_node *node, void *into)
+{
+    struct grid_probe *probe = into;
+    struct grid_setting *item;
+    struct value list = value_list();
+    int rc = 0;
+
+    if (node->type == TOML_ARRAY)
+        for (size_t i = 0; i < node->count && rc == 0; i++)
+            rc = add_refinement(reader, &node->children[i], &list);
+    else
+        rc = add_refinement(reader, node, &list);
+    item =
+        rc ? NULL : grid_grow(reader, &probe->set.items, &probe->set.count, sizeof *item);
+    if (!item) {
+        value_free(&list);
+        return -1;
+    }
+    item->opt = opt_find(JOB_PROBE, "probe.refine");
+    item->place = grid_place_of(node);
+    item->value = list;
+    return opt_check(item->opt, &item->value, reader->err)
+               ? grid_fail_key(reader, item->place, "refine")
+               : 0;
+}
+
+/* ---- adapt -------------------------------------------------------------------- */
+
+static int read_tolerance(struct grid_reader *reader, const struct toml_node *node,
+                          void *into)
+{
+    return grid_add_setting(reader, node, opt_find(JOB_PROBE, "probe.adapt.tolerance"),
+                            node->key, &((struct grid_probe *)into)->set);
+}
+
+static int read_most(struct grid_reader *reader, const struct toml_node *node, void *into)
+{
+    return grid_add_setting(reader, node, opt_find(JOB_PROBE, "probe.adapt.most"),
+                            node->key, &((struct grid_probe *)into)->set);
+}
+
+int grid_read_adapt(struct grid_reader *reader, const struct toml_node *node, void *into)
+{
+    static const struct grid_field FIELDS[] = {
+        {"tolerance", read_tolerance, false},
+        {"most", read_most, false},
+        {NULL, NULL, false},
+    };
+    struct grid_probe *probe = into;
+    struct grid_setting *item;
+
+    if (node->type != TOML_TABLE)
+        return grid_fail_type(reader, node, "a table");
+    if (grid_read_fields(reader, node, FIELDS, "adapt", probe))
+        return -1;
+    if (grid_find(&probe->set, "probe.adapt.most"))
+        return 0;
+    item = grid_grow(reader, &probe->set.items, &probe->set.count, sizeof *item);
+    if (!item)
+        return -1;
+    item->opt = opt_find(JOB_PROBE, "probe.adapt.most");
+    item->place = grid_place_of(node);
+    item->value = value_int(ADAPT_MOST);
+    return 0;
+}
