@@ -1,4 +1,4 @@
-#include "worker/nn/conv_op.h"
+#include "worker/nn/conv_winograd.h"
 
 #include "worker/nn/lanes.h"
 #include "worker/nn/simd/gemm.h"
@@ -6,7 +6,6 @@
 #include "worker/nn/team.h"
 
 enum {
-    L = VEC_LANES,
     PANEL = GEMM_COLS / L, /* tiles of one panel */
     /* The largest filters that are multiplied with few tiles at a time: together they
      * stay in a second-level cache. With larger ones the tiles must be many instead, for
@@ -18,28 +17,7 @@ enum {
     MANY_MAX = 5 * 1024 * 1024,
     /* And of products that wait for their transform back. */
     PRODUCTS_MAX = 64 * 1024,
-    /* Of transformed tiles for the gradient of the filters, for each member, and the
-     * least columns there are for reading and writing its sums to be worth it. */
-    GRAD_MAX = 160 * 1024,
-    GRAD_COLUMNS = 128,
 };
-
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int round_up(int value, int unit)
-{
-    return (value + unit - 1) / unit * unit;
-}
-
-/* A row of reals for every point, so long that points neither share a line nor all
- * meet in one set of a cache: an odd number of lines beyond pages. */
-static size_t point_size(size_t reals)
-{
-    return (reals + 1023) / 1024 * 1024 + 80;
-}
 
 /* One direction through the layer, and how it is cut. */
 struct plan {
@@ -51,7 +29,7 @@ struct plan {
     size_t U_point, V_point, M_point;
 };
 
-static struct wino_map map_of(const struct conv *v, bool data)
+struct wino_map wino_map_of(const struct conv *v, bool data)
 {
     struct wino_map map = {
         .C = v->C,
@@ -89,7 +67,7 @@ static int block_tiles(const struct plan *p, int rows, int max, int shares)
 
 static struct plan plan_of(const struct conv *v, bool data, int B, int threads)
 {
-    struct plan p = {.map = map_of(v, data)};
+    struct plan p = {.map = wino_map_of(v, data)};
     const int C = p.map.C, O = p.map.O;
 
     p.few = C * O <= FILTERS_FEW;
@@ -201,17 +179,6 @@ static void block_item(void *arg, int item, int who)
 }
 
 /* Many tiles: the items of one block are (something, part of the channels). */
-struct share {
-    int item, from, to;
-};
-
-static struct share share_of(int parts, int item, int channels)
-{
-    const int each = round_up((channels + parts - 1) / parts, GEMM_ROWS);
-    const int from = min_int(item % parts * each, channels);
-
-    return (struct share){item / parts, from, min_int(from + each, channels)};
-}
 
 /* One panel of the block. */
 static struct wino_tiles panel_tiles(const struct pass *s, int panel)
@@ -225,7 +192,7 @@ static struct wino_tiles panel_tiles(const struct pass *s, int panel)
 static void input_item(void *arg, int item, int who)
 {
     const struct pass *s = arg;
-    const struct share it = share_of(s->parts, item, s->plan.map.C);
+    const struct wino_share it = wino_share_of(s->parts, item, s->plan.map.C);
     struct wino_block V = V_of(s, 0);
 
     (void)who;
@@ -236,7 +203,7 @@ static void input_item(void *arg, int item, int who)
 static void point_item(void *arg, int item, int who)
 {
     const struct pass *s = arg;
-    const struct share it = share_of(s->parts, item, s->plan.map.O);
+    const struct wino_share it = wino_share_of(s->parts, item, s->plan.map.O);
     const struct wino_block V = V_of(s, 0), M = M_of(s, 0);
 
     (void)who;
@@ -246,7 +213,7 @@ static void point_item(void *arg, int item, int who)
 static void output_item(void *arg, int item, int who)
 {
     const struct pass *s = arg;
-    const struct share it = share_of(s->parts, item, s->plan.map.O);
+    const struct wino_share it = wino_share_of(s->parts, item, s->plan.map.O);
     struct wino_block M = M_of(s, 0);
 
     (void)who;
@@ -319,152 +286,6 @@ static void backward_data(const struct conv_call *call, real *din, bool add,
     run(&pass, true);
 }
 
-/* The gradient of the filters: a chunk of rows of tiles is transformed, and multiplied
- * into U, the sums of all chunks. */
-struct grad_plan {
-    struct wino_map map;
-    int rows;       /* of tiles, of all images */
-    int chunk;      /* of them at a time */
-    int C, O;       /* channels with those that fill up */
-    int width;      /* reals of a panel's row of C */
-    size_t columns; /* of a chunk */
-    size_t V_point, M_point, U_point, member;
-};
-
-static struct grad_plan grad_plan_of(const struct conv *v, int B, int threads)
-{
-    struct grad_plan p = {
-        .map = map_of(v, false),
-        .C = round_up(v->C, WINO_TURN),
-        .O = round_up(v->O, WINO_TURN),
-    };
-    const int row = p.map.TW * L;
-    const int fit = GRAD_MAX / (WINO_POINTS * (p.C + p.O) * row);
-    const int least = (GRAD_COLUMNS + row - 1) / row;
-
-    p.rows = lanes_round(B) / L * p.map.TH;
-    p.chunk = min_int((fit > least ? fit : least) * threads, p.rows);
-    p.width = min_int(p.C, GEMM_COLS);
-    p.columns = (size_t)p.chunk * (size_t)row;
-    p.V_point = point_size((size_t)round_up(p.C, p.width) * p.columns);
-    p.M_point = point_size((size_t)p.O * p.columns);
-    p.U_point = point_size((size_t)v->O * (size_t)round_up(p.C, p.width));
-    p.member = wino_row_scratch(&p.map);
-    return p;
-}
-
-static size_t grad_scratch(const struct grad_plan *p, int threads)
-{
-    return WINO_POINTS * (p->V_point + p->M_point + p->U_point) +
-           (size_t)threads * p->member;
-}
-
-struct grad_pass {
-    struct grad_plan plan;
-    const struct wino_grad_kernels *wino;
-    const struct gemm_kernels *gemm;
-    real *V, *M, *U, *members;
-    const real *in, *dout;
-    real *dW;
-    int first, count; /* rows of tiles, of the chunk */
-    int parts;        /* of the output channels for an item */
-};
-
-/* WINO_TURN channels of one row of tiles, of the input or of the outputs' gradient. */
-static void turn_item(void *arg, int item, int who)
-{
-    const struct grad_pass *s = arg;
-    const struct grad_plan *p = &s->plan;
-    const int turns = (p->C + p->O) / WINO_TURN, row = item / turns;
-    const int channel = item % turns * WINO_TURN, o = channel - p->C;
-    const size_t column = (size_t)row * (size_t)p->map.TW * L;
-    const size_t width = (size_t)p->width, panel = p->columns * GEMM_ROWS;
-    real *scratch = s->members + (size_t)who * p->member;
-    struct wino_row at = {(s->first + row) / p->map.TH, (s->first + row) % p->map.TH,
-                          channel};
-
-    if (o < 0) {
-        real *V = s->V + (size_t)(channel / p->width) * width * p->columns +
-                  column * width + channel % p->width;
-        s->wino->input(&p->map, V, p->V_point, width, s->in, at, scratch);
-    } else {
-        at.channel = o;
-        s->wino->output(&p->map,
-                        s->M + (size_t)o / GEMM_ROWS * panel + column * GEMM_ROWS,
-                        p->M_point, panel, s->dout, at, scratch);
-    }
-}
-
-/* One point, some output channels. */
-static void sum_item(void *arg, int item, int who)
-{
-    const struct grad_pass *s = arg;
-    const struct grad_plan *p = &s->plan;
-    const struct share it = share_of(s->parts, item, p->map.O);
-    const size_t point = (size_t)it.item, width = (size_t)p->width;
-    const size_t panel = p->columns * GEMM_ROWS;
-    const struct gemm g = {
-        .M = it.to - it.from,
-        .N = round_up(p->map.C, L),
-        .K = s->count * p->map.TW * L,
-        .A = s->M + point * p->M_point + (size_t)it.from / GEMM_ROWS * panel,
-        .A_panel = panel,
-        .A_step = GEMM_ROWS,
-        .B = s->V + point * p->V_point,
-        .B_panel = p->columns * width,
-        .B_step = width,
-        .C = s->U + point * p->U_point + (size_t)it.from * width,
-        .C_panel = (size_t)p->map.O * width,
-        .C_row = width,
-        .add = s->first > 0,
-    };
-
-    (void)who;
-    s->gemm->multiply(&g);
-}
-
-/* One output channel. */
-static void taps_item(void *arg, int o, int who)
-{
-    const struct grad_pass *s = arg;
-    const struct grad_plan *p = &s->plan;
-    const int C = p->map.C;
-
-    (void)who;
-    for (int c = 0; c < C; c += p->width) {
-        const size_t at = (size_t)c * (size_t)p->map.O + (size_t)(o * p->width);
-        s->wino->filters(s->dW + (size_t)(o * C + c) * 9, min_int(p->width, C - c),
-                         s->U + at, p->U_point);
-    }
-}
-
-static void backward_weights(const struct conv_call *call, real *dW, const real *dout,
-                             const real *in)
-{
-    struct team *team = call->team;
-    struct grad_pass s = {
-        .plan = grad_plan_of(call->conv, call->B, team_size(team)),
-        .wino = ISA_PICK(wino_grad_kernels, call->isa),
-        .gemm = gemm_kernels(call->isa),
-        .V = call->scratch,
-        .in = in,
-        .dout = dout,
-        .dW = dW,
-        .parts = team_size(team) > 1 ? 4 : 1,
-    };
-    const struct grad_plan *p = &s.plan;
-
-    s.M = s.V + WINO_POINTS * p->V_point;
-    s.U = s.M + WINO_POINTS * p->M_point;
-    s.members = s.U + WINO_POINTS * p->U_point;
-    for (; s.first < p->rows; s.first += s.count) {
-        s.count = min_int(p->chunk, p->rows - s.first);
-        team_run(team, s.count * ((p->C + p->O) / WINO_TURN), turn_item, &s);
-        team_run(team, WINO_POINTS * s.parts, sum_item, &s);
-    }
-    team_run(team, p->map.O, taps_item, &s);
-}
-
 static size_t max_size(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -474,9 +295,8 @@ static size_t scratch(const struct conv *v, int batch_max, int threads)
 {
     const struct plan out = plan_of(v, false, batch_max, threads);
     const struct plan data = plan_of(v, true, batch_max, threads);
-    const struct grad_plan grad = grad_plan_of(v, batch_max, threads);
 
-    return max_size(grad_scratch(&grad, threads),
+    return max_size(wino_weights_scratch(v, batch_max, threads),
                     max_size(plan_scratch(&out, threads), plan_scratch(&data, threads)));
 }
 
@@ -504,5 +324,5 @@ const struct conv_op conv_winograd = {
     .scratch = scratch,
     .forward = forward,
     .backward_data = backward_data,
-    .backward_weights = backward_weights,
+    .backward_weights = wino_weights_run,
 };
