@@ -4,10 +4,12 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Looks at the state before sleeping: some 50 microseconds, longer than what lies
  * between two steps of a network, shorter than anybody notices. */
@@ -19,13 +21,21 @@ struct member {
     pthread_t thread;
 };
 
-/* One word says which run this is (upper half) and how many of its items nobody
- * has claimed (lower half), so that claiming an item proves that the run is still
- * on. Whoever comes late finds nothing to do and is not waited for: on a machine
- * with fewer free cores than members the others do the work. */
+/* The items of a run that are one member's to begin with: a stretch of them, so that
+ * in one step after another a member meets the same images, which its cache still
+ * has. One word says which run this is (upper half) and how many of the stretch nobody
+ * has claimed (lower half), so that claiming an item proves that the run is still on.
+ * Who has done its own takes of others', and whoever comes late finds nothing to do
+ * and is not waited for: on a machine with fewer free cores than members the others do
+ * the work. On a line of the cache of its own. */
+struct stretch {
+    alignas(64) _Atomic uint64_t state;
+    atomic_int end; /* the item after its last */
+};
+
 struct team {
     int size;
-    _Atomic uint64_t state;
+    atomic_uint run;
     _Atomic(team_item *) item;
     _Atomic(void *) arg;
     atomic_int count;
@@ -37,6 +47,7 @@ struct team {
     pthread_cond_t wake, idle;
     int started;
     struct member members[TEAM_MAX]; /* 0 is the caller: no thread */
+    struct stretch stretches[TEAM_MAX];
 };
 
 static uint32_t run_of(uint64_t state)
@@ -56,46 +67,58 @@ static void relax(void)
 #endif
 }
 
-/* Do items of the run that `state` shows until none is left to claim. item, arg
- * and count were written before the state was; and they are not written again
- * before all items are done, so a claim that succeeds has read the right ones. */
-static void work(struct team *team, uint64_t state, int who)
+static void finish_item(struct team *team, int count)
 {
-    const uint32_t run = run_of(state);
+    if (atomic_fetch_add(&team->done, 1) + 1 < count || !atomic_load(&team->waiting))
+        return;
+    pthread_mutex_lock(&team->lock);
+    pthread_cond_signal(&team->idle);
+    pthread_mutex_unlock(&team->lock);
+}
+
+/* Do items of a stretch until none is left to claim. item, arg, count and end were
+ * written before its state was; and they are not written again before all items are
+ * done, so a claim that succeeds has read the right ones. */
+static void work_stretch(struct team *team, struct stretch *stretch, uint32_t run,
+                         int who)
+{
+    uint64_t state = atomic_load(&stretch->state);
 
     while (run_of(state) == run && left_of(state) > 0) {
         team_item *item = atomic_load_explicit(&team->item, memory_order_relaxed);
         void *arg = atomic_load_explicit(&team->arg, memory_order_relaxed);
         const int count = atomic_load_explicit(&team->count, memory_order_relaxed);
-        if (!atomic_compare_exchange_weak(&team->state, &state, state - 1))
+        const int end = atomic_load_explicit(&stretch->end, memory_order_relaxed);
+        if (!atomic_compare_exchange_weak(&stretch->state, &state, state - 1))
             continue;
-        item(arg, count - (int)left_of(state), who);
-        if (atomic_fetch_add(&team->done, 1) + 1 == count &&
-            atomic_load(&team->waiting)) {
-            pthread_mutex_lock(&team->lock);
-            pthread_cond_signal(&team->idle);
-            pthread_mutex_unlock(&team->lock);
-        }
-        state = atomic_load(&team->state);
+        item(arg, end - (int)left_of(state), who);
+        finish_item(team, count);
+        state = atomic_load(&stretch->state);
     }
 }
 
-/* Wait until the run is another than `run`; returns the new state. */
-static uint64_t await_run(struct team *team, uint32_t run)
+static void work(struct team *team, uint32_t run, int who)
+{
+    for (int i = 0; i < team->size; i++)
+        work_stretch(team, &team->stretches[(who + i) % team->size], run, who);
+}
+
+/* Wait until the run is another than `run`; returns which it is. */
+static uint32_t await_run(struct team *team, uint32_t run)
 {
     for (int i = 0; i < SPINS; i++) {
-        const uint64_t state = atomic_load(&team->state);
-        if (run_of(state) != run)
-            return state;
+        const uint32_t now = atomic_load(&team->run);
+        if (now != run)
+            return now;
         relax();
     }
     pthread_mutex_lock(&team->lock);
     atomic_fetch_add(&team->sleeping, 1);
-    while (run_of(atomic_load(&team->state)) == run)
+    while (atomic_load(&team->run) == run)
         pthread_cond_wait(&team->wake, &team->lock);
     atomic_fetch_sub(&team->sleeping, 1);
     pthread_mutex_unlock(&team->lock);
-    return atomic_load(&team->state);
+    return atomic_load(&team->run);
 }
 
 static void *member_main(void *user)
@@ -105,27 +128,33 @@ static void *member_main(void *user)
     uint32_t run = 0;
 
     for (;;) {
-        const uint64_t state = await_run(team, run);
+        run = await_run(team, run);
         if (atomic_load(&team->stop))
             return NULL;
-        run = run_of(state);
-        work(team, state, member->who);
+        work(team, run, member->who);
     }
 }
 
 /* Show everybody a new run of count items. */
-static uint64_t begin_run(struct team *team, uint32_t count)
+static uint32_t begin_run(struct team *team, int count)
 {
-    const uint32_t run = run_of(atomic_load(&team->state)) + 1;
-    const uint64_t state = (uint64_t)run << 32 | count;
+    const uint32_t run = atomic_load(&team->run) + 1;
+    int end = 0;
 
-    atomic_store(&team->state, state);
+    for (int i = 0; i < team->size; i++) {
+        struct stretch *stretch = &team->stretches[i];
+        const int from = end;
+        end = (int)((int64_t)count * (i + 1) / team->size);
+        atomic_store_explicit(&stretch->end, end, memory_order_relaxed);
+        atomic_store(&stretch->state, (uint64_t)run << 32 | (uint32_t)(end - from));
+    }
+    atomic_store(&team->run, run);
     if (atomic_load(&team->sleeping) > 0) {
         pthread_mutex_lock(&team->lock);
         pthread_cond_broadcast(&team->wake);
         pthread_mutex_unlock(&team->lock);
     }
-    return state;
+    return run;
 }
 
 /* Wait for the items that others have claimed. */
@@ -155,7 +184,7 @@ void team_run(struct team *team, int count, team_item *run, void *arg)
     atomic_store_explicit(&team->arg, arg, memory_order_relaxed);
     atomic_store_explicit(&team->count, count, memory_order_relaxed);
     atomic_store(&team->done, 0);
-    work(team, begin_run(team, (uint32_t)count), 0);
+    work(team, begin_run(team, count), 0);
     await_done(team, count);
 }
 
@@ -182,11 +211,12 @@ struct team *team_new(int threads, struct error *err)
                 threads);
         return NULL;
     }
-    team = calloc(1, sizeof *team);
+    team = aligned_alloc(alignof(struct team), sizeof *team);
     if (!team) {
         err_set(err, ERR_NO_MEMORY, "no memory for %d threads", threads);
         return NULL;
     }
+    memset(team, 0, sizeof *team);
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->wake, NULL);
     pthread_cond_init(&team->idle, NULL);
