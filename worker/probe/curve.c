@@ -94,28 +94,32 @@ struct making {
     size_t n;
     size_t first; /* of them, among those of the curve */
     struct tally_sum *ret;
+    struct curve_place place;
     int cut;     /* steps before it are done once */
     bool lerp;   /* so is the step before the cut, as a line */
     size_t done; /* points times batches; for tick */
     size_t total;
 };
 
-/* A batch that has been run up to the cut. */
+/* A batch that has been run up to its cut. */
 struct held {
+    int cut; /* m's; or one before, where the ends of the line are not finite */
     int64_t from;
     int B;
     uint8_t labels[EVAL_BATCH];
-    real *alive; /* at the cut; and after that, for a line, its beginning */
+    real *alive; /* at the cut; and behind, for a line, its beginning */
 };
 
 static size_t held_reals(const struct making *m)
 {
     struct net *net = m->curve->net;
-    size_t n = 0;
+    size_t n = 0, line, alone;
 
     if (m->lerp)
         (void)net_output(net, m->cut - 1, &n);
-    return net_alive(net, m->cut, EVAL_BATCH) + n + 64 / sizeof(real);
+    line = net_alive(net, m->cut, EVAL_BATCH) + n;
+    alone = m->lerp ? net_alive(net, m->cut - 1, EVAL_BATCH) : 0;
+    return (line > alone ? line : alone) + 64 / sizeof(real);
 }
 
 /* The line of a step's outputs is one only where both ends are finite. */
@@ -132,17 +136,17 @@ static bool all_finite(const real *x, size_t n)
     return vec_sum(sum) + rest == 0;
 }
 
-/* Run examples from .. from + B of a split up to the cut. False: the ends of the line
- * are not finite. */
-static bool hold(const struct making *m, enum split split, int64_t from,
+/* Run examples from .. from + B of a split up to the cut; where the ends of the line are
+ * not finite, up to the step before it. */
+static void hold(const struct making *m, enum split split, int64_t from,
                  struct held *held)
 {
     struct curve *curve = m->curve;
     struct net *net = curve->net;
     uint32_t index[EVAL_BATCH];
     const int last = m->lerp ? m->cut - 1 : m->cut;
-    bool finite = true;
 
+    held->cut = m->cut;
     held->from = from;
     held->B = (int)(curve->env.count[split] - from);
     if (held->B > EVAL_BATCH)
@@ -160,10 +164,13 @@ static bool hold(const struct making *m, enum split split, int64_t from,
         const real *z = net_output(net, last, &n);
         memcpy(begin, z, n * sizeof *begin);
         net_run(net, curve->base, m->norms, NULL, last, m->cut);
-        finite = all_finite(begin, n) && all_finite(z, n);
+        if (!all_finite(begin, n) || !all_finite(z, n)) {
+            held->cut = last;
+            net_begin(net, curve->x, held->B);
+            net_run(net, curve->base, m->norms, NULL, 0, last);
+        }
     }
-    net_save(net, m->cut, held->alive);
-    return finite;
+    net_save(net, held->cut, held->alive);
 }
 
 /* ---- one split -------------------------------------------------------------------- */
@@ -206,13 +213,13 @@ static void add_batch(const struct making *m, size_t i, enum split split,
     double losses[EVAL_BATCH];
     uint8_t right[EVAL_BATCH];
 
-    net_load(net, m->cut, held->alive, held->B);
-    if (m->lerp) {
+    net_load(net, held->cut, held->alive, held->B);
+    if (m->lerp && held->cut == m->cut) {
         size_t n;
         real *z = net_output(net, m->cut - 1, &n);
         curve_lerp(z, held->alive + net_alive(net, m->cut, EVAL_BATCH), m->alphas[i], n);
     }
-    net_run(net, m->curve->theta, m->norms, NULL, m->cut, net_steps(net));
+    net_run(net, m->curve->theta, m->norms, NULL, held->cut, net_steps(net));
     loss_softmax(losses, right, NULL, net_logits(net), held->labels, held->B,
                  m->curve->env.arch->classes);
     for (int k = 0; k < held->B; k++)
@@ -233,24 +240,37 @@ static void set_point(const struct making *m, size_t i)
                stats * sizeof *curve->theta);
 }
 
-static void go_through(struct making *m, enum split split, const struct held *held,
-                       size_t count)
+static void run_point(struct making *m, size_t i, enum split split,
+                      const struct held *held, size_t count)
 {
     struct curve *curve = m->curve;
 
-    for (size_t i = 0; i < m->n; i++) {
+    if (is_shared(m, i) && curve->have_end[m->bn][split]) {
+        for (size_t h = 0; h < count && curve->env.batch; h++)
+            tell(m, i, split, &held[h], NULL, NULL);
+        return;
+    }
+    set_point(m, i);
+    for (size_t h = 0; h < count; h++)
+        add_batch(m, i, split, &held[h]);
+}
+
+/* The points of the batches in hand, from m's place on: 0 or CURVE_STOPPED. */
+static int go_through(struct making *m, enum split split, const struct held *held,
+                      size_t count)
+{
+    struct curve *curve = m->curve;
+    size_t *i = &m->place.point;
+
+    while (*i < m->n) {
+        if (curve->env.pause && curve->env.pause(curve->env.user, &m->place))
+            return CURVE_STOPPED;
+        run_point(m, (*i)++, split, held, count);
         m->done += count;
-        if (is_shared(m, i) && curve->have_end[m->bn][split]) {
-            for (size_t h = 0; h < count && curve->env.batch; h++)
-                tell(m, i, split, &held[h], NULL, NULL);
-            continue;
-        }
-        set_point(m, i);
-        for (size_t h = 0; h < count; h++)
-            add_batch(m, i, split, &held[h]);
         if (curve->env.tick)
             curve->env.tick(curve->env.user, (double)m->done / (double)m->total);
     }
+    return 0;
 }
 
 static void share_end(const struct making *m, enum split split)
@@ -268,35 +288,68 @@ static void share_end(const struct making *m, enum split split)
     }
 }
 
-/* 1; 0 when the line is not one; -1. */
+/* Examples that as many batches hold, or what there is. */
+static int64_t reach(const struct making *m, int64_t from, enum split split, size_t room)
+{
+    const int64_t count = m->curve->env.count[split];
+    const int64_t until = from + (int64_t)room * EVAL_BATCH;
+
+    return until < count ? until : count;
+}
+
+/* A split from m's place on: 0 or CURVE_STOPPED. */
 static int run_split(struct making *m, enum split split, struct held *held, size_t room)
 {
     const int64_t count = m->curve->env.count[split];
-    int64_t from = 0;
+    struct curve_place *place = &m->place;
 
-    while (from < count) {
+    while (place->from < count) {
         size_t n = 0;
-        for (; n < room && from < count; n++, from += EVAL_BATCH)
-            if (!hold(m, split, from, &held[n]))
-                return 0;
-        go_through(m, split, held, n);
+        if (place->until <= place->from)
+            place->until = reach(m, place->from, split, room);
+        for (int64_t from = place->from; from < place->until; from += EVAL_BATCH)
+            hold(m, split, from, &held[n++]);
+        if (go_through(m, split, held, n))
+            return CURVE_STOPPED;
+        place->from = place->until;
+        place->point = 0;
     }
     share_end(m, split);
-    return 1;
+    return 0;
 }
 
 /* ---- one curve --------------------------------------------------------------- */
 
+static int64_t batches_of(int64_t from, int64_t until)
+{
+    return until > from ? (until - from + EVAL_BATCH - 1) / EVAL_BATCH : 0;
+}
+
 static size_t batches(const struct curve *curve, int split)
 {
-    return (size_t)((curve->env.count[split] + EVAL_BATCH - 1) / EVAL_BATCH);
+    return (size_t)batches_of(curve->env.first[split], curve->env.count[split]);
+}
+
+/* Points times batches that are done at m's place. */
+static size_t done_before(const struct making *m)
+{
+    const struct curve_place *place = &m->place;
+    const struct curve *curve = m->curve;
+    size_t done = 0;
+
+    for (size_t s = 0; s < place->split; s++)
+        done += m->n * batches(curve, (int)s);
+    done += m->n * (size_t)batches_of(curve->env.first[place->split], place->from);
+    return done + place->point * (size_t)batches_of(place->from, place->until);
 }
 
 /* Both splits, with as many batches held as the store takes. */
 static int run_held(struct making *m, struct error *err)
 {
     struct curve *curve = m->curve;
+    struct curve_place *place = &m->place;
     const size_t most = batches(curve, 0) + batches(curve, 1);
+    const size_t begun = (size_t)batches_of(place->from, place->until);
     struct held *held;
     size_t each, room;
     int rc = -1;
@@ -305,7 +358,8 @@ static int run_held(struct making *m, struct error *err)
     each = held_reals(m);
     room = STORE_BYTES / (each * sizeof(real));
     room = room < 1 ? 1 : room > most ? most : room;
-    held = calloc(room, sizeof *held);
+    room = room > begun ? room : begun;
+    held = calloc(room + 1, sizeof *held);
     if (!held ||
         !curve_room(&curve->store, &curve->store_size, room * each * sizeof(real))) {
         err_set(err, ERR_NO_MEMORY, "no memory for batches of a curve");
@@ -314,10 +368,14 @@ static int run_held(struct making *m, struct error *err)
     for (size_t h = 0; h < room; h++)
         held[h].alive = curve->store + h * (each / 16 * 16);
     m->total = m->n * most;
-    m->done = 0;
-    rc = 1;
-    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST && rc == 1; s++)
+    m->done = done_before(m);
+    rc = 0;
+    for (int s = (int)place->split; s <= SPLIT_TEST && rc == 0; s++) {
+        if (place->split != (size_t)s)
+            *place = (struct curve_place){place->first,        place->last, (size_t)s,
+                                          curve->env.first[s], 0,           0};
         rc = run_split(m, (enum split)s, held, room);
+    }
 
 done:
     free(held);
@@ -329,21 +387,13 @@ static int run_block(struct making *m, struct error *err)
     struct curve *curve = m->curve;
     struct net *net = curve->net;
     const int first = net_first_step(net, curve->varied);
-    int rc;
 
     if (m->bn == CURVE_RECOMPUTE && curve_recompute(curve, m->alphas, m->n, err))
         return -1;
     m->cut = curve->env.naive ? 0 : first;
     m->lerp = !curve->env.naive && first < net_steps(net) && net_is_linear(net, first);
     m->cut += m->lerp;
-    rc = run_held(m, err);
-    if (rc == 0) { /* numbers that are not finite: each point by itself */
-        memset(m->ret, 0, 2 * m->n * sizeof *m->ret);
-        m->lerp = false;
-        m->cut = first;
-        rc = run_held(m, err);
-    }
-    return rc < 0 ? -1 : 0;
+    return run_held(m, err);
 }
 
 /* Whatever does not move, and the state at alpha 0. */
@@ -368,24 +418,55 @@ static int set_base(struct curve *curve, const char *group, enum curve_bn bn,
     return 0;
 }
 
+/* The next alphas, none of them begun. */
+static struct curve_place next_place(const struct curve *curve, size_t first, size_t n)
+{
+    const size_t last = n - first < ALPHAS_MAX ? n : first + ALPHAS_MAX;
+
+    return (struct curve_place){first, last, 0, curve->env.first[0], 0, 0};
+}
+
+int curve_go_on(struct curve *curve, const char *group, enum curve_bn bn,
+                const double *alphas, size_t n, const struct curve_place *place,
+                struct tally_sum *ret, struct error *err)
+{
+    struct making m = {.curve = curve,
+                       .bn = bn,
+                       .norms = bn == CURVE_BATCH ? NET_BATCH : NET_RUNNING,
+                       .place = place->last ? *place : next_place(curve, 0, n)};
+    int rc = 0;
+
+    assert(m.place.last <= n && !(curve->env.batch && curve->env.pause));
+    if (set_base(curve, group, bn, err) || curve_rows_open(curve, bn, err))
+        return -1;
+    while (rc == 0) {
+        m.alphas = alphas + m.place.first;
+        m.n = m.place.last - m.place.first;
+        m.first = m.place.first;
+        m.ret = ret + 2 * m.place.first;
+        rc = run_block(&m, err);
+        if (rc || m.place.last == n)
+            break;
+        m.place = next_place(curve, m.place.last, n);
+    }
+    return rc;
+}
+
 int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
               const double *alphas, size_t n, struct tally_sum *ret, struct error *err)
 {
-    struct making m = {
-        .curve = curve, .bn = bn, .norms = bn == CURVE_BATCH ? NET_BATCH : NET_RUNNING};
-
     memset(ret, 0, 2 * n * sizeof *ret);
-    if (set_base(curve, group, bn, err) || curve_rows_open(curve, bn, err))
-        return -1;
-    for (size_t from = 0; from < n; from += ALPHAS_MAX) {
-        m.alphas = alphas + from;
-        m.n = n - from < ALPHAS_MAX ? n - from : ALPHAS_MAX;
-        m.first = from;
-        m.ret = ret + 2 * from;
-        if (run_block(&m, err))
-            return -1;
+    return curve_go_on(curve, group, bn, alphas, n, &(struct curve_place){0}, ret, err);
+}
+
+void curve_set_end(struct curve *curve, enum curve_bn bn, const struct tally_sum end[2])
+{
+    if (curve->env.batch)
+        return;
+    for (int s = 0; s < 2; s++) {
+        curve->end[bn][s] = end[s];
+        curve->have_end[bn][s] = true;
     }
-    return 0;
 }
 
 /* ---- life -------------------------------------------------------------------- */

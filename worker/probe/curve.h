@@ -12,6 +12,9 @@
  *   - at alpha 1 nothing has moved, so all groups share that point.
  * The rest is evaluated. Work goes by batches of EVAL_BATCH, as everywhere, so the
  * ends of a curve have the bits of an evaluation of the two states.
+ * A point of a batch has the same bits whatever other alphas and batches the curve has:
+ * curves of some alphas and examples add up (tally_merge) to the curve of all of them,
+ * and one that was stopped goes on anywhere.
  *
  * Recomputed statistics are those that PyTorch finds when it resets the running ones
  * and takes one training step's forward pass over the whole subset as a single batch
@@ -57,6 +60,18 @@ struct curve_batch {
     const uint8_t *labels, *right, *predicted; /* (B) */
 };
 
+/* Between two points of a curve: what is done, so that the rest can be done later. Of
+ * the alphas first .. last - 1 and the examples from .. until - 1 of a split, `point`
+ * alphas are done; with the examples before that, in this and earlier splits, all of
+ * them. Alphas before these are done altogether, those behind are not begun. Zeroed: the
+ * curve has not begun. */
+struct curve_place {
+    size_t first, last;
+    size_t split; /* enum split */
+    int64_t from, until;
+    size_t point;
+};
+
 /* All borrowed for the curve's life, but for engine, which is copied. */
 struct curve_env {
     const struct arch *arch;
@@ -64,16 +79,20 @@ struct curve_env {
     const struct net_options *engine; /* exact, team, isa */
     const real *a, *b;                /* the two states */
     int64_t count[2];                 /* examples of each split */
+    int64_t first[2];                 /* of those, the first one: a multiple of
+                                         EVAL_BATCH; those before are left out */
     int64_t bn_count;                 /* of the training split, for CURVE_RECOMPUTE */
     bool naive;                       /* evaluate every point by itself: for tests */
     void (*tick)(void *user, double share); /* of a curve that is done; or NULL */
     /* Or NULL. Called for every example of every point of the curve, those that are
      * shared with other curves too: the batches of a point and split in order, from
      * the subset's first example; points come in any order, and their batches may
-     * alternate. Should the first example of a point and split come again, then what
-     * was told of it before is void. */
+     * alternate. */
     void (*batch)(void *user, const struct curve_batch *batch);
-    void *user; /* of both */
+    /* Or NULL. Asked between two points: true stops the curve there. What is told of
+     * examples cannot be told again, so not together with batch. */
+    bool (*pause)(void *user, const struct curve_place *place);
+    void *user; /* of all */
 };
 
 /* ERR_NO_MEMORY, ERR_INVALID. */
@@ -83,5 +102,17 @@ void curve_free(struct curve **curve);
 /* One curve: ret[2 * i + split] for alphas[i], i < n. ERR_NO_MEMORY. */
 int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
               const double *alphas, size_t n, struct tally_sum *ret, struct error *err);
+
+enum { CURVE_STOPPED = 1 };
+
+/* The same from a place that pause was told of, ret having been kept since. Either
+ * returns CURVE_STOPPED when pause has said so. */
+int curve_go_on(struct curve *curve, const char *group, enum curve_bn bn,
+                const double *alphas, size_t n, const struct curve_place *place,
+                struct tally_sum *ret, struct error *err);
+
+/* What an earlier curve of the same bn came to at alpha 1, by split; for one that goes
+ * on, what it shares. Nothing where examples are told of. */
+void curve_set_end(struct curve *curve, enum curve_bn bn, const struct tally_sum end[2]);
 
 #endif
