@@ -225,6 +225,45 @@ static int write_rises(struct store *store, const struct msg_result *result,
     return 0;
 }
 
+static int write_classes(struct store *store, const struct msg_result *result,
+                         struct error *err)
+{
+    for (uint32_t i = 0; i < result->class_count; i++) {
+        const struct msg_class *c = &result->classes[i];
+        const struct tally *t = &c->tally;
+
+        if (c->point >= result->point_count)
+            return err_set(err, ERR_INVALID, "a class of point %u, there are %u",
+                           c->point, result->point_count);
+        const struct msg_point *p = &result->points[c->point];
+        if (stmt_run(store, STMT_CLASS_ADD,
+                     ARGS(arg_int(result->job), arg_slice(p->grp), arg_slice(p->bn),
+                          arg_slice(p->split), arg_int(p->alpha_index), arg_int(c->class),
+                          arg_int(t->count), arg_int(t->correct), arg_int(t->nan_count),
+                          arg_int(t->inf_count), arg_real(t->sum), arg_real(t->sum_sq)),
+                     err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int write_places(struct store *store, const struct msg_result *result,
+                        struct error *err)
+{
+    for (uint32_t i = 0; i < result->place_count; i++) {
+        const struct msg_place *p = &result->places[i];
+
+        if (stmt_run(store, STMT_PLACE_ADD,
+                     ARGS(arg_int(result->job), arg_slice(p->grp), arg_slice(p->state),
+                          finite_or_null(p->alpha), finite_or_null(p->dist),
+                          finite_or_null(p->rel), finite_or_null(p->angle),
+                          finite_or_null(p->corner)),
+                     err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int write_rows(struct store *store, const struct job_row *job,
                       const struct msg_result *result, enum job_cause cause,
                       int64_t now_ms, struct error *err)
@@ -236,7 +275,9 @@ static int write_rows(struct store *store, const struct job_row *job,
                  err) != 0 ||
         write_states(store, result, err) != 0 || write_history(store, result, err) != 0 ||
         write_points(store, result, err) != 0 ||
-        write_distances(store, result, err) != 0 || write_rises(store, result, err) != 0)
+        write_distances(store, result, err) != 0 ||
+        write_rises(store, result, err) != 0 || write_classes(store, result, err) != 0 ||
+        write_places(store, result, err) != 0)
         return -1;
     return job->probe ? path_write(store, job->id, err) : 0;
 }

@@ -35,15 +35,19 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                      " ORDER BY t.job",
     [STMT_DEPENDANTS] = "SELECT DISTINCT d.job FROM dep d JOIN job j ON j.id = d.job"
                         " WHERE d.needs = ?1 AND j.state = ?2 ORDER BY d.job",
-    /* The initial state can always be derived anew, so no row is asked of it. */
+    /* The initial state can always be derived anew, so no row is asked of it. States of
+     * the roles s1, s2, ... are those that a run may have left: one that ended early
+     * has not all of them. */
     [STMT_UNMET] = "SELECT d.needs, d.state, n.state FROM dep d"
                    " JOIN job n ON n.id = d.needs WHERE d.job = ?1 AND NOT ("
-                   " n.state = 'done' AND (d.state = 'init' OR EXISTS (SELECT 1"
-                   " FROM checkpoint c WHERE c.job = d.needs AND c.name = d.state)))",
+                   " n.state = 'done' AND (d.state = 'init' OR d.role GLOB 's[0-9]*'"
+                   " OR EXISTS (SELECT 1 FROM checkpoint c"
+                   " WHERE c.job = d.needs AND c.name = d.state)))",
     [STMT_INPUTS] = "SELECT d.role, d.state, n.spec, ifnull(c.hash, ''),"
                     " ifnull(c.stored, 0) FROM dep d JOIN job n ON n.id = d.needs"
                     " LEFT JOIN checkpoint c ON c.job = d.needs AND c.name = d.state"
-                    " WHERE d.job = ?1 ORDER BY d.role",
+                    " WHERE d.job = ?1 AND (c.hash IS NOT NULL OR d.role NOT GLOB 's[0-9]*')"
+                    " ORDER BY d.role",
 
     [STMT_ATTEMPT_ADD] = "INSERT INTO attempt (job, attempt, worker, state, started_ms)"
                          " VALUES (?1, ?2, ?3, 'running', ?4)",
@@ -72,6 +76,9 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                        " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
                        " ?15, ?16, ?17)",
     [STMT_DISTANCE_ADD] = "INSERT INTO distance VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STMT_CLASS_ADD] = "INSERT INTO class_point VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+                       " ?9, ?10, ?11, ?12)",
+    [STMT_PLACE_ADD] = "INSERT INTO place VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [STMT_RISE_ADD] = "INSERT INTO rise VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [STMT_PATH_ADD] =
         "INSERT INTO path VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"

@@ -153,6 +153,26 @@ static const struct field RISE_FIELDS[] = {
 };
 static const struct form RISE = FORM("rise", msg_rise, RISE_FIELDS, ROW);
 
+static const struct field CLASS_FIELDS[] = {
+    NUM(1, MUST, msg_class, point, 0, PROTO_POINTS_MAX - 1),
+    NUM(2, MUST, msg_class, class, 0, U32),
+    NUM(3, MUST, msg_class, tally.count, 1, I64),
+    NUM(4, MUST, msg_class, tally.correct, 0, I64),
+    NUM(5, MUST, msg_class, tally.nan_count, 0, I64),
+    NUM(6, MUST, msg_class, tally.inf_count, 0, I64),
+    REAL(7, MUST, msg_class, tally.sum),
+    REAL(8, MUST, msg_class, tally.sum_sq),
+};
+static const struct form CLASS = FORM("class", msg_class, CLASS_FIELDS, ROW);
+
+static const struct field PLACE_FIELDS[] = {
+    TEXT(1, MUST, msg_place, grp, 1, WORDS), TEXT(2, MUST, msg_place, state, 1, NAME),
+    REAL(3, MUST, msg_place, alpha),         REAL(4, MUST, msg_place, dist),
+    REAL(5, MUST, msg_place, rel),           REAL(6, MUST, msg_place, angle),
+    REAL(7, MUST, msg_place, corner),
+};
+static const struct form PLACE = FORM("place", msg_place, PLACE_FIELDS, ROW);
+
 /* ---- worker -> coordinator ------------------------------------------------- */
 
 static const struct field HELLO_FIELDS[] = {
@@ -194,6 +214,8 @@ static const struct field RESULT_FIELDS[] = {
     MANY(16, MAY, msg_result, distances, distance_count, 0, PROTO_DISTANCES_MAX,
          DISTANCE),
     MANY(17, MAY, msg_result, rises, rise_count, 0, PROTO_POINTS_MAX, RISE),
+    MANY(18, MAY, msg_result, classes, class_count, 0, PROTO_CLASSES_MAX, CLASS),
+    MANY(19, MAY, msg_result, places, place_count, 0, PROTO_PLACES_MAX, PLACE),
 };
 static const struct form RESULT = FORM("RESULT", msg_result, RESULT_FIELDS, MAP);
 
@@ -380,7 +402,8 @@ static const struct form *const KINDS[] = {
 };
 
 static const struct form *const PARTS[] = {
-    &RUNNING, &INPUT, &JOB, &HISTORY, &STATE, &POINT, &DISTANCE, &RISE, &RANGE, NULL,
+    &RUNNING,  &INPUT, &JOB,   &HISTORY, &STATE, &POINT,
+    &DISTANCE, &RISE,  &CLASS, &PLACE,   &RANGE, NULL,
 };
 
 static const char *const TYPE_NAMES[] = {

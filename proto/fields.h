@@ -169,6 +169,22 @@ struct msg_rise { /* the largest of a curve, between alpha 0 and 1 */
     double sum, sum_sq; /* of the differences, image by image */
 };
 
+struct msg_class {  /* the examples of one class, at one point */
+    uint32_t point; /* its place in points, from 0 */
+    uint32_t class;
+    struct tally tally; /* of at least one example */
+};
+
+/* Where a state s of run b lies, seen from the line between the two. */
+struct msg_place {
+    struct slice grp, state;
+    double alpha;  /* of the nearest point of the line */
+    double dist;   /* to it */
+    double rel;    /* that over ||b - a|| */
+    double angle;  /* between s - a and b - a, degrees */
+    double corner; /* between s - a and b - s, degrees */
+};
+
 struct msg_distance {
     struct slice grp;
     double l2, rel; /* ||b - a||, and over ||a||; parameters only */
@@ -197,6 +213,10 @@ struct msg_result {
     uint32_t distance_count;
     struct msg_rise *rises;
     uint32_t rise_count;
+    struct msg_class *classes;
+    uint32_t class_count;
+    struct msg_place *places;
+    uint32_t place_count;
 };
 
 enum msg_verdict {

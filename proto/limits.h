@@ -40,6 +40,9 @@ enum {
     PROTO_HISTORY_MAX = 65536,  /* history rows of one job */
     PROTO_POINTS_MAX = 65536,   /* curve points of one job */
     PROTO_DISTANCES_MAX = 4096, /* groups of one probe */
+    /* Classes of points: some 30 bytes each, 4 MiB. */
+    PROTO_CLASSES_MAX = 131072,
+    PROTO_PLACES_MAX = 65536, /* states between the two of a probe, by group */
 };
 
 /* The name of a state, and the role of an input, that a run goes on from. */

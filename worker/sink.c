@@ -29,7 +29,7 @@ struct sink {
     void (*progress)(void *user, uint32_t done, uint32_t total);
     void *user;
     FILE *log; /* borrowed; or NULL */
-    struct rows history, states, points, distances, rises;
+    struct rows history, states, points, distances, rises, classes, places;
     struct chunk *chunks;
     uint32_t epochs;
     uint64_t steps;
@@ -105,6 +105,8 @@ void sink_free(struct sink **sink)
     free((*sink)->points.items);
     free((*sink)->distances.items);
     free((*sink)->rises.items);
+    free((*sink)->classes.items);
+    free((*sink)->places.items);
     free(*sink);
     *sink = NULL;
 }
@@ -185,6 +187,29 @@ int sink_distance(struct sink *sink, const struct msg_distance *row, struct erro
     return 0;
 }
 
+int sink_class(struct sink *sink, const struct msg_class *row, struct error *err)
+{
+    struct rows *rows = &sink->classes;
+
+    if (rows_reserve(rows, sizeof *row, PROTO_CLASSES_MAX, "classes of points", err) != 0)
+        return -1;
+    ((struct msg_class *)rows->items)[rows->count++] = *row;
+    return 0;
+}
+
+int sink_place(struct sink *sink, const struct msg_place *row, struct error *err)
+{
+    struct rows *rows = &sink->places;
+    struct msg_place copy = *row;
+
+    if (rows_reserve(rows, sizeof copy, PROTO_PLACES_MAX, "places of states", err) != 0 ||
+        keep(sink, row->grp, &copy.grp, err) != 0 ||
+        keep(sink, row->state, &copy.state, err) != 0)
+        return -1;
+    ((struct msg_place *)rows->items)[rows->count++] = copy;
+    return 0;
+}
+
 int sink_rise(struct sink *sink, const struct msg_rise *row, struct error *err)
 {
     struct rows *rows = &sink->rises;
@@ -231,6 +256,10 @@ void sink_fill(const struct sink *sink, struct msg_result *result)
     result->distance_count = sink->distances.count;
     result->rises = sink->rises.items;
     result->rise_count = sink->rises.count;
+    result->classes = sink->classes.items;
+    result->class_count = sink->classes.count;
+    result->places = sink->places.items;
+    result->place_count = sink->places.count;
 }
 
 void sink_numerics(struct sink *sink, const char *name)

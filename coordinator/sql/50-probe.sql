@@ -87,3 +87,70 @@ LEFT JOIN rise r ON r.job = p.job AND r.grp = p.grp AND r.bn = p.bn
     AND r.alpha_to = p.loss_bump_to
 LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
 LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
+
+CREATE TABLE class_point ( -- one class of one point; see the view class_curves
+    job INTEGER NOT NULL REFERENCES job (id), -- the probe
+    grp TEXT NOT NULL, -- as point.grp
+    bn TEXT NOT NULL, -- as point.bn
+    split TEXT NOT NULL, -- as point.split
+    alpha_index INTEGER NOT NULL, -- as point.alpha_index
+    class INTEGER NOT NULL, -- label, from 0
+    n INTEGER NOT NULL CHECK (n > 0), -- examples with that label
+    correct INTEGER NOT NULL CHECK (correct BETWEEN 0 AND n), -- right answers
+    nan_count INTEGER NOT NULL, -- examples whose loss is NaN
+    inf_count INTEGER NOT NULL, -- examples whose loss is infinite
+    sum REAL NOT NULL, -- of the finite losses, nats
+    sum_sq REAL NOT NULL, -- of their squares, nats^2
+    PRIMARY KEY (job, grp, bn, split, alpha_index, class)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW class_curves AS -- a probe's points, class by class
+SELECT m.sweep AS sweep, c.job AS job, a.needs AS run_a, b.needs AS run_b,
+       m.intervention AS intervention, m.role AS role, m.point AS point,
+       m.probe AS probe, m.seed AS seed,
+       c.grp AS grp, c.bn AS bn, c.split AS split,
+       c.alpha_index AS alpha_index, p.alpha AS alpha, c.class AS class, c.n AS n,
+       iif(c.nan_count + c.inf_count = 0, c.sum / c.n, NULL) AS loss,
+       iif(c.nan_count + c.inf_count = 0,
+           iif(c.n < 2, 0.0,
+               sqrt(max(0.0, (c.sum_sq - c.sum * c.sum / c.n) / (c.n - 1))
+                    / c.n)),
+           NULL) AS loss_se,
+       CASE WHEN c.nan_count > 0 THEN 'nan' WHEN c.inf_count > 0 THEN 'inf' END
+           AS nonfinite,
+       1.0 * c.correct / c.n AS accuracy,
+       a.state AS state_a, b.state AS state_b
+FROM sweep_job m
+JOIN class_point c ON c.job = m.job
+JOIN point p ON p.job = c.job AND p.grp = c.grp AND p.bn = c.bn AND p.split = c.split
+    AND p.alpha_index = c.alpha_index
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
+
+-- Parameters only. A number that is not finite, or that nothing defines (an angle to
+-- a state that has not moved), is NULL.
+CREATE TABLE place ( -- where a state s of run b lies; see the view trajectory
+    job INTEGER NOT NULL REFERENCES job (id), -- the probe
+    grp TEXT NOT NULL, -- group of tensors
+    state TEXT NOT NULL, -- 'step:k', 'epoch:k'
+    alpha REAL, -- of the line's point nearest to s: <s - a, b - a> / ||b - a||^2
+    dist REAL, -- from there to s
+    rel REAL, -- dist / ||b - a||
+    angle REAL, -- between s - a and b - a, degrees
+    corner REAL, -- between s - a and b - s, degrees
+    PRIMARY KEY (job, grp, state)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW trajectory AS -- stored states of a run, seen from a probe's line
+SELECT m.sweep AS sweep, p.job AS job, b.needs AS run,
+       m.intervention AS intervention, m.role AS role, m.point AS point,
+       m.probe AS probe, m.seed AS seed, p.grp AS grp,
+       p.state AS state, c.epoch AS epoch, c.step AS step, p.alpha AS alpha,
+       p.dist AS dist_line, p.rel AS dist_rel, p.angle AS angle,
+       p.corner AS corner,
+       a.needs AS run_a, a.state AS state_a, b.state AS state_b
+FROM sweep_job m
+JOIN place p ON p.job = m.job
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN checkpoint c ON c.job = b.needs AND c.name = p.state;
