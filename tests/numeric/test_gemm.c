@@ -124,7 +124,8 @@ static void multiplies_every_shape(void **state)
     }
 }
 
-/* Plain matrices in place of panels: B (K,N), C (M,N). */
+/* Plain matrices in place of panels: B (K,N), C (M,N), and A (M,K) with room between
+ * its rows. */
 static void takes_plain_matrices(void **state)
 {
     enum { M = 11, N = 3 * GEMM_COLS - VEC_LANES, K = 20 };
@@ -134,6 +135,10 @@ static void takes_plain_matrices(void **state)
 
     product_make(&p, M, N, K);
     real *want = num_filled(product_size_C(&p), 7);
+    real *A = num_filled(M * (K + 3), NAN);
+    for (int i = 0; i < M; i++)
+        for (int k = 0; k < K; k++)
+            A[i * (K + 3) + k] = p.A[(i / GEMM_ROWS * K + k) * GEMM_ROWS + i % GEMM_ROWS];
     for (int k = 0; k < K; k++)
         for (int j = 0; j < N; j++)
             B[k * N + j] = p.B[(j / GEMM_COLS * K + k) * GEMM_COLS + j % GEMM_COLS];
@@ -153,11 +158,20 @@ static void takes_plain_matrices(void **state)
         .start = p.start,
     };
     product_run(&p, ISA_AVX2, want, 1);
-    gemm_kernels(isa_choose())->multiply(&g);
-    for (int i = 0; i < M; i++)
-        for (int j = 0; j < N; j++)
-            assert_true(C[i * N + j] ==
-                        want[(j / GEMM_COLS * M + i) * GEMM_COLS + j % GEMM_COLS]);
+    struct gemm plain_A = g;
+    plain_A.A_row = K + 3;
+    plain_A.A = A;
+    for (int isa = 0; isa < 2 * ISA_COUNT; isa++) {
+        if (!isa_usable((enum isa)(isa / 2)))
+            continue;
+        memset(C, 0, M * N * sizeof *C);
+        gemm_kernels((enum isa)(isa / 2))->multiply(isa % 2 ? &plain_A : &g);
+        for (int i = 0; i < M; i++)
+            for (int j = 0; j < N; j++)
+                assert_true(C[i * N + j] ==
+                            want[(j / GEMM_COLS * M + i) * GEMM_COLS + j % GEMM_COLS]);
+    }
+    free(A);
     product_free(&p);
     free(B);
     free(C);

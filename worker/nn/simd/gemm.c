@@ -19,6 +19,7 @@ struct tile {
     real *c;
     const real *start; /* or NULL */
     size_t a_step, b_step, c_row;
+    size_t a_row; /* of an A that is not packed; else 0 */
     int K;
     bool add;
 };
@@ -33,12 +34,14 @@ static inline wide held(wide value)
     return value;
 }
 
-/* R and W are constants of the caller: acc lives in registers. */
-static VEC_UNROLLED void tile_run(const struct tile *t, const int R, const int W)
+/* R, W and whether A is packed are constants of the caller: acc lives in registers. */
+static VEC_UNROLLED void tile_run(const struct tile *t, const int R, const int W,
+                                  const bool packed)
 {
     const real *a = t->a, *b = t->b;
     real *const c = t->c;
     const size_t c_row = t->c_row, a_step = t->a_step, b_step = t->b_step;
+    const size_t a_row = packed ? 1 : t->a_row;
     const int K = t->K;
     wide acc[TILE_R][TILE_W];
 
@@ -55,12 +58,12 @@ static VEC_UNROLLED void tile_run(const struct tile *t, const int R, const int W
             in[w] = held(wide_load(b + w * WIDE));
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++) {
-            const wide factor = held(wide_all(a[r]));
+            const wide factor = held(wide_all(a[(size_t)r * a_row]));
 #pragma GCC unroll 3
             for (int w = 0; w < W; w++)
                 acc[r][w] = wide_fma(factor, in[w], acc[r][w]);
         }
-        a += a_step;
+        a += packed ? a_step : 1;
         b += b_step;
     }
 #pragma GCC unroll 8
@@ -71,11 +74,12 @@ static VEC_UNROLLED void tile_run(const struct tile *t, const int R, const int W
 }
 
 /* The same, one vec wide: half a wide may be left over. */
-static VEC_UNROLLED void tile_half(const struct tile *t, const int R)
+static VEC_UNROLLED void tile_half(const struct tile *t, const int R, const bool packed)
 {
     const real *a = t->a, *b = t->b;
     real *const c = t->c;
     const size_t c_row = t->c_row, a_step = t->a_step, b_step = t->b_step;
+    const size_t a_row = packed ? 1 : t->a_row;
     const int K = t->K;
     vec acc[TILE_R];
 
@@ -87,8 +91,8 @@ static VEC_UNROLLED void tile_half(const struct tile *t, const int R)
         const vec in = vec_load(b);
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++)
-            acc[r] = vec_fma(vec_all(a[r]), in, acc[r]);
-        a += a_step;
+            acc[r] = vec_fma(vec_all(a[(size_t)r * a_row]), in, acc[r]);
+        a += packed ? a_step : 1;
         b += b_step;
     }
 #pragma GCC unroll 8
@@ -96,41 +100,47 @@ static VEC_UNROLLED void tile_half(const struct tile *t, const int R)
         vec_store(c + (size_t)r * c_row, acc[r]);
 }
 
-#define TILE(R)                                                                          \
-    static void tile_##R##_0(const struct tile *t)                                       \
+#define TILE(R, W, name, packed)                                                         \
+    static void name##_##R##_##W(const struct tile *t)                                   \
     {                                                                                    \
-        tile_half(t, R);                                                                 \
-    }                                                                                    \
-    static void tile_##R##_1(const struct tile *t)                                       \
-    {                                                                                    \
-        tile_run(t, R, 1);                                                               \
-    }                                                                                    \
-    static void tile_##R##_2(const struct tile *t)                                       \
-    {                                                                                    \
-        tile_run(t, R, 2);                                                               \
-    }                                                                                    \
-    static void tile_##R##_3(const struct tile *t)                                       \
-    {                                                                                    \
-        tile_run(t, R, 3);                                                               \
+        if (W)                                                                           \
+            tile_run(t, R, W, packed);                                                   \
+        else                                                                             \
+            tile_half(t, R, packed);                                                     \
     }
-TILE(1)
-TILE(2)
-TILE(4)
+#define TILES_OF(R, name, packed)                                                        \
+    TILE(R, 0, name, packed)                                                             \
+    TILE(R, 1, name, packed)                                                             \
+    TILE(R, 2, name, packed)                                                             \
+    TILE(R, 3, name, packed)
+#define ROW_OF(R, name)                                                                  \
+    {                                                                                    \
+        name##_##R##_0, name##_##R##_1, name##_##R##_2, name##_##R##_3                   \
+    }
+
+TILES_OF(1, panel, true)
+TILES_OF(2, panel, true)
+TILES_OF(4, panel, true)
+TILES_OF(1, plain, false)
+TILES_OF(2, plain, false)
+TILES_OF(4, plain, false)
 #if defined SIMD_AVX512
-TILE(8)
+TILES_OF(8, panel, true)
+TILES_OF(8, plain, false)
 #endif
 
-/* From the tallest; [w] is w wides across, [0] half a one. */
+/* From the tallest; [w] is w wides across, [0] half a one; A in panels or plain. */
 static const struct {
     int rows;
-    void (*run[TILE_W + 1])(const struct tile *);
+    void (*panel[TILE_W + 1])(const struct tile *);
+    void (*plain[TILE_W + 1])(const struct tile *);
 } TILES[] = {
 #if defined SIMD_AVX512
-    {8, {tile_8_0, tile_8_1, tile_8_2, tile_8_3}},
+    {8, ROW_OF(8, panel), ROW_OF(8, plain)},
 #endif
-    {4, {tile_4_0, tile_4_1, tile_4_2, tile_4_3}},
-    {2, {tile_2_0, tile_2_1, tile_2_2, tile_2_3}},
-    {1, {tile_1_0, tile_1_1, tile_1_2, tile_1_3}},
+    {4, ROW_OF(4, panel), ROW_OF(4, plain)},
+    {2, ROW_OF(2, panel), ROW_OF(2, plain)},
+    {1, ROW_OF(1, panel), ROW_OF(1, plain)},
 };
 
 /* All rows of some columns and a stretch of k; *t has what they share. */
@@ -144,11 +154,16 @@ static void columns(const struct gemm *g, struct tile *t, int j, int w, int k0)
     for (int i = 0; i < g->M; i += TILES[shape].rows) {
         while (g->M - i < TILES[shape].rows)
             shape++;
-        t->a = g->A + (size_t)(i / GEMM_ROWS) * g->A_panel + (size_t)k0 * g->A_step +
-               i % GEMM_ROWS;
         t->c = c + (size_t)i * g->C_row;
         t->start = g->start ? g->start + i : NULL;
-        TILES[shape].run[w](t);
+        if (g->A_row) {
+            t->a = g->A + (size_t)i * g->A_row + k0;
+            TILES[shape].plain[w](t);
+        } else {
+            t->a = g->A + (size_t)(i / GEMM_ROWS) * g->A_panel + (size_t)k0 * g->A_step +
+                   i % GEMM_ROWS;
+            TILES[shape].panel[w](t);
+        }
     }
 }
 
@@ -159,6 +174,7 @@ static void multiply(const struct gemm *g)
             .a_step = g->A_step,
             .b_step = g->B_step,
             .c_row = g->C_row,
+            .a_row = g->A_row,
             .K = g->K - k0 < STRETCH ? g->K - k0 : STRETCH,
             .add = g->add || k0 > 0,
         };

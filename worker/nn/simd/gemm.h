@@ -1,7 +1,7 @@
 #ifndef COORD_NN_SIMD_GEMM_H
 #define COORD_NN_SIMD_GEMM_H
 
-/* Our own matrix product for the convolutions,
+/* Our own matrix product, for convolutions and dense layers,
  *
  *   C[i][j] = start[i] + sum over k of A[i][k] * B[k][j]        i < M, j < N, k < K
  *
@@ -14,7 +14,8 @@
  * A is packed in panels of GEMM_ROWS rows: A[i][k] is at
  *     A + (i / GEMM_ROWS) * A_panel + k * A_step + i % GEMM_ROWS
  * with A_step >= GEMM_ROWS, and rows beyond M are never read. Packed densely,
- * A_step = GEMM_ROWS and A_panel = K * GEMM_ROWS.
+ * A_step = GEMM_ROWS and A_panel = K * GEMM_ROWS. With A_row, A is not packed but a
+ * plain matrix whose rows are so far apart: A[i][k] is at A + i * A_row + k.
  *
  * B and C are cut into panels of GEMM_COLS columns: B[k][j] is at
  *     B + (j / GEMM_COLS) * B_panel + k * B_step + j % GEMM_COLS
@@ -43,7 +44,7 @@ enum { GEMM_ROWS = 8, GEMM_COLS = 6 * VEC_LANES };
 struct gemm {
     int M, N, K; /* N a multiple of VEC_LANES; M, N may be 0; K >= 1 */
     const real *A;
-    size_t A_panel, A_step;
+    size_t A_panel, A_step, A_row; /* A_row: 0, or the others do not count */
     const real *B;
     size_t B_panel, B_step;
     real *C; /* overlaps neither */
