@@ -475,7 +475,7 @@ static int open_parts(struct daemon *d, struct error *err)
                                     .outbox = d->outbox};
     if (!(d->hand = hand_new(&hand, err)))
         return -1;
-    provenance_json(&d->provenance, "", "");
+    provenance_json(&d->provenance, "", "", "");
     if (d->provenance.failed)
         return err_set(err, ERR_NO_MEMORY, "no memory to begin");
     return 0;

@@ -21,6 +21,7 @@ struct net_options eval_engine(const struct spec *spec, struct team *team)
 {
     return (struct net_options){
         .exact = strcmp(spec_string(spec, "train.numerics"), "exact") == 0,
+        .native = strcmp(spec_string(spec, "train.kernels"), "native") == 0,
         .label_smoothing = spec_real(spec, "train.label_smoothing"),
         .team = team,
         .isa = isa_choose(),
@@ -32,6 +33,7 @@ struct eval *eval_new(const struct arch *arch, const struct dataset *data,
 {
     const struct net_options options = {.batch_max = EVAL_BATCH,
                                         .exact = engine->exact,
+                                        .native = engine->native,
                                         .team = engine->team,
                                         .isa = engine->isa};
     struct eval *eval = calloc(1, sizeof *eval);
@@ -69,6 +71,7 @@ struct tally eval_run(struct eval *eval, const real *state, enum split split,
     struct tally_sum sum = {0};
 
     assert(count <= dataset_count(eval->data, split));
+    net_keep(eval->net, state);
     for (int64_t from = 0; from < count; from += EVAL_BATCH) {
         int B = count - from < EVAL_BATCH ? (int)(count - from) : EVAL_BATCH;
         const real *logits;
@@ -82,5 +85,6 @@ struct tally eval_run(struct eval *eval, const real *state, enum split split,
         for (int i = 0; i < B; i++)
             tally_add(&sum, eval->losses[i], eval->right[i]);
     }
+    net_keep(eval->net, NULL);
     return tally_round(&sum);
 }

@@ -312,7 +312,7 @@ static int print_provenance(char **argv)
 
     if (env_prepare())
         execv(trial_program, argv);
-    provenance_json(&text, "", "");
+    provenance_json(&text, "", "", "");
     bool failed = text.failed || puts(text.data) < 0 || fflush(stdout) != 0;
     buf_free(&text);
     return failed ? EXIT_FAILED : EXIT_OK;

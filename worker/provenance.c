@@ -47,7 +47,8 @@ static void put(struct buf *out, const char *name, const char *value)
     json_put_text(out, value, strlen(value));
 }
 
-void provenance_json(struct buf *out, const char *data_hash, const char *numerics)
+void provenance_json(struct buf *out, const char *data_hash, const char *numerics,
+                     const char *kernels)
 {
     char text[256];
 
@@ -61,6 +62,8 @@ void provenance_json(struct buf *out, const char *data_hash, const char *numeric
     put(out, "host", text);
     if (numerics[0])
         put(out, "convolutions", numerics);
+    if (kernels[0])
+        put(out, "dense", kernels);
     if (data_hash[0])
         put(out, "data", data_hash);
     buf_puts(out, "}");

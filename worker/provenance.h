@@ -8,10 +8,12 @@
 struct buf;
 
 /* Append one JSON object, {"numerics":1, "version":"...", "kernels":"...",
- * "blas":"...", "cpu":"...", "host":"...", "convolutions":"...", "data":"..."}:
- * kernels is the instruction set, convolutions is the job's train.numerics. The last
- * two are left out where numerics or data_hash is "". */
-void provenance_json(struct buf *out, const char *data_hash, const char *numerics);
+ * "blas":"...", "cpu":"...", "host":"...", "convolutions":"...", "dense":"...",
+ * "data":"..."}: kernels is the instruction set, convolutions is the job's
+ * train.numerics, dense its train.kernels. The last three are left out where they are
+ * "". */
+void provenance_json(struct buf *out, const char *data_hash, const char *numerics,
+                     const char *kernels);
 
 /* The host's name, at most 255 bytes; "unknown" if there is none. */
 void provenance_host(char out[256]);

@@ -36,7 +36,7 @@ struct sink {
     bool diverged;
     char text[512]; /* = struct error's; a sentence */
     char data_hash[HASH_TEXT];
-    char numerics[16];
+    char numerics[16], kernels[16];
 };
 
 /* Room for one more item. Grows by doubling; max is the protocol's bound. */
@@ -262,14 +262,20 @@ void sink_fill(const struct sink *sink, struct msg_result *result)
     result->place_count = sink->places.count;
 }
 
-void sink_numerics(struct sink *sink, const char *name)
+void sink_numerics(struct sink *sink, const char *numerics, const char *kernels)
 {
-    snprintf(sink->numerics, sizeof sink->numerics, "%s", name);
+    snprintf(sink->numerics, sizeof sink->numerics, "%s", numerics);
+    snprintf(sink->kernels, sizeof sink->kernels, "%s", kernels);
 }
 
 const char *sink_numerics_get(const struct sink *sink)
 {
     return sink->numerics;
+}
+
+const char *sink_kernels_get(const struct sink *sink)
+{
+    return sink->kernels;
 }
 
 const char *sink_data_hash_get(const struct sink *sink)

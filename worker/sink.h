@@ -41,12 +41,14 @@ int sink_rise(struct sink *sink, const struct msg_rise *row, struct error *err);
 void sink_summary(struct sink *sink, uint32_t epochs, uint64_t steps, bool diverged,
                   const char *text);
 void sink_data_hash(struct sink *sink, const char *hash); /* for provenance */
-void sink_numerics(struct sink *sink, const char *name);  /* for provenance */
+/* train.numerics and train.kernels, for provenance. */
+void sink_numerics(struct sink *sink, const char *numerics, const char *kernels);
 
 /* Fill the row arrays, epochs, steps and (when diverged) cause and message of a
  * result; borrowed from the sink. */
 void sink_fill(const struct sink *sink, struct msg_result *result);
 const char *sink_data_hash_get(const struct sink *sink); /* "" if not set */
 const char *sink_numerics_get(const struct sink *sink);  /* "" if not set */
+const char *sink_kernels_get(const struct sink *sink);   /* "" if not set */
 
 #endif

@@ -324,7 +324,8 @@ static int begin(struct run *run, struct error *err)
 
     run->start_us = clock_mono_us();
     sink_data_hash(run->sink, dataset_hash(run->data));
-    sink_numerics(run->sink, spec_string(run->spec, "train.numerics"));
+    sink_numerics(run->sink, spec_string(run->spec, "train.numerics"),
+                  spec_string(run->spec, "train.kernels"));
     if (take_up(run, &goes_on, err))
         return -1;
     sink_progress(run->sink, run->epoch, (uint32_t)run->epochs);

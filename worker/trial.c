@@ -216,7 +216,7 @@ static int run_and_answer(struct trial *trial, struct error *err)
         fill_failure(result, &why);
     fill_costs(result, began_us);
     provenance_json(&provenance, sink_data_hash_get(trial->sink),
-                    sink_numerics_get(trial->sink));
+                    sink_numerics_get(trial->sink), sink_kernels_get(trial->sink));
     if (!provenance.failed)
         result->provenance = (struct slice){provenance.data, provenance.size};
     int rc = pipe_send(trial->result_fd, &msg, err);

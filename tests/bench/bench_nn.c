@@ -115,6 +115,8 @@ static void bench_open(struct bench *b, const struct model *model, bool training
     b->x = take(n, sizeof *b->x);
     if (init_params(&spec, b->arch, b->theta, &err))
         die(&err);
+    if (!training)
+        net_keep(b->net, b->theta);
     for (size_t i = 0; i < n; i++)
         b->x[i] = (real)(i * 7919 % 1000) / 500 - 1;
     for (int i = 0; i < BATCH; i++)
@@ -140,6 +142,7 @@ static void train_step(struct bench *b)
     optim_step(b->optim, b->theta, b->grad, 1e-3);
 }
 
+/* As worker/eval.c does: many batches of one state. */
 static void forward_step(struct bench *b)
 {
     net_forward(b->net, b->theta, b->x, BATCH);

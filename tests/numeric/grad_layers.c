@@ -11,7 +11,7 @@
 /* ---- dense ------------------------------------------------------------------ */
 
 struct dense_case {
-    int B, I, O;
+    struct dense_call call;
     real *in, *W, *b, *out, *r;
 };
 
@@ -19,17 +19,18 @@ static double dense_loss(void *user)
 {
     struct dense_case *d = user;
 
-    const struct dense_call call = {d->B, d->I, d->O, NULL};
-    dense_forward(&call, d->out, d->in, d->W, d->b);
-    return grad_dot(d->r, d->out, (size_t)(d->B * d->O));
+    dense_forward(&d->call, d->out, d->in, d->W, NULL, d->b);
+    return grad_dot(d->r, d->out, (size_t)(d->call.B * d->call.O));
 }
 
 static void check_dense(int B, int I, int O)
 {
     const size_t in_n = (size_t)(B * I), W_n = (size_t)(O * I), out_n = (size_t)(B * O);
-    struct dense_case d = {B,
-                           I,
-                           O,
+    struct dense_case d = {{.B = B,
+                            .I = I,
+                            .O = O,
+                            .isa = isa_choose(),
+                            .scratch = num_filled(dense_scratch(O, B, 1), NAN)},
                            num_random(in_n, 1),
                            num_random(W_n, 2),
                            num_random((size_t)O, 3),
@@ -38,12 +39,12 @@ static void check_dense(int B, int I, int O)
     real *din = num_filled(in_n, NAN), *dW = num_filled(W_n, 0);
     real *db = num_filled((size_t)O, 0);
 
-    const struct dense_call call = {B, I, O, NULL};
-    dense_backward_weights(&call, dW, db, d.r, d.in);
-    dense_backward_data(&call, din, false, d.r, d.W);
+    dense_backward_weights(&d.call, dW, db, d.r, d.in);
+    dense_backward_data(&d.call, din, false, d.r, d.W);
     grad_check("in", d.in, din, in_n, dense_loss, &d);
     grad_check("W", d.W, dW, W_n, dense_loss, &d);
     grad_check("b", d.b, db, (size_t)O, dense_loss, &d);
+    free(d.call.scratch);
     free(d.in);
     free(d.W);
     free(d.b);

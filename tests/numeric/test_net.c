@@ -154,14 +154,18 @@ struct outcome {
     int right;
 };
 
-static struct outcome *run_steps(const struct net_case *d, int threads)
+static struct outcome *run_steps(const struct net_case *d, int threads, enum isa isa,
+                                 bool native)
 {
     const struct arch *arch = &d->kit.arch;
     struct outcome *o = num_alloc(1, sizeof *o);
     struct team *team = team_new(threads, NULL);
     assert_non_null(team);
-    struct net *net = open_with(
-        d, (struct net_options){.batch_max = BATCH, .training = true, .team = team});
+    struct net *net = open_with(d, (struct net_options){.batch_max = BATCH,
+                                                        .training = true,
+                                                        .team = team,
+                                                        .isa = isa,
+                                                        .native = native});
 
     o->state = num_filled(arch->state_count, 0);
     memcpy(o->state, d->state, arch->state_count * sizeof *o->state);
@@ -186,12 +190,15 @@ static void outcome_free(struct outcome *o)
     free(o);
 }
 
+/* Nor does the instruction set. */
 static void threads_do_not_matter(void **state)
 {
+    const enum isa other = isa_usable(ISA_AVX512) ? ISA_AVX512 : ISA_AVX2;
     (void)state;
-    for (int i = 0; i < 4; i++) {
+
+    for (int i = 0; i < 5; i++) {
         struct netkit kit;
-        if (i == 0)
+        if (i % 4 == 0)
             every_kind(&kit);
         else if (i == 1)
             netkit_residual(&kit, (struct shape){3, 12, 12}, 0, CLASSES);
@@ -201,11 +208,12 @@ static void threads_do_not_matter(void **state)
             netkit_lenet(&kit, (struct shape){3, 16, 14}, (const int[]){6, 7, 20, 12},
                          CLASSES);
         struct net_case *d = case_of(&kit);
-        struct outcome *want = run_steps(d, 1);
+        const bool native = i == 4;
+        struct outcome *want = run_steps(d, 1, ISA_AVX2, native);
         for (size_t k = 0; k < kit.arch.param_count; k++)
             assert_true(isfinite(want->grad[k]));
-        for (int threads = 2; threads <= THREADS_MAX; threads++) {
-            struct outcome *got = run_steps(d, threads);
+        for (int threads = 1; threads <= THREADS_MAX; threads++) {
+            struct outcome *got = run_steps(d, threads, other, native);
             assert_memory_equal(got->state, want->state,
                                 kit.arch.state_count * sizeof(real));
             assert_memory_equal(got->grad, want->grad,
@@ -231,8 +239,7 @@ static void check_company(struct net_case *d)
     memcpy(before, net_forward(net, d->state, d->x, BATCH), sizeof before);
     for (int i = 0; i < BATCH; i++) {
         const real *one = net_forward(net, d->state, d->x + (size_t)i * d->example, 1);
-        for (int k = 0; k < CLASSES; k++)
-            assert_true(fabs((double)(one[k] - before[i * CLASSES + k])) < 1e-5);
+        assert_memory_equal(one, before + i * CLASSES, CLASSES * sizeof *one);
     }
     for (size_t i = 0; i < (BATCH - 1) * d->example; i++)
         d->x[i] = 3;
@@ -253,6 +260,59 @@ static void examples_do_not_mix(void **state)
     check_company(case_of(&kit));
     netkit_residual(&kit, (struct shape){3, 12, 12}, 0, CLASSES);
     check_company(case_of(&kit));
+}
+
+/* Weights that are kept packed, and those that moved in between. */
+static void what_is_kept_is_the_state(void **state)
+{
+    struct net_case *d = lenet_new();
+    const struct arch *arch = &d->kit.arch;
+    struct net *plain = open_net(d, BATCH, false), *keeps = open_net(d, BATCH, false);
+    bool varied[NETKIT_MAX] = {false};
+    (void)state;
+
+    net_keep(keeps, d->state);
+    for (int t = -1; t < arch->tensor_count; t++) {
+        if (t >= 0)
+            d->state[arch->tensors[t].offset] += 1;
+        for (int i = 0; i < arch->tensor_count; i++)
+            varied[i] = i == t;
+        net_moved(keeps, varied);
+        for (int again = 0; again < 2; again++)
+            assert_memory_equal(net_forward(plain, d->state, d->x, BATCH),
+                                net_forward(keeps, d->state, d->x, BATCH),
+                                BATCH * CLASSES * sizeof(real));
+    }
+    real *other = num_random(arch->state_count, 9);
+    assert_memory_equal(net_forward(plain, other, d->x, BATCH),
+                        net_forward(keeps, other, d->x, BATCH),
+                        BATCH * CLASSES * sizeof(real));
+    memcpy(d->state, other, arch->state_count * sizeof *other);
+    net_keep(keeps, d->state);
+    assert_memory_equal(net_forward(plain, other, d->x, BATCH),
+                        net_forward(keeps, d->state, d->x, BATCH),
+                        BATCH * CLASSES * sizeof(real));
+    net_free(&plain);
+    net_free(&keeps);
+    free(other);
+    case_free(d);
+}
+
+/* OpenBLAS's products are the same but for rounding. */
+static void native_is_the_same_network(void **state)
+{
+    struct net_case *d = lenet_new();
+    struct outcome *ours = run_steps(d, 1, ISA_AVX2, false);
+    struct outcome *native = run_steps(d, 1, ISA_AVX2, true);
+    (void)state;
+
+    for (int i = 0; i < BATCH * CLASSES; i++)
+        assert_true(fabs((double)(ours->logits[i] - native->logits[i])) < 1e-5);
+    for (size_t i = 0; i < d->kit.arch.param_count; i++)
+        assert_true(fabs((double)(ours->grad[i] - native->grad[i])) < 1e-5);
+    outcome_free(ours);
+    outcome_free(native);
+    case_free(d);
 }
 
 /* Running statistics that have become those of one batch: evaluating that batch
@@ -433,6 +493,8 @@ int main(void)
         cmocka_unit_test(memory_plans_agree),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(examples_do_not_mix),
+        cmocka_unit_test(what_is_kept_is_the_state),
+        cmocka_unit_test(native_is_the_same_network),
         cmocka_unit_test(statistics_lead_to_evaluation),
         cmocka_unit_test(dropout_draws),
         cmocka_unit_test(training_overwrites_and_counts),

@@ -94,6 +94,7 @@ static void check_provenance(struct slice text, bool has_data)
     assert_int_equal(json_int(json_get(json, "numerics")), SPEC_NUMERICS);
     assert_int_equal(json_get(json, "data") != NULL, has_data);
     assert_int_equal(json_get(json, "convolutions") != NULL, has_data);
+    assert_int_equal(json_get(json, "dense") != NULL, has_data);
     json_free(&json);
 }
 

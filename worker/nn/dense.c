@@ -1,149 +1,294 @@
 #include "worker/nn/dense.h"
 
-#include "worker/nn/blas.h"
+#include "worker/nn/dense_native.h"
+#include "worker/nn/simd/gemm.h"
 #include "worker/nn/team.h"
-#include "worker/nn/vec.h"
+#include "worker/nn/transpose.h"
 
-#include <limits.h>
-#include <stddef.h>
 #include <string.h>
 
 enum {
-    /* Weights from which on a layer's products are cut: 512 x 512. */
-    CUT_WEIGHTS = 1 << 18,
-    SLICE_ROWS = 64,     /* examples, of out and din */
-    SLICE_OUTPUTS = 128, /* of dW */
+    PANEL = GEMM_COLS,
+    /* Of k at a time: so much of a panel stays in the first-level cache while the rows
+     * pass by. */
+    STRETCH = 128,
+    /* Of an item at most, so that its columns stay in the second-level cache; and at
+     * least, or packing a panel would cost more than the product. */
+    ROWS_MAX = 384,
+    ROWS_MIN = 32,
+    GROUP = 8 * GEMM_ROWS, /* outputs of an item of packing */
 };
 
-/* What the slices of a product share. */
-struct work {
+/* A product C (M,N) = start + A (M,K) * B (K,N), cut into items of rows and a panel of
+ * columns. */
+struct product {
     const struct dense_call *call;
-    real *to, *to_b;
-    const real *from, *W, *b, *dout;
-    bool add;
-    int slice;
+    int M, N, K;
+    const real *A; /* plain; or in panels of GEMM_ROWS rows, packed densely */
+    bool panels;
+    const real *B;
+    bool transposed;    /* B is (N,K) */
+    const real *packed; /* or NULL: what is in B, in panels of PANEL columns */
+    real *C;
+    const real *b; /* (N), what every row starts with; or NULL */
+    bool add;      /* starts with what C holds */
+    int rows;      /* of an item */
+    int across;    /* items of a row of items: panels */
 };
 
-static int slice_of_layer(const struct dense_call *call, int slice)
+static int least(int a, int b)
 {
-    return (size_t)call->I * (size_t)call->O < CUT_WEIGHTS ? INT_MAX : slice;
+    return a < b ? a : b;
 }
 
-/* Where slice number item begins, and how much of `all` it has. */
-static int slice_at(const struct work *w, int item, int all, int *ret_count)
+static int round_up(int n, int to)
 {
-    const int from = item > 0 ? item * w->slice : 0;
-
-    *ret_count = all - from < w->slice ? all - from : w->slice;
-    return from;
+    return (n + to - 1) / to * to;
 }
 
-static void run_slices(struct work *w, int all, team_item *item)
+static size_t panels_of(int n, int panel)
 {
-    team_run(w->call->team, (all - 1) / w->slice + 1, item, w);
+    return (size_t)((n + panel - 1) / panel);
 }
 
-/* Every row of out starts as the bias, and the product is added to it: OpenBLAS
- * would otherwise spend the same pass on clearing. */
-static void fill_rows(real *out, const real *b, size_t rows, size_t O)
+/* ---- scratch -------------------------------------------------------------------- */
+
+/* A member's stretch of a panel; and its columns, where a panel is not full. */
+enum { PACK_REALS = STRETCH * PANEL, MEMBER_REALS = PACK_REALS + ROWS_MAX * PANEL };
+
+/* For gradients of weights, dout in panels of outputs after that. */
+size_t dense_scratch(int O, int batch_max, int threads)
 {
-    for (size_t i = 0; i < rows; i++) {
-        if (b)
-            memcpy(out + i * O, b, O * sizeof *out);
-        else
-            memset(out + i * O, 0, O * sizeof *out);
+    return (size_t)threads * MEMBER_REALS +
+           (size_t)round_up(O, GEMM_ROWS) * (size_t)batch_max;
+}
+
+/* ---- packing -------------------------------------------------------------------- */
+
+/* Rows k0 .. k0 + K of a panel of B, wide columns of which n are B's. */
+static void pack_stretch(const struct product *p, real *to, int j0, int n, int wide,
+                         int k0, int K)
+{
+    const size_t N = (size_t)p->N, at = (size_t)j0;
+
+    if (p->transposed) {
+        const real *from = p->B + at * (size_t)p->K + (size_t)k0;
+        transpose(to, PANEL, from, (size_t)p->K, (size_t)n, (size_t)K);
+    } else {
+        const real *from = p->B + (size_t)k0 * N + at;
+        for (int k = 0; k < K; k++)
+            memcpy(to + (size_t)k * PANEL, from + (size_t)k * N, (size_t)n * sizeof *to);
     }
+    for (int k = 0; k < K && n < wide; k++)
+        memset(to + (size_t)k * PANEL + n, 0, (size_t)(wide - n) * sizeof *to);
 }
 
-static void forward_item(void *arg, int item, int who)
+/* Columns of panel number item; *ret_wide are those that the kernel is given. */
+static int panel_at(const struct product *p, int item, int *ret_n, int *ret_wide)
 {
-    const struct work *w = arg;
-    const int I = w->call->I, O = w->call->O;
-    int rows;
-    const size_t row = (size_t)slice_at(w, item, w->call->B, &rows);
-    real *out = w->to + row * (size_t)O;
+    const int j0 = item * PANEL;
+
+    *ret_n = least(p->N - j0, PANEL);
+    *ret_wide = round_up(*ret_n, VEC_LANES);
+    return j0;
+}
+
+struct packing {
+    struct product product;
+    real *to;
+};
+
+static void pack_item(void *arg, int item, int who)
+{
+    const struct packing *w = arg;
+    const struct product *p = &w->product;
+    int n, wide;
+    const int j0 = panel_at(p, item, &n, &wide);
+    real *to = w->to + (size_t)j0 * (size_t)p->K;
 
     (void)who;
-    fill_rows(out, w->b, (size_t)rows, (size_t)O);
-    blas_gemm(BLAS_PLAIN, BLAS_TRANSPOSED, rows, O, I, w->from + row * (size_t)I, I, w->W,
-              I, 1, out, O);
+    for (int k0 = 0; k0 < p->K; k0 += STRETCH)
+        pack_stretch(p, to + (size_t)k0 * PANEL, j0, n, wide, k0,
+                     least(p->K - k0, STRETCH));
+}
+
+size_t dense_packed(int I, int O)
+{
+    return panels_of(O, PANEL) * PANEL * (size_t)I;
+}
+
+void dense_pack(const struct dense_call *call, real *packed, const real *W)
+{
+    struct packing w = {{.N = call->O, .K = call->I, .B = W, .transposed = true}, packed};
+
+    if (!call->native)
+        team_run(call->team, (int)panels_of(call->O, PANEL), pack_item, &w);
+}
+
+/* ---- products ------------------------------------------------------------------- */
+
+/* What rows of C start with; false: nothing. */
+static bool start_rows(const struct product *p, real *to, size_t to_row, size_t i0,
+                       size_t rows, size_t j0, size_t n)
+{
+    const real *from = p->b ? p->b + j0 : p->C + i0 * (size_t)p->N + j0;
+    const size_t step = p->b ? 0 : (size_t)p->N;
+
+    if (!p->b && !p->add)
+        return false;
+    for (size_t i = 0; i < rows && to != from; i++)
+        memcpy(to + i * to_row, from + i * step, n * sizeof *to);
+    return true;
+}
+
+static void multiply_item(void *arg, int item, int who)
+{
+    const struct product *p = arg;
+    int n, wide;
+    const int i0 = item / p->across * p->rows, rows = least(p->M - i0, p->rows);
+    const int j0 = panel_at(p, item % p->across, &n, &wide);
+    real *mine = p->call->scratch + (size_t)who * MEMBER_REALS;
+    real *C = p->C + (size_t)i0 * (size_t)p->N + (size_t)j0;
+    struct gemm g = {
+        .M = rows,
+        .N = wide,
+        .A_panel = (size_t)p->K * GEMM_ROWS,
+        .A_step = GEMM_ROWS,
+        .A_row = p->panels ? 0 : (size_t)p->K,
+        .B_step = PANEL,
+        .C = n == wide ? C : mine + PACK_REALS,
+        .C_row = n == wide ? (size_t)p->N : PANEL,
+    };
+
+    g.add = start_rows(p, g.C, g.C_row, (size_t)i0, (size_t)rows, (size_t)j0, (size_t)n);
+    for (int k0 = 0; k0 < p->K; k0 += STRETCH) {
+        g.K = least(p->K - k0, STRETCH);
+        g.A = p->A + (size_t)i0 * (size_t)p->K +
+              (size_t)k0 * (p->panels ? (size_t)GEMM_ROWS : 1);
+        g.B = mine;
+        if (p->packed)
+            g.B = p->packed + (size_t)j0 * (size_t)p->K + (size_t)k0 * PANEL;
+        else
+            pack_stretch(p, mine, j0, n, wide, k0, g.K);
+        gemm_kernels(p->call->isa)->multiply(&g);
+        g.add = true;
+    }
+    for (int i = 0; i < rows && n < wide; i++)
+        memcpy(C + (size_t)i * (size_t)p->N, g.C + (size_t)i * PANEL,
+               (size_t)n * sizeof *C);
+}
+
+/* Rows of an item: few enough for everybody to have work. */
+static void multiply(struct product *p)
+{
+    const int threads = team_size(p->call->team);
+    int down = (p->M + ROWS_MAX - 1) / ROWS_MAX;
+
+    p->across = (int)panels_of(p->N, PANEL);
+    while (threads > 1 && down * p->across < 3 * threads && p->M / (2 * down) >= ROWS_MIN)
+        down *= 2;
+    p->rows = round_up((p->M + down - 1) / down, GEMM_ROWS);
+    down = (p->M + p->rows - 1) / p->rows;
+    team_run(p->call->team, down * p->across, multiply_item, p);
 }
 
 void dense_forward(const struct dense_call *call, real *out, const real *in,
-                   const real *W, const real *b)
+                   const real *W, const real *packed, const real *b)
 {
-    struct work work = {.call = call,
-                        .to = out,
-                        .from = in,
-                        .W = W,
-                        .b = b,
-                        .slice = slice_of_layer(call, SLICE_ROWS)};
+    struct product product = {.call = call,
+                              .M = call->B,
+                              .N = call->O,
+                              .K = call->I,
+                              .A = in,
+                              .B = W,
+                              .transposed = true,
+                              .packed = packed,
+                              .C = out,
+                              .b = b};
 
-    run_slices(&work, call->B, forward_item);
-}
-
-static void data_item(void *arg, int item, int who)
-{
-    const struct work *w = arg;
-    const int I = w->call->I, O = w->call->O;
-    int rows;
-    const size_t row = (size_t)slice_at(w, item, w->call->B, &rows);
-
-    (void)who;
-    blas_gemm(BLAS_PLAIN, BLAS_PLAIN, rows, I, O, w->dout + row * (size_t)O, O, w->W, I,
-              w->add, w->to + row * (size_t)I, I);
+    if (call->native)
+        dense_native_forward(call, out, in, W, b);
+    else
+        multiply(&product);
 }
 
 void dense_backward_data(const struct dense_call *call, real *din, bool add,
                          const real *dout, const real *W)
 {
-    struct work work = {.call = call,
-                        .to = din,
-                        .dout = dout,
-                        .W = W,
-                        .add = add,
-                        .slice = slice_of_layer(call, SLICE_ROWS)};
+    struct product product = {.call = call,
+                              .M = call->B,
+                              .N = call->I,
+                              .K = call->O,
+                              .A = dout,
+                              .B = W,
+                              .C = din,
+                              .add = add};
 
-    run_slices(&work, call->B, data_item);
+    if (call->native)
+        dense_native_data(call, din, add, dout, W);
+    else
+        multiply(&product);
 }
 
-/* to[i] += from[i] */
-static void add_row(real *to, const real *from, size_t n)
-{
-    size_t i = 0;
+/* ---- gradients of weights ------------------------------------------------------- */
 
-    for (; i + VEC_LANES <= n; i += VEC_LANES)
-        vec_store(to + i, vec_load(to + i) + vec_load(from + i));
-    for (; i < n; i++)
-        to[i] += from[i];
+/* dout in panels of outputs, and its sums. */
+struct gathering {
+    const struct dense_call *call;
+    real *to, *db;
+    const real *dout;
+};
+
+/* Outputs o .. o + GEMM_ROWS of all examples, n of which there are. */
+static void gather_panel(const struct gathering *g, size_t o, size_t n)
+{
+    const size_t B = (size_t)g->call->B, O = (size_t)g->call->O;
+    real *to = g->to + o * B;
+    real sum[GEMM_ROWS] = {0};
+
+    for (size_t i = 0; i < B; i++) {
+        const real *from = g->dout + i * O + o;
+        for (size_t j = 0; j < n; j++) {
+            to[i * GEMM_ROWS + j] = from[j];
+            sum[j] += from[j];
+        }
+    }
+    if (g->db)
+        memcpy(g->db + o, sum, n * sizeof *sum);
 }
 
-static void weights_item(void *arg, int item, int who)
+static void gather_item(void *arg, int item, int who)
 {
-    const struct work *w = arg;
-    const int B = w->call->B, I = w->call->I, O = w->call->O;
-    int outputs;
-    const size_t at = (size_t)slice_at(w, item, O, &outputs);
+    const struct gathering *g = arg;
+    const int O = g->call->O, end = least(O, (item + 1) * GROUP);
 
     (void)who;
-    blas_gemm(BLAS_TRANSPOSED, BLAS_PLAIN, outputs, I, B, w->dout + at, O, w->from, I, 0,
-              w->to + at * (size_t)I, I);
-    if (!w->to_b)
-        return;
-    memset(w->to_b + at, 0, (size_t)outputs * sizeof *w->to_b);
-    for (size_t i = 0; i < (size_t)B; i++)
-        add_row(w->to_b + at, w->dout + i * (size_t)O + at, (size_t)outputs);
+    for (int o = item * GROUP; o < end; o += GEMM_ROWS) {
+        if (end - o >= GEMM_ROWS)
+            gather_panel(g, (size_t)o, GEMM_ROWS);
+        else
+            gather_panel(g, (size_t)o, (size_t)(end - o));
+    }
 }
 
 void dense_backward_weights(const struct dense_call *call, real *dW, real *db,
                             const real *dout, const real *in)
 {
-    struct work work = {.call = call,
-                        .to = dW,
-                        .to_b = db,
-                        .from = in,
-                        .dout = dout,
-                        .slice = slice_of_layer(call, SLICE_OUTPUTS)};
+    real *gathered = call->scratch + dense_scratch(0, 0, team_size(call->team));
+    struct gathering gathering = {call, gathered, db, dout};
+    struct product product = {.call = call,
+                              .M = call->O,
+                              .N = call->I,
+                              .K = call->B,
+                              .A = gathered,
+                              .panels = true,
+                              .B = in,
+                              .C = dW};
 
-    run_slices(&work, call->O, weights_item);
+    if (call->native) {
+        dense_native_weights(call, dW, db, dout, in);
+        return;
+    }
+    team_run(call->team, (int)panels_of(call->O, GROUP), gather_item, &gathering);
+    multiply(&product);
 }

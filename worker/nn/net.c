@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct net *net_new(const struct arch *arch, const struct net_options *options,
                     struct error *err)
@@ -13,7 +14,8 @@ struct net *net_new(const struct arch *arch, const struct net_options *options,
     const struct plan_options plan = {.batch_max = options->batch_max,
                                       .threads = team_size(options->team),
                                       .training = options->training,
-                                      .exact = options->exact};
+                                      .exact = options->exact,
+                                      .native = options->native};
     struct net *net = calloc(1, sizeof *net);
     size_t size;
 
@@ -32,7 +34,8 @@ struct net *net_new(const struct arch *arch, const struct net_options *options,
     if (size < SIZE_MAX - 64)
         net->memory = aligned_alloc(64, (size + 64) / 64 * 64);
     net->right = malloc((size_t)options->batch_max);
-    if (!net->memory || !net->right) {
+    net->ready = calloc((size_t)net->plan.count + 1, sizeof *net->ready);
+    if (!net->memory || !net->right || !net->ready) {
         err_set(err, ERR_NO_MEMORY,
                 "no memory for the activations of a batch of %d (%zu MiB)",
                 options->batch_max, size >> 20);
@@ -52,6 +55,7 @@ void net_free(struct net **net)
     plan_free(&(*net)->plan);
     free((*net)->memory);
     free((*net)->right);
+    free((*net)->ready);
     free(*net);
     *net = NULL;
 }
@@ -71,6 +75,22 @@ int net_batch_min(const struct net *net)
     return net->plan.batch_min;
 }
 
+void net_keep(struct net *net, const real *state)
+{
+    net->kept = state;
+    memset(net->ready, 0, (size_t)net->plan.count * sizeof *net->ready);
+}
+
+void net_moved(struct net *net, const bool *varied)
+{
+    for (int i = 0; i < net->plan.count; i++) {
+        const struct step *step = &net->plan.steps[i];
+        if (step->layer != NONE && net->arch->layers[step->layer].weight >= 0 &&
+            varied[net->arch->layers[step->layer].weight])
+            net->ready[i] = false;
+    }
+}
+
 real *net_span(const struct net *net, int span)
 {
     return span == NONE ? NULL : net->memory + net->plan.spans[span].place;
@@ -86,6 +106,7 @@ static const real *value_at(const struct pass *pass, int value)
 static struct job job_of(const struct pass *pass, const struct step *step)
 {
     const struct net *net = pass->net;
+    const bool kept = net->kept && pass->state == net->kept;
 
     return (struct job){
         .step = step,
@@ -103,6 +124,9 @@ static struct job job_of(const struct pass *pass, const struct step *step)
         .out = net_span(net, net->plan.values[step->out].data),
         .stats = net_span(net, step->stats),
         .scratch = net_span(net, step->scratch),
+        .packed = kept ? net_span(net, step->packed) : NULL,
+        .packed_ready = &net->ready[step - net->plan.steps],
+        .native = net->options.native,
         .mask = (uint8_t *)net_span(net, step->mask),
     };
 }

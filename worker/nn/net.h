@@ -11,10 +11,9 @@
  *   x (B,C,H,W)   labels (B)   logits (B,K)   state (S)   grad (P), P <= S
  *
  * Two ways to run. Evaluation normalises with the running statistics and drops
- * nothing; an example's logits do not depend on which others are in the batch.
- * Convolution, pooling, norms and activation in lanes (lanes.h) do not depend on the
- * size of the batch either; the products of dense layers do, in the last bits, since
- * BLAS cuts a matrix by its size. So evaluations use a fixed batch (worker/eval.h).
+ * nothing; an example's logits do not depend on which others are in the batch, nor
+ * on how many: but with the option native they do, in the last bits, since OpenBLAS
+ * cuts a matrix by its size. So evaluations use a fixed batch (worker/eval.h).
  * Training normalises with the batch's statistics, which also move the running ones
  * in the state, and drops units.
  *
@@ -37,6 +36,7 @@ struct net_options {
     int batch_max;
     bool training;          /* room for net_train, several times that of evaluation */
     bool exact;             /* convolutions as direct sums only: no Winograd */
+    bool native;            /* dense layers through OpenBLAS (dense.h) */
     double label_smoothing; /* as loss_smoothed; 0: none */
     struct team *team;      /* borrowed; NULL: the caller alone */
     enum isa isa;           /* isa_choose() */
@@ -68,6 +68,14 @@ int net_batch_min(const struct net *net);
 /* Evaluate B <= batch_max examples; returns logits (B,K), valid until the next
  * call. */
 const real *net_forward(struct net *net, const real *state, const real *x, int B);
+
+/* Evaluation of many batches of one state: a promise that the numbers at *state stay
+ * as they are until the next call, so that what is made of weights for products is
+ * made at their first use and kept. NULL: of none. */
+void net_keep(struct net *net, const real *state);
+
+/* The tensors t of the kept state with varied[t] have other numbers now. */
+void net_moved(struct net *net, const bool *varied);
 
 /* One step forward and back, on a net made for training: the running statistics in
  * state are moved; grad (P) is overwritten with the gradient in the parameters of

@@ -13,6 +13,9 @@ struct net {
     struct plan plan;
     real *memory;   /* the plan's spans */
     uint8_t *right; /* (batch_max) */
+    /* net_keep: the state, and what is ready of it (steps) */
+    const real *kept;
+    bool *ready;
     /* parts: the batch in hand */
     const real *x;
     int B;

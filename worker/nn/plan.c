@@ -61,6 +61,7 @@ static struct step *add_step(struct plan *plan, enum step_kind kind, int in,
         .at = {NO_TENSOR, NO_TENSOR, NO_TENSOR, NO_TENSOR},
         .scratch = NONE,
         .scratch_back = NONE,
+        .packed = NONE,
         .stats = NONE,
         .mask = NONE,
     };

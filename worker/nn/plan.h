@@ -98,6 +98,7 @@ struct step {
     bool active; /* has a backward pass: parameters, or some before it */
     struct target din, dother;
     int scratch, scratch_back; /* spans */
+    int packed;                /* STEP_DENSE, evaluation: the weights, from run to run */
     int stats;                 /* STEP_NORM: mean, then invstd */
     int mask;                  /* STEP_DROPOUT: a byte for each real */
     union {
@@ -119,7 +120,7 @@ struct step {
 
 struct plan_options {
     int batch_max, threads;
-    bool training, exact;
+    bool training, exact, native;
 };
 
 struct plan {

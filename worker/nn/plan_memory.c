@@ -3,6 +3,7 @@
 #include "common/error.h"
 #include "worker/nn/act.h"
 #include "worker/nn/conv_op.h"
+#include "worker/nn/dense.h"
 #include "worker/nn/lanes.h"
 
 #include <stdint.h>
@@ -230,9 +231,13 @@ static size_t sums_size(const struct plan *plan)
 
 static size_t scratch_size(const struct plan *plan, const struct step *step)
 {
+    const int batch_max = plan->options.batch_max, threads = plan->options.threads;
+
     if (step->kind == STEP_CONV)
-        return step->op->scratch(&step->conv, plan->options.batch_max,
-                                 plan->options.threads);
+        return step->op->scratch(&step->conv, batch_max, threads);
+    if (step->kind == STEP_DENSE && !plan->options.native)
+        return dense_scratch((int)step->out_size, plan->options.training ? batch_max : 0,
+                             threads);
     return 0;
 }
 
@@ -250,6 +255,10 @@ static void place_scratch(struct plan *plan)
             step->scratch_back = add_span(plan, sums_size(plan), back, back);
         else if (step->active)
             step->scratch_back = add_span(plan, scratch, back, back);
+        if (step->kind == STEP_DENSE && !plan->options.native && !plan->options.training)
+            step->packed =
+                add_span(plan, dense_packed((int)step->in_size, (int)step->out_size), 0,
+                         2 * plan->count);
         if (step->kind == STEP_NORM)
             step->stats =
                 add_span(plan, 2 * norm_stats(&step->norm, batch_max), i, until);

@@ -155,8 +155,13 @@ static void add_back(const struct job *job)
 
 static struct dense_call dense_of(const struct job *job)
 {
-    return (struct dense_call){job->B, (int)job->step->in_size, (int)job->step->out_size,
-                               job->team};
+    return (struct dense_call){.B = job->B,
+                               .I = (int)job->step->in_size,
+                               .O = (int)job->step->out_size,
+                               .native = job->native,
+                               .isa = job->isa,
+                               .team = job->team,
+                               .scratch = job->scratch};
 }
 
 static void dense_run(const struct job *job)
@@ -164,7 +169,12 @@ static void dense_run(const struct job *job)
     const struct dense_call call = dense_of(job);
     const struct params *at = &job->step->at;
 
-    dense_forward(&call, job->out, job->in, param(job, at->weight), param(job, at->bias));
+    if (job->packed && !*job->packed_ready) {
+        dense_pack(&call, job->packed, param(job, at->weight));
+        *job->packed_ready = true;
+    }
+    dense_forward(&call, job->out, job->in, param(job, at->weight), job->packed,
+                  param(job, at->bias));
 }
 
 static void dense_back(const struct job *job)

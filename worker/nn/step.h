@@ -29,6 +29,9 @@ struct job {
     const real *in, *other;
     real *out;
     real *stats, *scratch;
+    real *packed;       /* STEP_DENSE: where the weights are kept, or NULL */
+    bool *packed_ready; /* and whether they are; the step says so */
+    bool native;        /* STEP_DENSE */
     uint8_t *mask;
     /* backward */
     real *grad;

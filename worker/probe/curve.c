@@ -235,6 +235,7 @@ static void set_point(const struct making *m, size_t i)
     const size_t stats = arch->state_count - arch->param_count;
 
     curve_set(curve, m->bn, m->alphas[i]);
+    net_moved(curve->net, curve->varied);
     if (m->bn == CURVE_RECOMPUTE)
         memcpy(curve->theta + arch->param_count, curve->stats + i * stats,
                stats * sizeof *curve->theta);
@@ -415,6 +416,7 @@ static int set_base(struct curve *curve, const char *group, enum curve_bn bn,
             memcpy(curve->start + tensor->offset, curve->env.a + tensor->offset,
                    tensor->count * sizeof *curve->start);
     }
+    net_keep(curve->net, curve->theta);
     return 0;
 }
 
@@ -479,6 +481,7 @@ struct curve *curve_new(const struct curve_env *env, struct error *err)
         (size_t)arch->input.C * (size_t)arch->input.H * (size_t)arch->input.W;
     const struct net_options options = {.batch_max = EVAL_BATCH,
                                         .exact = env->engine->exact,
+                                        .native = env->engine->native,
                                         .team = env->engine->team,
                                         .isa = env->engine->isa};
     struct curve *curve = calloc(1, sizeof *curve);

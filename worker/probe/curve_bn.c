@@ -23,6 +23,7 @@ static int open_big(struct curve *curve, struct error *err)
         (size_t)arch->input.C * (size_t)arch->input.H * (size_t)arch->input.W;
     const struct net_options options = {.batch_max = B,
                                         .exact = curve->env.engine->exact,
+                                        .native = curve->env.engine->native,
                                         .team = curve->env.engine->team,
                                         .isa = curve->env.engine->isa};
     uint32_t *index = malloc((size_t)B * sizeof *index);

@@ -239,7 +239,8 @@ int probe_run(const struct spec *spec, const struct msg_input *inputs, size_t in
     if (set_up(&probe, inputs, input_count, env, err))
         goto done;
     sink_data_hash(sink, dataset_hash(probe.data));
-    sink_numerics(sink, spec_string(&probe.b.spec, "train.numerics"));
+    sink_numerics(sink, spec_string(&probe.b.spec, "train.numerics"),
+                  spec_string(&probe.b.spec, "train.kernels"));
     sink_progress(sink, 0, probe.total);
     if (run_groups(&probe, err))
         goto done;
