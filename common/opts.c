@@ -27,6 +27,10 @@
 #define BIG_RESNETS   "resnet18|resnet34|resnet50"
 #define RESNETS       "model.name=" BIG_RESNETS "|" CIFAR_RESNETS
 
+/* A plane around a state has it in the middle. */
+#define AROUND    CASES({"probe.directions=random|filter", "-1.0"})
+#define AROUND_TO CASES({"probe.directions=random|filter", "1.0"})
+
 #define SEED(name_, help_)                                                               \
     {                                                                                    \
         .name = name_, .type = OPT_INT, .max = INT_EXACT_MAX, .help = help_              \
@@ -46,6 +50,10 @@ static const struct opt TABLE[] = {
     { "b.run", OPT_STRING, JOB_PROBE,
       .help = "key of the run that has the state at alpha 1" },
     { "b.state", OPT_STATE, JOB_PROBE, .help = "the state at alpha 1" },
+    { "c.run", OPT_STRING, JOB_PROBE, .fallback = "\"\"",
+      .needs = "probe.kind=plane", .help = "key of the run that has the state at (0,1)" },
+    { "c.state", OPT_STATE, JOB_PROBE, .fallback = "\"final\"",
+      .needs = "probe.kind=plane", .help = "the state at (0,1)" },
     { "data.augment", OPT_STRINGS, .fallback = "[]",
       .names = NAMES("flip", "crop4"), .needs = IMAGES,
       .help = "random changes to training images, in this order" },
@@ -197,15 +205,21 @@ static const struct opt TABLE[] = {
     { "probe.bn", OPT_STRINGS, JOB_PROBE, .fallback = "[\"interp\",\"recompute\"]",
       .names = NAMES("interp", "recompute", "end", "start", "batch"),
       .help = "running statistics of norm layers on the path" },
+    { "probe.directions", OPT_NAME, JOB_PROBE, .fallback = "\"states\"",
+      .names = NAMES("states", "random", "filter"), .needs = "probe.kind=plane",
+      .help = "of a plane: through three states; or around one, random directions as"
+              " long as the state, or filter by filter" },
     { "probe.from", OPT_REAL, JOB_PROBE, .fallback = "0.0",
       .min = -REAL_MAX, .max = REAL_MAX, .help = "first alpha of a count" },
     { "probe.groups", OPT_STRINGS, JOB_PROBE, .fallback = "[]",
-      .needs = "probe.kind=layers", .help = "groups varied, one curve each" },
-    { "probe.kind", OPT_NAME, JOB_PROBE, .names = NAMES("path", "layers"),
-      .names_later = NAMES("between", "plane"),
+      .needs = "probe.kind=layers|plane", .help = "groups varied, one curve each" },
+    { "probe.kind", OPT_NAME, JOB_PROBE, .names = NAMES("path", "layers", "plane"),
+      .names_later = NAMES("between"),
       .help = "what varies: everything at once, or one group at a time" },
     { "probe.refine", OPT_NEAR, JOB_PROBE, .fallback = "[]", .min = 1, .max = 10000,
       .help = "points more near some: [near, how many, how far; 0: a step of the grid]" },
+    { "probe.seed", OPT_INT, JOB_PROBE, .fallback = "0", .max = INT_EXACT_MAX,
+      .needs = "probe.directions=random|filter", .help = "of the random directions" },
     { "probe.splits.bn", OPT_SIZE, JOB_PROBE, .fallback = "2000",
       .max = COUNT_MAX, .unit = "examples",
       .help = "training examples from which running statistics are recomputed" },
@@ -214,10 +228,34 @@ static const struct opt TABLE[] = {
     { "probe.splits.train", OPT_SIZE, JOB_PROBE, .fallback = "5000",
       .max = COUNT_MAX, .unit = "examples",
       .help = "training examples evaluated, a fixed subset" },
+    { "probe.start", OPT_NAME, JOB_PROBE, .fallback = "\"state\"",
+      .names = NAMES("state", "zeros", "noise", "permuted", "seed"),
+      .needs = "probe.kind=path|layers",
+      .help = "in place of the state at alpha 0: zeros; noise as large as it; the other"
+              " end with its hidden units permuted; the same draw with another seed" },
+    { "probe.start_seed", OPT_INT, JOB_PROBE, .fallback = "0", .max = INT_EXACT_MAX,
+      .needs = "probe.start=noise|permuted|seed",
+      .help = "of the noise, the permutation, or the other draw" },
     { "probe.to", OPT_REAL, JOB_PROBE, .fallback = "1.0",
       .min = -REAL_MAX, .max = REAL_MAX, .help = "last alpha of a count" },
     { "probe.tolerance", OPT_REAL, JOB_PROBE, .fallback = "0.02", .max = REAL_MAX,
       .unit = "nats", .help = "rise up to which a path counts as monotone" },
+    { "probe.xs", OPT_ALPHAS, JOB_PROBE, .fallback = "21", .min = 2, .max = 65536,
+      .needs = "probe.kind=plane", .help = "points along x: how many, or which" },
+    { "probe.xs_from", OPT_REAL, JOB_PROBE, .fallback = "-0.5", .cases = AROUND,
+      .min = -REAL_MAX, .max = REAL_MAX, .needs = "probe.kind=plane",
+      .help = "first x of a count" },
+    { "probe.xs_to", OPT_REAL, JOB_PROBE, .fallback = "1.5", .cases = AROUND_TO,
+      .min = -REAL_MAX, .max = REAL_MAX, .needs = "probe.kind=plane",
+      .help = "last x of a count" },
+    { "probe.ys", OPT_ALPHAS, JOB_PROBE, .fallback = "21", .min = 2, .max = 65536,
+      .needs = "probe.kind=plane", .help = "points along y: how many, or which" },
+    { "probe.ys_from", OPT_REAL, JOB_PROBE, .fallback = "-0.5", .cases = AROUND,
+      .min = -REAL_MAX, .max = REAL_MAX, .needs = "probe.kind=plane",
+      .help = "first y of a count" },
+    { "probe.ys_to", OPT_REAL, JOB_PROBE, .fallback = "1.5", .cases = AROUND_TO,
+      .min = -REAL_MAX, .max = REAL_MAX, .needs = "probe.kind=plane",
+      .help = "last y of a count" },
     SEED("seed.augment", "stream of flips and crops"),
     SEED("seed.dropout", "stream of dropped units"),
     SEED("seed.init", "stream of initial weights"),

@@ -5,9 +5,9 @@
 #include "common/datasets.h"
 #include "common/error.h"
 #include "common/names.h"
+#include "common/spec_rules.h"
 
 #include <assert.h>
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -481,36 +481,11 @@ static int rule_bn(const struct spec *spec, const char **ret_name, struct error 
                  : err_set(err, ERR_INVALID, "applies only where bn has \"recompute\"");
 }
 
-/* Whether n points from a to b all differ. Each is a + (b - a) * i / (n - 1), whose
- * rounding is a few units of the larger end. */
-static bool spread(double a, double b, int64_t n)
-{
-    double largest = fmax(fabs(a), fabs(b));
-    return (b - a) / (double)n > fmax(8 * DBL_EPSILON * largest, DBL_MIN);
-}
-
 static int rule_range(const struct spec *spec, const char **ret_name, struct error *err)
 {
-    struct value alphas;
-    int64_t count;
-    bool is_list;
-
-    if (spec_value(spec, "probe.alphas", &alphas, err))
-        return -1;
-    is_list = alphas.type == VALUE_LIST;
-    count = is_list ? 0 : alphas.integer;
-    value_free(&alphas);
-    *ret_name = spec_has(spec, "probe.from") ? "probe.from" : "probe.to";
-    if (is_list && spec_has(spec, *ret_name))
-        return err_set(err, ERR_INVALID, "applies only where alphas is a count");
-    if (spec_real(spec, "probe.from") >= spec_real(spec, "probe.to"))
-        return err_set(err, ERR_INVALID, "expected the first alpha below the last");
-    if (!is_list &&
-        !spread(spec_real(spec, "probe.from"), spec_real(spec, "probe.to"), count))
-        return err_set(err, ERR_INVALID,
-                       "%lld alphas do not fit between the first and the last",
-                       (long long)count);
-    return 0;
+    static const struct spec_range ALPHAS = {"probe.alphas", "probe.from", "probe.to",
+                                             "alpha"};
+    return rule_points(&ALPHAS, spec, ret_name, err);
 }
 
 /* ---- all -------------------------------------------------------------------- */
@@ -522,7 +497,7 @@ static const rule_fn RULES[][RULES_MAX] = {
                    rule_nesterov, rule_warmup, rule_classes, rule_blocks, rule_replicas,
                    rule_sizes, rule_start, rule_group_lists, rule_schedule, rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
-                   rule_bn, rule_range, alphas_check},
+                   rule_bn, rule_range, alphas_check, rule_plane},
     [JOB_DERIVE] = {NULL},
 };
 

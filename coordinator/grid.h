@@ -86,12 +86,19 @@ struct grid_include {
     struct grid_place place;
 };
 
+/* A state that a probe starts or ends at. */
+struct grid_state {
+    char run[72];   /* "run:NAME", an upstream run; "": the point's own, or a side's */
+    char state[32]; /* "init", ... */
+    struct grid_place place;
+};
+
 struct grid_probe {
     char *name;
-    const char *kind;      /* path, layers, between */
-    char from[32], to[32]; /* states of the point's own run; of a's and b's */
+    const char *kind; /* path, layers, between, plane */
+    struct grid_state from, to, third;
     struct grid_side a, b; /* between: not given where it pairs the seeds of a point */
-    struct grid_place kind_place, from_place, to_place, pairs_place;
+    struct grid_place kind_place, pairs_place;
     struct grid_settings set; /* probe.alphas, probe.bn, probe.splits.train, ... */
     struct grid_groups groups;
     struct grid_place place;

@@ -20,13 +20,12 @@ static int read_probe_name(struct grid_reader *reader, const struct toml_node *n
     return grid_read_name(reader, node, true, &((struct grid_probe *)into)->name);
 }
 
-/* Between runs is not another computation: the worker's kinds are the two others,
- * and groups tell which (check_probe). */
+/* Between runs is not another computation: the worker's kinds are path and layers,
+ * and groups tell which (check_kind). */
 static int read_kind(struct grid_reader *reader, const struct toml_node *node, void *into)
 {
-    static const char *const WORDS[] = {"path", "layers", "between", NULL};
-    static const char *const LATER[] = {"plane", NULL};
-    const struct opt words = {.type = OPT_NAME, .names = WORDS, .names_later = LATER};
+    static const char *const WORDS[] = {"path", "layers", "between", "plane", NULL};
+    const struct opt words = {.type = OPT_NAME, .names = WORDS};
     struct grid_setting word = {0};
     struct grid_probe *probe = into;
     int rc = grid_read_value(reader, node, &words, node->key, &word);
@@ -77,39 +76,22 @@ static int read_pairs(struct grid_reader *reader, const struct toml_node *node,
                      "key '%s' of pairs is missing", probe->a.place.line ? "b" : "a");
 }
 
-/* ---- from, to ---------------------------------------------------------------- */
-
-/* "run:NAME:STATE" is a state of an upstream run. */
-static int read_state(struct grid_reader *reader, const struct toml_node *node,
-                      char ret[32], struct grid_place *ret_place)
-{
-    struct grid_setting setting = {0};
-    int rc = -1;
-
-    if (node->type == TOML_STRING && strncmp(node->string, "run:", 4) == 0)
-        return grid_fail(reader, grid_place_of(node), ERR_UNSUPPORTED,
-                         "key '%s': states of other runs are not supported yet",
-                         node->key);
-    if (grid_read_value(reader, node, opt_find(JOB_PROBE, "a.state"), node->key,
-                        &setting) == 0) {
-        snprintf(ret, 32, "%s", setting.value.string);
-        *ret_place = setting.place;
-        rc = 0;
-    }
-    value_free(&setting.value);
-    return rc;
-}
+/* ---- from, to, third --------------------------------------------------------- */
 
 static int read_from(struct grid_reader *reader, const struct toml_node *node, void *into)
 {
-    struct grid_probe *probe = into;
-    return read_state(reader, node, probe->from, &probe->from_place);
+    return grid_read_state(reader, node, &((struct grid_probe *)into)->from);
 }
 
 static int read_to(struct grid_reader *reader, const struct toml_node *node, void *into)
 {
-    struct grid_probe *probe = into;
-    return read_state(reader, node, probe->to, &probe->to_place);
+    return grid_read_state(reader, node, &((struct grid_probe *)into)->to);
+}
+
+static int read_third(struct grid_reader *reader, const struct toml_node *node,
+                      void *into)
+{
+    return grid_read_state(reader, node, &((struct grid_probe *)into)->third);
 }
 
 /* ---- alphas ------------------------------------------------------------------ */
@@ -218,6 +200,29 @@ static int read_tolerance(struct grid_reader *reader, const struct toml_node *no
     return set_as(reader, node, "probe.tolerance", into);
 }
 
+static int read_start(struct grid_reader *reader, const struct toml_node *node,
+                      void *into)
+{
+    return set_as(reader, node, "probe.start", into);
+}
+
+static int read_start_seed(struct grid_reader *reader, const struct toml_node *node,
+                           void *into)
+{
+    return set_as(reader, node, "probe.start_seed", into);
+}
+
+static int read_directions(struct grid_reader *reader, const struct toml_node *node,
+                           void *into)
+{
+    return set_as(reader, node, "probe.directions", into);
+}
+
+static int read_seed(struct grid_reader *reader, const struct toml_node *node, void *into)
+{
+    return set_as(reader, node, "probe.seed", into);
+}
+
 static int read_split_train(struct grid_reader *reader, const struct toml_node *node,
                             void *into)
 {
@@ -264,44 +269,40 @@ static const struct grid_field PROBE_FIELDS[] = {
     {"refine", grid_read_refine, false},
     {"adapt", grid_read_adapt, false},
     {"pairs", read_pairs, false},
+    {"start", read_start, false},
+    {"start_seed", read_start_seed, false},
+    {"third", read_third, false},
+    {"directions", read_directions, false},
+    {"seed", read_seed, false},
+    {"xs", grid_read_xs, false},
+    {"ys", grid_read_ys, false},
     {NULL, NULL, false},
 };
 
 /* Groups or none decide which of the worker's kinds a path between runs is. */
-static int set_kind(struct grid_reader *reader, struct grid_probe *probe, bool layers)
+static int set_kind(struct grid_reader *reader, struct grid_probe *probe)
 {
     struct grid_setting *item =
         grid_grow(reader, &probe->set.items, &probe->set.count, sizeof *item);
+    bool groups = probe->groups.named || probe->groups.list.count > 0;
+    const char *kind = probe->kind;
 
     if (!item)
         return -1;
+    if (strcmp(kind, "between") == 0)
+        kind = groups ? "layers" : "path";
     item->opt = opt_find(JOB_PROBE, "probe.kind");
     item->place = probe->kind_place;
-    return value_string(layers ? "layers" : "path", &item->value, reader->err);
+    return value_string(kind, &item->value, reader->err);
 }
 
 static int check_kind(struct grid_reader *reader, struct grid_probe *made)
 {
-    bool layers = strcmp(made->kind, "layers") == 0;
-    bool between = strcmp(made->kind, "between") == 0;
-    bool groups = made->groups.named || made->groups.list.count > 0;
-
-    if (groups && !layers && !between)
-        return grid_fail(reader, made->place, ERR_INVALID,
-                         "key 'groups' of probe '%s': applies only where kind is layers"
-                         " or between",
-                         made->name);
-    if (made->pairs_place.line && !between)
-        return grid_fail(reader, made->pairs_place, ERR_INVALID,
-                         "key 'pairs' of probe '%s': applies only where kind is between",
-                         made->name);
-    if (!between && strcmp(made->from, made->to) == 0)
-        return grid_fail(reader, made->place, ERR_INVALID,
-                         "probe '%s': expected two different states, got \"%s\" twice",
-                         made->name, made->from);
-    if (layers && !groups)
-        made->groups.named = groups = true;
-    return set_kind(reader, made, groups);
+    if (grid_check_ends(reader, made))
+        return -1;
+    if (strcmp(made->kind, "layers") == 0 && made->groups.list.count == 0)
+        made->groups.named = true;
+    return set_kind(reader, made);
 }
 
 static int check_probe(struct grid_reader *reader, const struct grid *grid,
@@ -311,7 +312,7 @@ static int check_probe(struct grid_reader *reader, const struct grid *grid,
         return grid_fail(reader, made->place, ERR_INVALID,
                          made->name
                              ? "key 'kind' of [[probe]] is missing: expected one of"
-                               " \"path\", \"layers\", \"between\""
+                               " \"path\", \"layers\", \"between\", \"plane\""
                              : "key 'name' of [[probe]] is missing");
     for (const struct grid_probe *other = grid->probes; other < made; other++)
         if (strcmp(other->name, made->name) == 0)
@@ -329,15 +330,12 @@ static int add_probe(struct grid_reader *reader, const struct toml_node *node,
 
     if (!made)
         return -1;
-    made->place = made->from_place = made->to_place = grid_place_of(node);
-    snprintf(made->to, sizeof made->to, "final");
+    made->place = made->from.place = made->to.place = grid_place_of(node);
+    (void)snprintf(made->to.state, sizeof made->to.state, "final");
     if (node->type != TOML_TABLE)
         return grid_fail_type(reader, node, "a table");
     if (grid_read_fields(reader, node, PROBE_FIELDS, "[[probe]]", made))
         return -1;
-    if (!*made->from)
-        snprintf(made->from, sizeof made->from, "%s",
-                 made->kind && strcmp(made->kind, "between") == 0 ? "final" : "init");
     return check_probe(reader, grid, made);
 }
 

@@ -57,7 +57,7 @@ static const struct grid_field *find_field(const struct grid_field *fields,
 static int unknown_key(struct grid_reader *reader, const struct toml_node *node,
                        const struct grid_field *fields, const char *where)
 {
-    enum { FIELDS_MAX = 16 };
+    enum { FIELDS_MAX = 32 };
     const char *names[FIELDS_MAX + 1] = {NULL};
     struct buf text = {0};
     const char *nearest;

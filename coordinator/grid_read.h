@@ -2,7 +2,7 @@
 #define COORD_GRID_READ_H
 
 /* What the readers of a grid's parts share (grid.c, grid_set.c, grid_points.c,
- * grid_runs.c, grid_probe.c, grid_refine.c):
+ * grid_runs.c, grid_probe.c, grid_refine.c, grid_ends.c):
  * errors with a place, tables walked by a list of fields, names. Nobody else
  * includes this. Readers return 0 / -1; what they have made by then belongs to
  * the grid, which is freed as a whole.
@@ -94,6 +94,14 @@ int grid_read_refine(struct grid_reader *reader, const struct toml_node *node,
                      void *probe);
 int grid_read_adapt(struct grid_reader *reader, const struct toml_node *node,
                     void *probe);
+
+/* Keys of a [[probe]] that tell where it begins and ends; and, after all its keys,
+ * whether they go with its kind. Sets from where it is not given. */
+int grid_read_state(struct grid_reader *reader, const struct toml_node *node,
+                    struct grid_state *ret);
+int grid_read_xs(struct grid_reader *reader, const struct toml_node *node, void *probe);
+int grid_read_ys(struct grid_reader *reader, const struct toml_node *node, void *probe);
+int grid_check_ends(struct grid_reader *reader, struct grid_probe *probe);
 
 void grid_free_settings(struct grid_settings *set);
 void grid_free_axes(struct grid_axes *axes);

@@ -95,7 +95,7 @@ static int varies(const struct plan *plan, const char *name, struct error *err)
         return -1;
     for (size_t i = 1; i < plan->job_count && rc == 0; i++) {
         if (plan->jobs[i].spec.kind != JOB_TRAIN)
-            break;
+            continue;
         if (spec_value(&plan->jobs[i].spec, name, &other, err)) {
             rc = -1;
             break;
@@ -228,6 +228,7 @@ struct plan_counts plan_count(const struct plan *plan)
         counts.curve_rows += job->member_count * job->curve_rows;
         counts.path_rows += job->member_count * job->path_rows;
         counts.at_most = counts.at_most || job->at_most;
+        counts.plane_rows += job->member_count * job->plane_rows;
     }
     return counts;
 }

@@ -20,7 +20,7 @@ struct grid;
 /* A job needs the state `state` of job number `job` of the same plan. */
 struct plan_need {
     size_t job;
-    char role[8];   /* "a", "b" */
+    char role[8];   /* "a", "b", "c" */
     char state[32]; /* "init", "final", ... */
 };
 
@@ -54,6 +54,7 @@ struct plan_job {
     uint64_t curve_rows; /* rows in `curves` that a probe will give */
     uint64_t path_rows;  /* rows in `paths` */
     bool at_most;        /* curve_rows may be fewer: the curves tell, once computed */
+    uint64_t plane_rows; /* rows in `planes` */
 };
 
 struct plan {
@@ -84,6 +85,7 @@ struct plan_counts {
     size_t runs, probes;            /* rows of the view `runs`; and probes of them */
     uint64_t curve_rows, path_rows; /* rows of the views `curves` and `paths` */
     bool at_most;                   /* as in plan_job, of any */
+    uint64_t plane_rows;            /* rows of the view `planes` */
 };
 
 struct plan_counts plan_count(const struct plan *plan);

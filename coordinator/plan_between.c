@@ -28,6 +28,7 @@ struct entry {
 struct entries {
     struct entry *items;
     size_t count;
+    struct plan_ends *ends; /* of every run that is a point's */
 };
 
 static bool by_seeds(const struct grid_probe *probe)
@@ -102,6 +103,26 @@ static int by_agreement(const void *left, const void *right)
     return order ? order : (a->order > b->order) - (a->order < b->order);
 }
 
+static bool is_point(const struct plan_maker *maker, size_t run)
+{
+    return run < maker->first_room && maker->first_point[run] > 0;
+}
+
+/* First of all, since it may add jobs, and members to those there are. */
+static int find_ends(struct plan_maker *maker, const struct grid_probe *probe,
+                     size_t run_count, struct entries *ret)
+{
+    ret->ends = calloc(run_count + 1, sizeof *ret->ends);
+    if (!ret->ends)
+        return err_set(maker->err, ERR_NO_MEMORY, "no memory for pairs");
+    for (size_t run = 0; run < run_count; run++) {
+        ret->ends[run] = (struct plan_ends){run, run, run};
+        if (is_point(maker, run) && plan_find_ends(maker, probe, run, &ret->ends[run]))
+            return -1;
+    }
+    return 0;
+}
+
 static int find_entries(struct plan_maker *maker, const struct grid_probe *probe,
                         size_t run_count, struct entries *ret)
 {
@@ -113,13 +134,16 @@ static int find_entries(struct plan_maker *maker, const struct grid_probe *probe
     ret->items = calloc(count + 1, sizeof *ret->items);
     if (!ret->items)
         return err_set(maker->err, ERR_NO_MEMORY, "no memory for pairs");
-    for (size_t run = 0; run < run_count; run++)
+    for (size_t run = 0; run < run_count; run++) {
+        if (plan_has_upstream(probe) && !is_point(maker, run))
+            continue;
         for (size_t i = 0; i < plan->jobs[run].member_count; i++) {
             struct entry entry = {
                 .run = run, .member = &plan->jobs[run].members[i], .order = ret->count};
             if (add_entry(maker, probe, ret, entry))
                 return -1;
         }
+    }
     qsort(ret->items, ret->count, sizeof *ret->items, by_agreement);
     return 0;
 }
@@ -129,7 +153,8 @@ static int find_entries(struct plan_maker *maker, const struct grid_probe *probe
 static bool is_pair(const struct grid_probe *probe, const struct entry *a,
                     const struct entry *b)
 {
-    bool one_state = strcmp(probe->from, probe->to) == 0;
+    bool one_state = strcmp(probe->from.state, probe->to.state) == 0 &&
+                     strcmp(probe->from.run, probe->to.run) == 0;
 
     if (!a->in_a || !b->in_b || a->run == b->run)
         return false;
@@ -137,40 +162,47 @@ static bool is_pair(const struct grid_probe *probe, const struct entry *a,
     return !one_state || a->order < b->order || !(b->in_a && a->in_b);
 }
 
-static int add_pair(struct plan_maker *maker, const struct grid_probe *probe,
-                    const struct entry *a, const struct entry *b)
+static int other_networks(struct plan_maker *maker, const struct grid_probe *probe,
+                          const struct entry *a, const struct entry *b)
 {
-    struct arch *arch_a = plan_run_arch(maker, a->run);
-    struct arch *arch_b = arch_a ? plan_run_arch(maker, b->run) : NULL;
+    return err_set(maker->err, ERR_INVALID,
+                   "%s:%d:%d: probe '%s': runs of interventions '%s' and '%s' have"
+                   " different networks, so there is no line between them",
+                   maker->grid->file, probe->place.line, probe->place.column, probe->name,
+                   a->member->intervention, b->member->intervention);
+}
+
+static int add_pair(struct plan_maker *maker, const struct grid_probe *probe,
+                    const struct plan_ends *ends, const struct entry *a,
+                    const struct entry *b)
+{
+    const struct plan_ends pair = {ends[a->run].from, ends[b->run].to, 0};
+    const struct plan_job *jobs = maker->plan->jobs;
+    struct arch *arch_a = arch_build(&jobs[pair.from].spec, maker->err);
+    struct arch *arch_b = arch_a ? arch_build(&jobs[pair.to].spec, maker->err) : NULL;
     int rc = -1;
 
     if (!arch_b)
-        goto done;
-    if (arch_fit(arch_a, arch_b, NULL) <= 0) {
-        err_set(maker->err, ERR_INVALID,
-                "%s:%d:%d: probe '%s': runs of interventions '%s' and '%s' have"
-                " different networks, so there is no line between them",
-                maker->grid->file, probe->place.line, probe->place.column, probe->name,
-                a->member->intervention, b->member->intervention);
-        goto done;
-    }
-    rc = plan_add_probe(maker, probe, a->run, b->run, arch_b,
-                        by_seeds(probe) ? a->member : b->member);
-
-done:
+        plan_fail_at(maker, probe->place, "kind");
+    else if (arch_fit(arch_a, arch_b, NULL) <= 0)
+        other_networks(maker, probe, a, b);
+    else
+        rc = plan_add_probe(maker, probe, &pair, arch_b,
+                            by_seeds(probe) ? a->member : b->member);
     arch_free(&arch_a);
     arch_free(&arch_b);
     return rc;
 }
 
 static int add_block(struct plan_maker *maker, const struct grid_probe *probe,
-                     const struct entry *items, size_t count, size_t *pairs)
+                     const struct plan_ends *ends, const struct entry *items,
+                     size_t count, size_t *pairs)
 {
     for (size_t a = 0; a < count; a++)
         for (size_t b = 0; b < count; b++) {
             if (!is_pair(probe, &items[a], &items[b]))
                 continue;
-            if (add_pair(maker, probe, &items[a], &items[b]))
+            if (add_pair(maker, probe, ends, &items[a], &items[b]))
                 return -1;
             (*pairs)++;
         }
@@ -191,20 +223,23 @@ static int add_all(struct plan_maker *maker, const struct grid_probe *probe,
 {
     struct entries entries = {0};
     size_t pairs = 0;
-    int rc = find_entries(maker, probe, run_count, &entries);
+    int rc = find_ends(maker, probe, run_count, &entries);
 
+    if (rc == 0)
+        rc = find_entries(maker, probe, run_count, &entries);
     for (size_t from = 0, to; from < entries.count && rc == 0; from = to) {
         const struct entry *first = &entries.items[from];
         for (to = from + 1; to < entries.count; to++)
             if (strcmp(entries.items[to].agree.data, first->agree.data) != 0)
                 break;
-        rc = add_block(maker, probe, first, to - from, &pairs);
+        rc = add_block(maker, probe, entries.ends, first, to - from, &pairs);
     }
     if (rc == 0 && pairs == 0)
         rc = no_pair(maker, probe);
     for (size_t i = 0; i < entries.count; i++)
         buf_free(&entries.items[i].agree);
     free(entries.items);
+    free(entries.ends);
     return rc;
 }
 

@@ -2,8 +2,8 @@
 #define COORD_PLAN_MAKE_H
 
 /* How a plan is made, for plan*.c only: runs from points (plan_run.c), probes
- * from runs (plan_probe.c), probes from pairs of them (plan_between.c), jobs found
- * again by key (plan_jobs.c).
+ * from runs (plan_probe.c, their states plan_ends.c), probes from pairs of them
+ * (plan_between.c), jobs found again by key (plan_jobs.c).
  */
 
 #include "common/error.h"
@@ -67,7 +67,12 @@ int plan_add_run(struct plan_maker *maker, const struct point *point, struct spe
 int plan_set_start(struct plan_maker *maker, const struct point *point, struct spec *spec,
                    struct plan_start *ret);
 
-/* Keep the states of a [run.NAME] that anything in the grid starts from. */
+/* Add the run of a [run.NAME] for a point; and the names of all of them, for messages. */
+int plan_add_upstream(struct plan_maker *maker, const struct point *point,
+                      const struct grid_intervention *run, size_t *ret_job);
+void plan_put_runs(const struct plan_maker *maker, struct buf *out);
+
+/* Keep the states of a [run.NAME] that anything in the grid starts from, or probes. */
 int plan_keep_started(struct plan_maker *maker, const struct grid_intervention *run,
                       struct spec *spec);
 
@@ -94,10 +99,27 @@ struct arch *plan_run_arch(struct plan_maker *maker, size_t run);
 /* Every [[probe]] within one run. */
 int plan_add_probes(struct plan_maker *maker, size_t run);
 
-/* One probe from a state of run a to one of run b, listed under `member`. arch is
- * b's network. */
-int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe, size_t run_a,
-                   size_t run_b, const struct arch *arch,
+/* The jobs that have the states of a probe; third only if it has one. */
+struct plan_ends {
+    size_t from, to, third;
+};
+
+/* Those of a probe of one run, which is a point's. Jobs may be added: what points into
+ * jobs or their members is no longer valid. */
+int plan_find_ends(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
+                   struct plan_ends *ret);
+
+/* Whether any is a state of an upstream run. */
+bool plan_has_upstream(const struct grid_probe *probe);
+
+/* All must have the network of `to`, arch, and no two may be the same; as far as
+ * upstream runs are concerned. */
+int plan_check_ends(struct plan_maker *maker, const struct grid_probe *probe,
+                    const struct plan_ends *ends, const struct arch *arch);
+
+/* One probe through such states, listed under `member`. arch is the network. */
+int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe,
+                   const struct plan_ends *ends, const struct arch *arch,
                    const struct plan_member *member);
 
 /* Every [[probe]] between runs; after the last of them. */

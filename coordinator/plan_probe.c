@@ -4,6 +4,7 @@
 
 #include "common/alphas.h"
 #include "common/arch.h"
+#include "common/arch_units.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -158,26 +159,62 @@ static int check_splits(struct plan_maker *maker, const struct grid_probe *probe
     return 0;
 }
 
+static int set_state(struct plan_maker *maker, struct spec *spec, const char *role,
+                     size_t job, const struct grid_state *state)
+{
+    char run[16], name[16];
+
+    (void)snprintf(run, sizeof run, "%s.run", role);
+    (void)snprintf(name, sizeof name, "%s.state", role);
+    return set_string(spec, run, maker->plan->jobs[job].key, maker->err) ||
+                   set_string(spec, name, state->state, maker->err)
+               ? -1
+               : 0;
+}
+
+static bool has_third(const struct grid_probe *probe)
+{
+    return *probe->third.state != '\0';
+}
+
+static int set_states(struct plan_maker *maker, const struct grid_probe *probe,
+                      const struct plan_ends *ends, struct spec *spec)
+{
+    if (set_state(maker, spec, "a", ends->from, &probe->from) ||
+        set_state(maker, spec, "b", ends->to, &probe->to))
+        return -1;
+    return has_third(probe) ? set_state(maker, spec, "c", ends->third, &probe->third) : 0;
+}
+
+static int check_start(struct plan_maker *maker, const struct grid_probe *probe,
+                       const struct arch *arch, const struct spec *spec)
+{
+    if (strcmp(spec_string(spec, "probe.start"), "permuted") != 0 ||
+        arch_check_permute(arch, maker->err) == 0)
+        return 0;
+    return fail_in_probe(maker, probe, "probe.start");
+}
+
 static int make_spec(struct plan_maker *maker, const struct grid_probe *probe,
-                     const struct plan_job *run_a, const struct plan_job *run,
-                     const struct arch *arch, struct spec *ret)
+                     const struct plan_ends *ends, const struct arch *arch,
+                     struct spec *ret)
 {
     struct error *err = maker->err;
     struct spec spec = {0};
     const char *name = NULL;
 
-    if (spec_init(&spec, JOB_PROBE, err) || set_string(&spec, "a.run", run_a->key, err) ||
-        set_string(&spec, "b.run", run->key, err) ||
-        set_string(&spec, "a.state", probe->from, err) ||
-        set_string(&spec, "b.state", probe->to, err) ||
-        set_options(maker, probe, arch, &spec) || set_groups(maker, probe, arch, &spec))
+    if (plan_check_ends(maker, probe, ends, arch) || spec_init(&spec, JOB_PROBE, err) ||
+        set_options(maker, probe, arch, &spec) || set_states(maker, probe, ends, &spec) ||
+        set_groups(maker, probe, arch, &spec))
         goto fail;
+    spec_settle(&spec);
     if (spec_check(&spec, &name, err)) {
         if (name)
             fail_in_probe(maker, probe, name);
         goto fail;
     }
-    if (check_splits(maker, probe, &run->spec, &spec))
+    if (check_splits(maker, probe, &maker->plan->jobs[ends->to].spec, &spec) ||
+        check_start(maker, probe, arch, &spec))
         goto fail;
     *ret = spec;
     return 0;
@@ -210,7 +247,30 @@ static const char *too_many(uint64_t curves, const struct alphas *alphas)
                                                        : "probe.adapt.most";
 }
 
-/* What a probe gives: a curve for each group, bn mode and split. */
+static int check_points(struct plan_maker *maker, const struct grid_probe *probe,
+                        const struct plan_job *job, uint64_t groups, const char *blame)
+{
+    const uint64_t points = job->curve_rows + job->plane_rows;
+
+    if (points <= PROTO_POINTS_MAX && groups <= PROTO_DISTANCES_MAX)
+        return 0;
+    err_set(maker->err, ERR_INVALID, "gives %s%llu points, at most %d can be sent",
+            job->at_most ? "up to " : "", (unsigned long long)points, PROTO_POINTS_MAX);
+    return fail_in_probe(maker, probe, blame);
+}
+
+/* The points of one plane. */
+static int count_plane(const struct spec *spec, uint64_t *ret, struct error *err)
+{
+    uint64_t xs, ys;
+
+    if (count_of(spec, "probe.xs", &xs, err) || count_of(spec, "probe.ys", &ys, err))
+        return -1;
+    *ret = xs * ys;
+    return 0;
+}
+
+/* What a probe gives: a curve or a plane for each group, bn mode and split. */
 static int count_rows(struct plan_maker *maker, const struct grid_probe *probe,
                       const struct arch *arch, struct plan_job *job)
 {
@@ -221,80 +281,91 @@ static int count_rows(struct plan_maker *maker, const struct grid_probe *probe,
     const char *blame;
 
     if (count_of(&job->spec, "probe.groups", &groups, maker->err) ||
-        count_of(&job->spec, "probe.bn", &modes, maker->err) ||
-        alphas_of(&job->spec, &alphas, maker->err))
+        count_of(&job->spec, "probe.bn", &modes, maker->err))
         return -1;
     if (groups == 0)
         groups = 1; /* "all" */
     if (!arch_has_norm(arch))
         modes = 1; /* "none" */
+    if (strcmp(spec_string(&job->spec, "probe.kind"), "plane") == 0) {
+        if (count_plane(&job->spec, &job->plane_rows, maker->err))
+            return -1;
+        job->plane_rows *= groups * modes * SPLITS;
+        return check_points(maker, probe, job, groups, "probe.xs");
+    }
+    if (alphas_of(&job->spec, &alphas, maker->err))
+        return -1;
     job->path_rows = groups * modes * SPLITS;
     job->curve_rows = job->path_rows * (alphas.count + more);
     job->at_most = more > 0;
     blame = too_many(job->path_rows, &alphas);
     alphas_free(&alphas);
-    if (job->curve_rows <= PROTO_POINTS_MAX && groups <= PROTO_DISTANCES_MAX)
-        return 0;
-    err_set(maker->err, ERR_INVALID, "gives %s%llu points, at most %d can be sent",
-            job->at_most ? "up to " : "", (unsigned long long)job->curve_rows,
-            PROTO_POINTS_MAX);
-    return fail_in_probe(maker, probe, blame);
+    return check_points(maker, probe, job, groups, blame);
 }
 
 /* ---- jobs -------------------------------------------------------------------- */
 
-static int add_needs(struct plan_maker *maker, const struct grid_probe *probe,
-                     size_t run_a, size_t run_b, struct plan_job *job)
+static void put_need(struct plan_job *job, const char *role, size_t run,
+                     const struct grid_state *state)
 {
-    job->needs = calloc(2, sizeof *job->needs);
+    struct plan_need *need = &job->needs[job->need_count++];
+
+    *need = (struct plan_need){.job = run};
+    (void)snprintf(need->role, sizeof need->role, "%s", role);
+    (void)snprintf(need->state, sizeof need->state, "%s", state->state);
+}
+
+static int add_needs(struct plan_maker *maker, const struct grid_probe *probe,
+                     const struct plan_ends *ends, struct plan_job *job)
+{
+    job->needs = calloc(3, sizeof *job->needs);
     if (!job->needs)
         return err_set(maker->err, ERR_NO_MEMORY, "no memory for a probe's needs");
-    job->need_count = 2;
-    job->needs[0] = (struct plan_need){.job = run_a, .role = "a"};
-    job->needs[1] = (struct plan_need){.job = run_b, .role = "b"};
-    snprintf(job->needs[0].state, sizeof job->needs[0].state, "%s", probe->from);
-    snprintf(job->needs[1].state, sizeof job->needs[1].state, "%s", probe->to);
+    put_need(job, "a", ends->from, &probe->from);
+    put_need(job, "b", ends->to, &probe->to);
+    if (has_third(probe))
+        put_need(job, "c", ends->third, &probe->third);
     return 0;
 }
 
 /* Find or make the job; *ret_job is its number. */
-static int add_job(struct plan_maker *maker, const struct grid_probe *probe, size_t run_a,
-                   size_t run_b, const struct arch *arch, size_t *ret_job)
+static int add_job(struct plan_maker *maker, const struct grid_probe *probe,
+                   const struct plan_ends *ends, const struct arch *arch, size_t *ret_job)
 {
     struct plan *plan = maker->plan;
     size_t before = plan->job_count;
     struct plan_job *job;
     struct spec spec;
 
-    if (make_spec(maker, probe, &plan->jobs[run_a], &plan->jobs[run_b], arch, &spec) ||
-        plan_add_job(maker, spec, ret_job))
+    maker->has_norm = maker->has_norm || arch_has_norm(arch);
+    if (make_spec(maker, probe, ends, arch, &spec) || plan_add_job(maker, spec, ret_job))
         return -1;
     job = &plan->jobs[*ret_job];
     return plan->job_count > before && (count_rows(maker, probe, arch, job) ||
-                                        add_needs(maker, probe, run_a, run_b, job))
+                                        add_needs(maker, probe, ends, job))
                ? -1
                : 0;
 }
 
-int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe, size_t run_a,
-                   size_t run_b, const struct arch *arch,
+int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe,
+                   const struct plan_ends *ends, const struct arch *arch,
                    const struct plan_member *member)
 {
     size_t job;
 
-    maker->has_norm = maker->has_norm || arch_has_norm(arch);
-    if (add_job(maker, probe, run_a, run_b, arch, &job))
+    if (add_job(maker, probe, ends, arch, &job))
         return -1;
     return plan_copy_member(maker, job, member, probe->name);
 }
 
-static int add_within(struct plan_maker *maker, const struct grid_probe *probe,
-                      size_t run, const struct arch *arch)
+static int add_of_network(struct plan_maker *maker, const struct grid_probe *probe,
+                          size_t run, const struct plan_ends *ends,
+                          const struct arch *arch)
 {
     struct plan *plan = maker->plan;
     size_t job;
 
-    if (add_job(maker, probe, run, run, arch, &job))
+    if (add_job(maker, probe, ends, arch, &job))
         return -1;
     for (size_t i = 0; i < plan->jobs[run].member_count; i++)
         if (plan_copy_member(maker, job, &plan->jobs[run].members[i], probe->name))
@@ -302,12 +373,29 @@ static int add_within(struct plan_maker *maker, const struct grid_probe *probe,
     return 0;
 }
 
+/* arch is the run's own network. */
+static int add_within(struct plan_maker *maker, const struct grid_probe *probe,
+                      size_t run, const struct arch *arch)
+{
+    struct plan_ends ends;
+    struct arch *other;
+    int rc;
+
+    if (plan_find_ends(maker, probe, run, &ends))
+        return -1;
+    if (ends.to == run)
+        return add_of_network(maker, probe, run, &ends, arch);
+    other = arch_build(&maker->plan->jobs[ends.to].spec, maker->err);
+    rc = other ? add_of_network(maker, probe, run, &ends, other) : -1;
+    arch_free(&other);
+    return rc;
+}
+
 int plan_add_probes(struct plan_maker *maker, size_t run)
 {
     struct arch *arch = plan_run_arch(maker, run);
     int rc = arch ? 0 : -1;
 
-    maker->has_norm = maker->has_norm || (arch && arch_has_norm(arch));
     for (size_t i = 0; i < maker->grid->probe_count && rc == 0; i++) {
         const struct grid_probe *probe = &maker->grid->probes[i];
         if (strcmp(probe->kind, "between") != 0)

@@ -133,12 +133,22 @@ int plan_keep_state(struct plan_maker *maker, struct spec *spec, const char *sta
     return rc;
 }
 
+/* Upstream runs keep theirs (plan_keep_started). */
+static int keep_end(struct plan_maker *maker, struct spec *spec,
+                    const struct grid_state *state, const char *key)
+{
+    if (*state->run || !*state->state)
+        return 0;
+    return plan_keep_state(maker, spec, state->state, state->place, key);
+}
+
 static int keep_states(struct plan_maker *maker, struct spec *spec)
 {
     for (size_t i = 0; i < maker->grid->probe_count; i++) {
         const struct grid_probe *probe = &maker->grid->probes[i];
-        if (plan_keep_state(maker, spec, probe->from, probe->from_place, "from") ||
-            plan_keep_state(maker, spec, probe->to, probe->to_place, "to"))
+        if (keep_end(maker, spec, &probe->from, "from") ||
+            keep_end(maker, spec, &probe->to, "to") ||
+            keep_end(maker, spec, &probe->third, "third"))
             return -1;
     }
     return 0;

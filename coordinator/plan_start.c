@@ -22,6 +22,29 @@ struct asking {
     struct spec *spec;
 };
 
+/* A probe's state. */
+static int keep_end(struct asking *asking, const struct grid_state *state,
+                    const char *key)
+{
+    char name[32];
+
+    if (!*state->run || grid_run_of(asking->maker->grid, state->run, name) != asking->run)
+        return 0;
+    return plan_keep_state(asking->maker, asking->spec, state->state, state->place, key);
+}
+
+static int keep_ends(struct asking *asking)
+{
+    const struct grid *grid = asking->maker->grid;
+
+    for (size_t i = 0; i < grid->probe_count; i++)
+        if (keep_end(asking, &grid->probes[i].from, "from") ||
+            keep_end(asking, &grid->probes[i].to, "to") ||
+            keep_end(asking, &grid->probes[i].third, "third"))
+            return -1;
+    return 0;
+}
+
 static int keep_from(struct asking *asking, const struct grid_setting *setting)
 {
     const struct plan_maker *maker = asking->maker;
@@ -65,7 +88,7 @@ int plan_keep_started(struct plan_maker *maker, const struct grid_intervention *
     if (keep_from(&asking, grid_find(&grid->base, "init.from")) ||
         keep_choices(&asking, &grid->axes) ||
         keep_of(&asking, grid->interventions, grid->intervention_count) ||
-        keep_of(&asking, grid->runs, grid->run_count))
+        keep_of(&asking, grid->runs, grid->run_count) || keep_ends(&asking))
         return -1;
     for (size_t i = 0; i < grid->zip_count; i++)
         if (keep_choices(&asking, &grid->zips[i].axes))
@@ -103,8 +126,8 @@ static void upstream_point(const struct plan_maker *maker, const struct point *p
     }
 }
 
-static int add_upstream(struct plan_maker *maker, const struct point *point,
-                        const struct grid_intervention *run, size_t *ret_job)
+int plan_add_upstream(struct plan_maker *maker, const struct point *point,
+                      const struct grid_intervention *run, size_t *ret_job)
 {
     struct plan_start start;
     struct point up;
@@ -127,18 +150,26 @@ static int add_upstream(struct plan_maker *maker, const struct point *point,
 
 /* ---- the point -------------------------------------------------------------------- */
 
+void plan_put_runs(const struct plan_maker *maker, struct buf *out)
+{
+    const struct grid *grid = maker->grid;
+
+    for (size_t i = 0; i < grid->run_count; i++)
+        buf_printf(out, "%s%s", i ? ", " : "", grid->runs[i].name + 4);
+    if (grid->run_count == 0)
+        buf_puts(out, "there is none");
+}
+
 static int no_such_run(struct plan_maker *maker, const struct point *point,
                        const char *text)
 {
-    const struct grid *grid = maker->grid;
     struct buf known = {0};
 
-    for (size_t i = 0; i < grid->run_count; i++)
-        buf_printf(&known, "%s%s", i ? ", " : "", grid->runs[i].name + 4);
+    plan_put_runs(maker, &known);
     err_set(
         maker->err, ERR_INVALID,
         "expected \"run:NAME\" or \"run:NAME:STATE\" of a [run.NAME] (%s), got \"%s\"",
-        known.data ? known.data : "there is none", text);
+        known.data ? known.data : "", text);
     buf_free(&known);
     return plan_fail_in_point(maker, point, "init.from");
 }
@@ -176,7 +207,7 @@ int plan_set_start(struct plan_maker *maker, const struct point *point, struct s
     run = grid_run_of(maker->grid, text, ret->state);
     if (!run)
         rc = no_such_run(maker, point, text);
-    else if (add_upstream(maker, point, run, &job) == 0) {
+    else if (plan_add_upstream(maker, point, run, &job) == 0) {
         ret->job = (int64_t)job;
         rc = set_from(spec, maker->plan->jobs[job].key, ret->state, maker->err);
     }

@@ -50,11 +50,13 @@ SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
        p.end_sum / p.n AS diff_end,
        iif(p.n < 2, 0.0 * p.end_sum,
            sqrt(max(0.0, (p.end_sq - p.end_sum * p.end_sum / p.n)
-                         / (p.n - 1)) / p.n)) AS diff_end_se
+                         / (p.n - 1)) / p.n)) AS diff_end_se,
+       coalesce(c.value, '') AS start
 FROM sweep_job m
 JOIN point p ON p.job = m.job
 LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
-LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN job_param c ON c.job = m.job AND c.name = 'probe.start';
 
 DROP VIEW paths;
 CREATE VIEW paths AS -- metrics of a probe's curves: of the loss, and err_* of the error
@@ -78,7 +80,8 @@ SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
        loss_bump_from AS bump_from, loss_bump_to AS bump_to,
        iif(r.n < 2, 0.0,
            sqrt(max(0.0, (r.sum_sq - r.sum * r.sum / r.n) / (r.n - 1)) / r.n))
-           AS bump_se
+           AS bump_se,
+       coalesce(c.value, '') AS start
 FROM sweep_job m
 JOIN path p ON p.job = m.job
 LEFT JOIN distance d ON d.job = p.job AND d.grp = p.grp
@@ -86,7 +89,8 @@ LEFT JOIN rise r ON r.job = p.job AND r.grp = p.grp AND r.bn = p.bn
     AND r.split = p.split AND r.alpha_from = p.loss_bump_from
     AND r.alpha_to = p.loss_bump_to
 LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
-LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN job_param c ON c.job = m.job AND c.name = 'probe.start';
 
 CREATE TABLE class_point ( -- one class of one point; see the view class_curves
     job INTEGER NOT NULL REFERENCES job (id), -- the probe

@@ -168,8 +168,8 @@ static void test_probes(void **state)
 
     (void)state;
     assert_int_equal(grid->probe_count, 3);
-    assert_string_equal(grid->probes[0].from, "epoch:2");
-    assert_string_equal(grid->probes[0].to, "final");
+    assert_string_equal(grid->probes[0].from.state, "epoch:2");
+    assert_string_equal(grid->probes[0].to.state, "final");
     put_settings(&grid->probes[0].set, &got);
     assert_string_equal(got.data,
                         "probe.from=-0.5@7:12 probe.to=1.5@7:25 probe.alphas=401@7:35"
@@ -410,14 +410,14 @@ static void test_bad_probes(void **state)
          "g.toml:3:1: key 'name' of [[probe]] is missing"},
         {SWEEP "[[probe]]\nname = \"p\"\n",
          "g.toml:3:1: key 'kind' of [[probe]] is missing: expected one of \"path\","
-         " \"layers\", \"between\""},
+         " \"layers\", \"between\", \"plane\""},
         {SWEEP "[[probe]]\nkind = \"pth\"\n",
          "g.toml:4:1: key 'kind': expected one of \"path\", \"layers\", \"between\","
-         " got \"pth\" (did you mean \"path\"?)"},
+         " \"plane\", got \"pth\" (did you mean \"path\"?)"},
         {PROBE "alpha = 3",
          "g.toml:6:1: unknown key 'alpha' in [[probe]]: expected one of name, kind, from,"
-         " to, alphas, groups, bn, splits, tolerance, refine, adapt, pairs (did you mean"
-         " 'alphas'?)"},
+         " to, alphas, groups, bn, splits, tolerance, refine, adapt, pairs, start,"
+         " start_seed, third, directions, seed, xs, ys (did you mean 'alphas'?)"},
         {PROBE "alphas = 1", "g.toml:6:1: key 'alphas': expected a count from 2 to 65536 "
                              "or a list of different"
                              " numbers, got 1"},
@@ -447,8 +447,8 @@ static void test_bad_probes(void **state)
         {PROBE "tolerance = -1",
          "g.toml:6:1: key 'tolerance': expected a number of at least 0, got -1.0"},
         {PROBE "groups = \"layers\"",
-         "g.toml:3:1: key 'groups' of probe 'p': applies only where kind is layers"
-         " or between"},
+         "g.toml:3:1: key 'groups' of probe 'p': applies only where kind is layers,"
+         " between or plane"},
         {PROBE "pairs = \"seeds\"",
          "g.toml:6:1: key 'pairs' of probe 'p': applies only where kind is between"},
         {BETWEEN "pairs = \"runs\"",
@@ -507,10 +507,6 @@ static void test_not_yet(void **state)
          "g.toml:4:6: key 'init.noise': not supported yet"},
         {SWEEP "[axes]\n\"init.noise\" = [8, 16]\n",
          "g.toml:4:1: key 'init.noise': not supported yet"},
-        {SWEEP "[[probe]]\nkind = \"plane\"\n",
-         "g.toml:4:1: key 'kind': \"plane\" is not supported yet"},
-        {PROBE "from = \"run:a:final\"\n",
-         "g.toml:6:1: key 'from': states of other runs are not supported yet"},
     };
 
     (void)state;

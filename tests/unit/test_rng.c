@@ -58,6 +58,8 @@ static void streams_are_pinned(void **state)
         {RNG_PROBE, {0x906057e7u, 0x59ed1060u, 0x244b8b3fu, 0x5a46fa2cu}},
         {RNG_ZERO, {0xa0bd8fa1u, 0x0ec4369au, 0xf3ce8cf1u, 0x3f3b9deeu}},
         {RNG_SHUFFLE, {0xe9073c29u, 0xbc7b279eu, 0xd267b39du, 0x12aa298bu}},
+        {RNG_PERMUTE, {0xe3045ee8u, 0x0afd983eu, 0x4100b650u, 0x3fd257f4u}},
+        {RNG_NOISE, {0xb07da94fu, 0xf447cd38u, 0x657f68e2u, 0x501f4c5du}},
     };
 
     (void)state;

@@ -1,5 +1,4 @@
-/* Specs: canonical text, keys that must never change, strict reading, and the
- * rules between options. */
+/* Specs: canonical text, keys that never change, strict reading, rules of options. */
 
 #include "common/spec.h"
 
@@ -544,7 +543,8 @@ static void test_probe_rules(void **state)
     assert_rule(JOB_PROBE, "probe.to", "0",
                 "option 'probe.to': expected the first alpha below the last");
     assert_rule(JOB_PROBE, "probe.kind", "\"path\"",
-                "option 'probe.groups': applies only where probe.kind is layers");
+                "option 'probe.groups': applies only where probe.kind is layers or"
+                " plane");
     assert_rule(JOB_PROBE, "probe.groups", "[]",
                 "option 'probe.groups': is missing: a probe of kind layers needs it");
     assert_rule(JOB_PROBE, "a.run", "\"none\"",

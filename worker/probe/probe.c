@@ -6,6 +6,7 @@
 #include "worker/data/dataset.h"
 #include "worker/endpoint.h"
 #include "worker/eval.h"
+#include "worker/probe/control.h"
 #include "worker/probe/curve.h"
 #include "worker/probe/path.h"
 #include "worker/sink.h"
@@ -152,7 +153,7 @@ static int load_ends(struct probe *probe, const struct msg_input *inputs,
         endpoint_load(inputs, input_count, "b", &probe->b, err) ||
         endpoint_match(&probe->a, &probe->b, err))
         return -1;
-    return 0;
+    return control_apply(probe->spec, &probe->a, &probe->b, err);
 }
 
 /* How running statistics are got; where there are none, one curve is all. */
@@ -236,6 +237,8 @@ int probe_run(const struct spec *spec, const struct msg_input *inputs, size_t in
     struct probe probe = {.spec = spec, .sink = sink};
     int rc = -1;
 
+    if (strcmp(spec_string(spec, "probe.kind"), "plane") == 0)
+        return err_set(err, ERR_UNSUPPORTED, "planes are not supported yet");
     if (set_up(&probe, inputs, input_count, env, err))
         goto done;
     sink_data_hash(sink, dataset_hash(probe.data));

@@ -1,0 +1,105 @@
+/* Which jobs have the states that a probe goes through: the run it is of, or upstream
+ * runs of that run's point, which are added to the plan. */
+
+#include "coordinator/plan_make.h"
+
+#include "common/arch.h"
+
+#include <string.h>
+
+static int no_such_run(struct plan_maker *maker, const struct grid_state *state,
+                       const char *key)
+{
+    struct buf text = {0};
+
+    plan_put_runs(maker, &text);
+    err_set(maker->err, ERR_INVALID,
+            "expected a state of a [run.NAME] (%s), got \"%s:%s\"",
+            text.data ? text.data : "", state->run, state->state);
+    buf_free(&text);
+    return plan_fail_at(maker, state->place, key);
+}
+
+/* A run that several points come to has the upstream run of the first. */
+static int find_end(struct plan_maker *maker, size_t run, const struct grid_state *state,
+                    const char *key, size_t *ret_job)
+{
+    const struct grid_intervention *upstream;
+    struct point point;
+    char name[32];
+
+    *ret_job = run;
+    if (!*state->run)
+        return 0;
+    upstream = grid_run_of(maker->grid, state->run, name);
+    if (!upstream)
+        return no_such_run(maker, state, key);
+    expand_point(maker->grid, maker->first_point[run] - 1, &point);
+    return plan_add_upstream(maker, &point, upstream, ret_job);
+}
+
+bool plan_has_upstream(const struct grid_probe *probe)
+{
+    return *probe->from.run || *probe->to.run || *probe->third.run;
+}
+
+int plan_find_ends(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
+                   struct plan_ends *ret)
+{
+    if (find_end(maker, run, &probe->from, "from", &ret->from) ||
+        find_end(maker, run, &probe->to, "to", &ret->to) ||
+        find_end(maker, run, &probe->third, "third", &ret->third))
+        return -1;
+    return 0;
+}
+
+/* ---- one network ---------------------------------------------------------------- */
+
+static int fits(struct plan_maker *maker, const struct grid_probe *probe, size_t job,
+                const char *key, const struct arch *arch)
+{
+    struct arch *other = arch_build(&maker->plan->jobs[job].spec, maker->err);
+    int rc = other ? arch_fit(other, arch, maker->err) : -1;
+
+    arch_free(&other);
+    if (rc > 0)
+        return 0;
+    if (rc == 0)
+        err_set(maker->err, ERR_INVALID, "their last layers differ in classes");
+    return err_prefix(
+        maker->err, "%s:%d:%d: probe '%s': '%s' and 'to' have different networks",
+        maker->grid->file, probe->place.line, probe->place.column, probe->name, key);
+}
+
+/* States that the grid names apart may come to one run's: a line to itself. What it
+ * names twice is meant (a control made of `to`). */
+static int check_apart(struct plan_maker *maker, const struct grid_probe *probe,
+                       const struct plan_ends *ends)
+{
+    const struct grid_state *states[] = {&probe->from, &probe->to, &probe->third};
+    const size_t jobs[] = {ends->from, ends->to, ends->third};
+
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < i; j++)
+            if (jobs[i] == jobs[j] && strcmp(states[i]->run, states[j]->run) != 0 &&
+                strcmp(states[i]->state, states[j]->state) == 0)
+                return err_set(maker->err, ERR_INVALID,
+                               "%s:%d:%d: probe '%s': two of its states are the same,"
+                               " \"%s\" of one run",
+                               maker->grid->file, probe->place.line, probe->place.column,
+                               probe->name, states[i]->state);
+    return 0;
+}
+
+int plan_check_ends(struct plan_maker *maker, const struct grid_probe *probe,
+                    const struct plan_ends *ends, const struct arch *arch)
+{
+    if (!plan_has_upstream(probe))
+        return 0;
+    if (check_apart(maker, probe, ends) ||
+        (ends->from != ends->to && fits(maker, probe, ends->from, "from", arch)))
+        return -1;
+    if (*probe->third.state && ends->third != ends->to)
+        return fits(maker, probe, ends->third, "third", arch);
+    return 0;
+}
