@@ -7,8 +7,8 @@
 #include "worker/endpoint.h"
 #include "worker/eval.h"
 #include "worker/probe/control.h"
-#include "worker/probe/curve.h"
 #include "worker/probe/path.h"
+#include "worker/probe/trace.h"
 #include "worker/sink.h"
 
 #include <stdlib.h>
@@ -19,10 +19,10 @@ struct probe {
     struct sink *sink;
     struct endpoint a, b;
     struct dataset *data;
-    struct curve *curve;
     struct alphas alphas;
-    struct tally_sum *tallies; /* (alphas, splits) of the curve in hand */
-    struct value group_list;   /* owns names that groups borrows */
+    size_t most; /* points more that a curve may ask for */
+    struct trace *trace;
+    struct value group_list; /* owns names that groups borrows */
     const char **groups;
     size_t group_count;
     enum curve_bn bn[CURVE_BN_COUNT];
@@ -33,9 +33,10 @@ struct probe {
 
 /* ---- curves ----------------------------------------------------------------- */
 
+/* At most. */
 static uint32_t points_of_curve(const struct probe *probe)
 {
-    return (uint32_t)(2 * probe->alphas.count);
+    return (uint32_t)(2 * (probe->alphas.count + probe->most));
 }
 
 static void tell(void *user, double share)
@@ -47,22 +48,69 @@ static void tell(void *user, double share)
                   probe->total);
 }
 
+static struct msg_point row_of(const struct trace_point *point, enum split split)
+{
+    const struct trace_pairs *start = &point->pairs[split][TRACE_START];
+    const struct trace_pairs *end = &point->pairs[split][TRACE_END];
+
+    return (struct msg_point){
+        .split = slice_of(split_name(split)),
+        .alpha = point->alpha,
+        .tally = tally_round(&point->tally[split]),
+        .origin = slice_of(alpha_origin_name(point->origin)),
+        .paired =
+            (start->known ? MSG_PAIRED_START : 0u) | (end->known ? MSG_PAIRED_END : 0u),
+        .start_sum = exact_value(&start->sum),
+        .start_sq = exact_value(&start->sum_sq),
+        .end_sum = exact_value(&end->sum),
+        .end_sq = exact_value(&end->sum_sq),
+    };
+}
+
 static int put_points(struct probe *probe, const char *group, enum curve_bn bn,
                       struct error *err)
 {
-    for (size_t i = 0; i < probe->alphas.count; i++)
+    size_t count;
+    const struct trace_point *points = trace_points(probe->trace, &count);
+
+    for (size_t i = 0; i < count; i++)
         for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++) {
-            const struct msg_point row = {
-                .grp = slice_of(group),
-                .bn = slice_of(curve_bn_name(bn)),
-                .split = slice_of(split_name((enum split)s)),
-                .alpha_index = (uint32_t)i,
-                .alpha = probe->alphas.at[i],
-                .origin = slice_of(alpha_origin_name(alphas_origin(&probe->alphas, i))),
-                .tally = tally_round(&probe->tallies[2 * i + (size_t)s])};
+            struct msg_point row = row_of(&points[i], (enum split)s);
+            row.grp = slice_of(group);
+            row.bn = slice_of(curve_bn_name(bn));
+            row.alpha_index = (uint32_t)i;
             if (sink_point(probe->sink, &row, err))
                 return -1;
         }
+    return 0;
+}
+
+static int put_rises(struct probe *probe, const char *group, enum curve_bn bn,
+                     struct error *err)
+{
+    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++) {
+        const struct trace_rise *rise = &trace_rises(probe->trace)[s];
+        const struct msg_rise row = {.grp = slice_of(group),
+                                     .bn = slice_of(curve_bn_name(bn)),
+                                     .split = slice_of(split_name((enum split)s)),
+                                     .alpha_from = rise->from,
+                                     .alpha_to = rise->to,
+                                     .n = rise->pairs.n,
+                                     .sum = exact_value(&rise->pairs.sum),
+                                     .sum_sq = exact_value(&rise->pairs.sum_sq)};
+
+        if (rise->pairs.known && sink_rise(probe->sink, &row, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int run_curve(struct probe *probe, const char *group, enum curve_bn bn,
+                     struct error *err)
+{
+    if (trace_run(probe->trace, group, bn, NULL, err) ||
+        put_points(probe, group, bn, err) || put_rises(probe, group, bn, err))
+        return -1;
     probe->done += points_of_curve(probe);
     sink_progress(probe->sink, probe->done, probe->total);
     return 0;
@@ -80,9 +128,7 @@ static int put_distance(struct probe *probe, const char *group, struct error *er
 static int run_group(struct probe *probe, const char *group, struct error *err)
 {
     for (size_t m = 0; m < probe->bn_count; m++)
-        if (curve_run(probe->curve, group, probe->bn[m], probe->alphas.at,
-                      probe->alphas.count, probe->tallies, err) ||
-            put_points(probe, group, probe->bn[m], err))
+        if (run_curve(probe, group, probe->bn[m], err))
             return -1;
     sink_log(probe->sink, "group %s: %zu alphas, train %lld test %lld examples", group,
              probe->alphas.count, (long long)probe->eval_count[SPLIT_TRAIN],
@@ -173,7 +219,7 @@ static int read_modes(struct probe *probe, struct error *err)
     return 0;
 }
 
-static int open_curve(struct probe *probe, const struct probe_env *env, struct error *err)
+static int open_trace(struct probe *probe, const struct probe_env *env, struct error *err)
 {
     const struct net_options engine = eval_engine(&probe->b.spec, env->team);
     struct curve_env curve = {.arch = probe->b.arch,
@@ -185,12 +231,16 @@ static int open_curve(struct probe *probe, const struct probe_env *env, struct e
                               .naive = env->naive,
                               .tick = tell,
                               .user = probe};
+    const struct trace_plan plan = {.alphas = &probe->alphas,
+                                    .tolerance =
+                                        spec_real(probe->spec, "probe.adapt.tolerance"),
+                                    .most = probe->most};
 
     if (spec_size(probe->spec, "probe.splits.bn", dataset_count(probe->data, SPLIT_TRAIN),
                   &curve.bn_count, err))
         return -1;
-    probe->curve = curve_new(&curve, err);
-    return probe->curve ? 0 : -1;
+    probe->trace = trace_new(&curve, &plan, err);
+    return probe->trace ? 0 : -1;
 }
 
 static int set_up(struct probe *probe, const struct msg_input *inputs, size_t input_count,
@@ -203,10 +253,7 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
         return -1;
     if (alphas_of(spec, &probe->alphas, err))
         return -1;
-    probe->tallies = calloc(2 * probe->alphas.count, sizeof *probe->tallies);
-    if (!probe->tallies)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu points",
-                       probe->alphas.count);
+    probe->most = (size_t)spec_int(spec, "probe.adapt.most");
     probe->total =
         (uint32_t)(probe->group_count * probe->bn_count) * points_of_curve(probe);
     probe->data = dataset_open(&probe->b.spec, env->data_dir, err);
@@ -216,14 +263,13 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
         spec_size(spec, "probe.splits.test", dataset_count(probe->data, SPLIT_TEST),
                   &probe->eval_count[SPLIT_TEST], err))
         return -1;
-    return open_curve(probe, env, err);
+    return open_trace(probe, env, err);
 }
 
 static void tear_down(struct probe *probe)
 {
-    curve_free(&probe->curve);
+    trace_free(&probe->trace);
     dataset_free(&probe->data);
-    free(probe->tallies);
     alphas_free(&probe->alphas);
     free(probe->groups);
     value_free(&probe->group_list);
