@@ -43,11 +43,12 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                    " n.state = 'done' AND (d.state = 'init' OR d.role GLOB 's[0-9]*'"
                    " OR EXISTS (SELECT 1 FROM checkpoint c"
                    " WHERE c.job = d.needs AND c.name = d.state)))",
-    [STMT_INPUTS] = "SELECT d.role, d.state, n.spec, ifnull(c.hash, ''),"
-                    " ifnull(c.stored, 0) FROM dep d JOIN job n ON n.id = d.needs"
-                    " LEFT JOIN checkpoint c ON c.job = d.needs AND c.name = d.state"
-                    " WHERE d.job = ?1 AND (c.hash IS NOT NULL OR d.role NOT GLOB 's[0-9]*')"
-                    " ORDER BY d.role",
+    [STMT_INPUTS] =
+        "SELECT d.role, d.state, n.spec, ifnull(c.hash, ''),"
+        " ifnull(c.stored, 0) FROM dep d JOIN job n ON n.id = d.needs"
+        " LEFT JOIN checkpoint c ON c.job = d.needs AND c.name = d.state"
+        " WHERE d.job = ?1 AND (c.hash IS NOT NULL OR d.role NOT GLOB 's[0-9]*')"
+        " ORDER BY d.role",
 
     [STMT_ATTEMPT_ADD] = "INSERT INTO attempt (job, attempt, worker, state, started_ms)"
                          " VALUES (?1, ?2, ?3, 'running', ?4)",
