@@ -194,6 +194,24 @@ static int read_bn(struct grid_reader *reader, const struct toml_node *node, voi
     return set_as(reader, node, "probe.bn", into);
 }
 
+static int read_classes(struct grid_reader *reader, const struct toml_node *node,
+                        void *into)
+{
+    return set_as(reader, node, "probe.classes", into);
+}
+
+static int read_examples(struct grid_reader *reader, const struct toml_node *node,
+                         void *into)
+{
+    return set_as(reader, node, "probe.examples", into);
+}
+
+static int read_trajectory(struct grid_reader *reader, const struct toml_node *node,
+                           void *into)
+{
+    return set_as(reader, node, "probe.trajectory", into);
+}
+
 static int read_tolerance(struct grid_reader *reader, const struct toml_node *node,
                           void *into)
 {
@@ -266,6 +284,9 @@ static const struct grid_field PROBE_FIELDS[] = {
     {"bn", read_bn, false},
     {"splits", read_splits, false},
     {"tolerance", read_tolerance, false},
+    {"classes", read_classes, false},
+    {"examples", read_examples, false},
+    {"trajectory", read_trajectory, false},
     {"refine", grid_read_refine, false},
     {"adapt", grid_read_adapt, false},
     {"pairs", read_pairs, false},

@@ -125,6 +125,15 @@ int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe,
 /* Every [[probe]] between runs; after the last of them. */
 int plan_add_between(struct plan_maker *maker, size_t run_count);
 
+/* Check what a probe's job, its rows counted, tells beyond its points, of run b's spec
+ * and network; and add the states of run b that it needs for it to its needs, which are
+ * those of "a" and "b" by then. ret_name gets the offending option. ERR_INVALID. */
+int plan_check_answers(const struct spec *run, const struct arch *arch,
+                       const struct plan_job *job, const char **ret_name,
+                       struct error *err);
+int plan_add_trajectory(const struct spec *run, struct plan_job *job,
+                        const char **ret_name, struct error *err);
+
 /* What only all runs together can tell of the probes; after the last of them. */
 int plan_check_probes(struct plan_maker *maker);
 

@@ -328,6 +328,18 @@ static int add_needs(struct plan_maker *maker, const struct grid_probe *probe,
     return 0;
 }
 
+static int add_answers(struct plan_maker *maker, const struct grid_probe *probe,
+                       size_t run, const struct arch *arch, struct plan_job *job)
+{
+    const struct spec *spec = &maker->plan->jobs[run].spec;
+    const char *name;
+
+    if (plan_check_answers(spec, arch, job, &name, maker->err) ||
+        plan_add_trajectory(spec, job, &name, maker->err))
+        return fail_in_probe(maker, probe, name);
+    return 0;
+}
+
 /* Find or make the job; *ret_job is its number. */
 static int add_job(struct plan_maker *maker, const struct grid_probe *probe,
                    const struct plan_ends *ends, const struct arch *arch, size_t *ret_job)
@@ -342,7 +354,8 @@ static int add_job(struct plan_maker *maker, const struct grid_probe *probe,
         return -1;
     job = &plan->jobs[*ret_job];
     return plan->job_count > before && (count_rows(maker, probe, arch, job) ||
-                                        add_needs(maker, probe, ends, job))
+                                        add_needs(maker, probe, ends, job) ||
+                                        add_answers(maker, probe, ends->to, arch, job))
                ? -1
                : 0;
 }

@@ -187,6 +187,11 @@ int sink_distance(struct sink *sink, const struct msg_distance *row, struct erro
     return 0;
 }
 
+uint32_t sink_point_count(const struct sink *sink)
+{
+    return sink->points.count;
+}
+
 int sink_class(struct sink *sink, const struct msg_class *row, struct error *err)
 {
     struct rows *rows = &sink->classes;

@@ -32,6 +32,7 @@ int sink_history(struct sink *sink, const struct msg_history *row, struct error 
 int sink_state(struct sink *sink, const struct msg_state *row, struct error *err);
 int sink_point(struct sink *sink, const struct msg_point *row, struct error *err);
 int sink_distance(struct sink *sink, const struct msg_distance *row, struct error *err);
+uint32_t sink_point_count(const struct sink *sink);
 int sink_class(struct sink *sink, const struct msg_class *row, struct error *err);
 int sink_place(struct sink *sink, const struct msg_place *row, struct error *err);
 int sink_rise(struct sink *sink, const struct msg_rise *row, struct error *err);

@@ -119,7 +119,8 @@ static int run_train(struct trial *trial, const struct spec *spec, struct error 
 
 static int run_probe(struct trial *trial, const struct spec *spec, struct error *err)
 {
-    const struct probe_env env = {.data_dir = trial->data_dir, .team = trial->team};
+    const struct probe_env env = {
+        .data_dir = trial->data_dir, .team = trial->team, .dir = trial->state_dir};
 
     return probe_run(spec, trial->start->job.inputs, trial->start->job.input_count, &env,
                      trial->sink, err);

@@ -7,8 +7,10 @@
 #include "worker/endpoint.h"
 #include "worker/eval.h"
 #include "worker/probe/control.h"
+#include "worker/probe/detail.h"
 #include "worker/probe/path.h"
 #include "worker/probe/trace.h"
+#include "worker/probe/trajectory.h"
 #include "worker/sink.h"
 
 #include <stdlib.h>
@@ -19,6 +21,7 @@ struct probe {
     struct sink *sink;
     struct endpoint a, b;
     struct dataset *data;
+    struct detail *detail; /* NULL: nothing asked */
     struct alphas alphas;
     size_t most; /* points more that a curve may ask for */
     struct trace *trace;
@@ -79,10 +82,12 @@ static int put_points(struct probe *probe, const char *group, enum curve_bn bn,
             row.grp = slice_of(group);
             row.bn = slice_of(curve_bn_name(bn));
             row.alpha_index = (uint32_t)i;
-            if (sink_point(probe->sink, &row, err))
+            if (sink_point(probe->sink, &row, err) ||
+                (probe->detail && detail_point(probe->detail, i, (enum split)s,
+                                               points[i].alpha, probe->sink, err)))
                 return -1;
         }
-    return 0;
+    return probe->detail ? detail_curve(probe->detail, group, bn, count, err) : 0;
 }
 
 static int put_rises(struct probe *probe, const char *group, enum curve_bn bn,
@@ -148,6 +153,13 @@ static int run_groups(struct probe *probe, struct error *err)
             return -1;
     }
     return 0;
+}
+
+static void tell_batch(void *user, const struct curve_batch *batch)
+{
+    const struct probe *probe = user;
+
+    detail_batch(probe->detail, batch);
 }
 
 /* ---- set-up ----------------------------------------------------------------- */
@@ -219,6 +231,23 @@ static int read_modes(struct probe *probe, struct error *err)
     return 0;
 }
 
+static int open_detail(struct probe *probe, struct error *err)
+{
+    const struct detail_plan plan = detail_plan_of(probe->spec, probe->b.arch->classes);
+
+    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++)
+        if (plan.examples > probe->eval_count[s])
+            return err_set(err, ERR_INVALID,
+                           "losses of %lld examples are to be kept, but only %lld of"
+                           " the %s split are evaluated",
+                           (long long)plan.examples, (long long)probe->eval_count[s],
+                           split_name((enum split)s));
+    if (!detail_is_wanted(&plan))
+        return 0;
+    probe->detail = detail_new(&plan, err);
+    return probe->detail ? 0 : -1;
+}
+
 static int open_trace(struct probe *probe, const struct probe_env *env, struct error *err)
 {
     const struct net_options engine = eval_engine(&probe->b.spec, env->team);
@@ -230,6 +259,7 @@ static int open_trace(struct probe *probe, const struct probe_env *env, struct e
                               .count = {probe->eval_count[0], probe->eval_count[1]},
                               .naive = env->naive,
                               .tick = tell,
+                              .batch = probe->detail ? tell_batch : NULL,
                               .user = probe};
     const struct trace_plan plan = {.alphas = &probe->alphas,
                                     .tolerance =
@@ -263,12 +293,13 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
         spec_size(spec, "probe.splits.test", dataset_count(probe->data, SPLIT_TEST),
                   &probe->eval_count[SPLIT_TEST], err))
         return -1;
-    return open_trace(probe, env, err);
+    return open_detail(probe, err) ? -1 : open_trace(probe, env, err);
 }
 
 static void tear_down(struct probe *probe)
 {
     trace_free(&probe->trace);
+    detail_free(&probe->detail);
     dataset_free(&probe->data);
     alphas_free(&probe->alphas);
     free(probe->groups);
@@ -291,7 +322,10 @@ int probe_run(const struct spec *spec, const struct msg_input *inputs, size_t in
     sink_numerics(sink, spec_string(&probe.b.spec, "train.numerics"),
                   spec_string(&probe.b.spec, "train.kernels"));
     sink_progress(sink, 0, probe.total);
-    if (run_groups(&probe, err))
+    if (run_groups(&probe, err) ||
+        trajectory_run(inputs, input_count, &probe.a, &probe.b, probe.groups,
+                       probe.group_count, sink, err) ||
+        (probe.detail && env->dir && detail_store(probe.detail, env->dir, sink, err)))
         goto done;
     sink_summary(sink, 0, 0, false, NULL);
     rc = 0;

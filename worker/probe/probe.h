@@ -26,6 +26,7 @@ struct team;
 struct probe_env {
     const char *data_dir; /* as dataset_open; or NULL */
     struct team *team;    /* or NULL: this thread alone; no result depends on it */
+    const char *dir;      /* for files that it keeps; or NULL: none are kept */
     bool naive;           /* every point by itself (curve.h): for tests */
 };
 
