@@ -44,13 +44,15 @@ static void test_columns(void **state)
     assert_columns(kit.store, "curves",
                    COLUMNS("sweep", "job", "run_a", "run_b", "intervention", "seed",
                            "grp", "bn", "split", "alpha_index", "alpha", "n", "loss",
-                           "loss_se", "accuracy", "nonfinite"));
+                           "loss_se", "accuracy", "nonfinite", "origin", "diff_start",
+                           "diff_start_se", "diff_end", "diff_end_se"));
     assert_columns(kit.store, "paths",
                    COLUMNS("sweep", "job", "run_a", "run_b", "intervention", "seed",
                            "grp", "bn", "split", "loss_start", "loss_end", "loss_max",
                            "alpha_max", "bump", "monotone", "barrier_linear",
                            "barrier_mean", "interior_bump", "alpha_star", "plateau",
-                           "dist_l2", "dist_rel", "err_bump", "tolerance"));
+                           "dist_l2", "dist_rel", "err_bump", "tolerance", "bump_from",
+                           "bump_to", "bump_se"));
     assert_columns(kit.store, "summary",
                    COLUMNS("sweep", "intervention", "grp", "bn", "split", "n",
                            "bump_mean", "bump_sd", "test_acc_mean", "test_acc_sd"));
@@ -263,6 +265,70 @@ static void test_nonfinite_curves(void **state)
     kit_close(&kit);
 }
 
+/* Points in the order they were found, with what pairs of them differ by; a worker of
+ * before says nothing of that, and its points are the grid's. */
+static void test_pairs(void **state)
+{
+    struct plan *plan = kit_plan("s", LRS, 1, "final");
+    struct msg_rise rise = {
+        slice_of("all"), slice_of("none"), slice_of("test"), 0.25, 0.5, 4, 5.0, 7.0};
+    struct msg_result result;
+    struct kit_rows rows;
+    struct kit kit;
+    char text[256];
+
+    (void)state;
+    kit_open(&kit);
+    kit_submit(&kit, plan, "r1");
+    kit_begin(&kit);
+    kit_artifact(&kit);
+    kit_finish(&kit, 1, false);
+    kit_finish(&kit, 2, false);
+    kit_start(&kit, 3);
+    result = kit_probe_result(3, 1, &rows);
+    rows.points[1].paired = MSG_PAIRED_START | MSG_PAIRED_END;
+    rows.points[1].start_sum = -2; /* -0.5 each: no error */
+    rows.points[1].start_sq = 1;
+    rows.points[1].end_sum = 2; /* 0, 0, 1, 1: a variance of 1/3 */
+    rows.points[1].end_sq = 2;
+    rows.points[2].paired = MSG_PAIRED_END;
+    rows.points[2].end_sum = 8;
+    rows.points[2].end_sq = 16;
+    rows.points[3].origin = slice_of("refine");
+    rows.points[4].origin = slice_of("adapt");
+    rows.points[3].alpha = 1; /* found in another order than they lie */
+    rows.points[4].alpha = 0.75;
+    result.rises = &rise;
+    result.rise_count = 1;
+    assert_int_equal(kit_judge(&kit, &result, text), VERDICT_ACCEPTED);
+    assert_string_equal(
+        kit_text(kit.store, "SELECT group_concat(origin || ' ' || ifnull(diff_start, '-')"
+                            " || ' ' || ifnull(round(diff_start_se, 9), '-') || ' ' ||"
+                            " ifnull(diff_end, '-') || ' ' ||"
+                            " ifnull(round(diff_end_se, 9), '-'), ', ') FROM curves"
+                            " WHERE job = 3"),
+        "grid - - - -, grid -0.5 0.0 0.5 0.288675135, grid - - 2.0 0.0, refine - - - -,"
+        " adapt - - - -");
+    /* 5/4 over 0.25 .. 0.5; the squares leave 0.75 over 3, for each of four. */
+    assert_string_equal(kit_text(kit.store, "SELECT bump || ' ' || bump_from || ' ' ||"
+                                            " bump_to || ' ' || bump_se || ' ' ||"
+                                            " loss_end || ' ' || points FROM paths"
+                                            " WHERE job = 3"),
+                        "1.25 0.25 0.5 0.25 0.25 5");
+    /* Of another rise than the metrics find, or of none, there is no error. */
+    kit_start(&kit, 4);
+    result = kit_probe_result(4, 1, &rows);
+    rise.alpha_to = 0.75;
+    result.rises = &rise;
+    result.rise_count = 1;
+    assert_int_equal(kit_judge(&kit, &result, text), VERDICT_ACCEPTED);
+    assert_string_equal(kit_text(kit.store, "SELECT bump_to || ' ' || (bump_se IS NULL)"
+                                            " FROM paths WHERE job = 4"),
+                        "0.5 1");
+    kit_plan_free(plan);
+    kit_close(&kit);
+}
+
 static void test_summary(void **state)
 {
     struct kit kit;
@@ -319,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_curves_and_paths),
         cmocka_unit_test(test_chance_of_a_subset),
         cmocka_unit_test(test_nonfinite_curves),
+        cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_summary),
         cmocka_unit_test(test_varied_later),
     };
