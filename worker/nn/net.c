@@ -119,6 +119,7 @@ static struct job job_of(const struct pass *pass, const struct step *step)
         .draw = pass->draw,
         .state = pass->state,
         .running = pass->running,
+        .moments = net_moments_at(pass->moments, step),
         .in = value_at(pass, step->in),
         .other = value_at(pass, step->other),
         .out = net_span(net, net->plan.values[step->out].data),

@@ -21,11 +21,14 @@ struct net {
     int B;
 };
 
+struct net_moments;
+
 /* What all steps of one pass share. */
 struct pass {
     struct net *net;
     const real *x, *state;
-    real *running; /* statistics that move, or NULL */
+    real *running;                     /* statistics that move, or NULL */
+    const struct net_moments *moments; /* that batch norms take, or NULL */
     bool training, batch, replace;
     real *grad;
     const struct net_draw *draw;
@@ -34,6 +37,10 @@ struct pass {
 
 /* A span of the net's memory; NULL for NONE. */
 real *net_span(const struct net *net, int span);
+
+/* What was found for a step's batch norm; NULL: nothing, or it is none. */
+const struct norm_moments *net_moments_at(const struct net_moments *moments,
+                                          const struct step *step);
 
 /* Run steps [from, to) forward. */
 void net_forward_steps(const struct pass *pass, int from, int to);

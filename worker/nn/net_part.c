@@ -11,8 +11,9 @@ int net_steps(const struct net *net)
     return net->plan.count;
 }
 
-static bool reads(const struct net *net, const struct step *step, int tensor)
+bool net_reads(const struct net *net, int at, int tensor)
 {
+    const struct step *step = &net->plan.steps[at];
     const struct layer *layer;
 
     if (step->at.weight == NO_TENSOR && step->at.bias == NO_TENSOR)
@@ -26,7 +27,7 @@ int net_first_step(const struct net *net, const bool *varied)
 {
     for (int i = 0; i < net->plan.count; i++)
         for (int t = 0; t < net->arch->tensor_count; t++)
-            if (varied[t] && reads(net, &net->plan.steps[i], t))
+            if (varied[t] && net_reads(net, i, t))
                 return i;
     return net->plan.count;
 }
@@ -139,4 +140,9 @@ void net_load(struct net *net, int step, const real *from, int B)
                    value_reals(net, v, B) * sizeof *from);
         from += saved_reals(net, v, B);
     }
+}
+
+bool net_keeps_example(const struct net *net, int step)
+{
+    return is_alive(net, VALUE_EXAMPLE, step);
 }

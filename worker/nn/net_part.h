@@ -18,10 +18,16 @@ enum net_norms {
     NET_BATCH,   /* the batch's */
 };
 
+struct error;
+struct net_moments;
+
 int net_steps(const struct net *net);
 
 /* The first step that reads a tensor t with varied[t]; net_steps for none. */
 int net_first_step(const struct net *net, const bool *varied);
+
+/* Whether a step reads a tensor. */
+bool net_reads(const struct net *net, int step, int tensor);
 
 /* Whether a step is a convolution or a dense layer: its output is linear in its
  * tensors, weight and bias. */
@@ -49,5 +55,45 @@ size_t net_alive(const struct net *net, int step, int B);
  * is borrowed until another batch is begun, B that of the batch saved. */
 void net_save(const struct net *net, int step, real *to);
 void net_load(struct net *net, int step, const real *from, int B);
+
+/* Whether the batch itself is alive at a cut, and so is borrowed by net_load. */
+bool net_keeps_example(const struct net *net, int step);
+
+/* ---- batch norms over more examples than a batch holds ------------------------
+ *
+ * Once the moments of all norms before a norm are known, its input is a function of
+ * each example alone: so examples are run up to it batch by batch, their sums added
+ * up in order, and the norm's moments settled; then the next one's. They are what one
+ * batch of all examples would find, to the bit, if every batch but the last one is
+ * whole groups of VEC_LANES.
+ */
+
+/* Moments of every batch norm, none of them found, for any network of net's arch.
+ * ERR_NO_MEMORY. */
+struct net_moments *net_moments_new(const struct net *net, struct error *err);
+void net_moments_free(struct net_moments **moments);
+
+/* The first batch norm from a step on; net_steps for none. */
+int net_next_norm(const struct net *net, int from);
+
+/* Take the moments found by another, of norms before a step only. */
+void net_moments_restart(const struct net *net, struct net_moments *moments,
+                         const struct net_moments *from, int step);
+
+/* As net_run, with norms that take the moments found; all of them must be. */
+void net_run_moments(struct net *net, const real *state,
+                     const struct net_moments *moments, int from, int to);
+
+/* Add the batch in hand, run up to a batch norm, to its sums. One norm at a time. */
+void net_moments_add(const struct net *net, struct net_moments *moments, int step,
+                     bool begin);
+
+/* They are all: settle that norm's moments, over so many examples. */
+void net_moments_settle(const struct net *net, struct net_moments *moments, int step,
+                        double examples);
+
+/* Into the running statistics of a state: the mean and the unbiased variance of every
+ * norm. stats is (state_count - param_count), the part behind the parameters. */
+void net_moments_write(const struct net_moments *moments, real *stats);
 
 #endif

@@ -29,6 +29,9 @@ struct pass {
     const real *z, *residual, *dout, *kept; /* kept: out, where act is ReLU */
     const real *given_mean, *given_var, *gamma, *beta;
     const real *saved_mean, *saved_invstd;
+    struct norm_sums *sums;
+    const struct norm_moments *moments;
+    bool begin;
 };
 
 static const struct plane_kernels *kernels(enum isa isa)
@@ -124,18 +127,14 @@ static void add_slopes(const struct pass *p, double *sum, double *product, size_
  * The center here is the mean of a part of the numbers, say 1 in k; then, whatever
  * they are, the ratio is below k (the part alone makes the variance as large as
  * that), and usually far below 1. So nothing is lost by reading them once. */
-struct moments {
-    double mean, var; /* biased */
-};
-
-static struct moments moments_of(double center, double sum, double squares, double n)
+static struct norm_moments moments_of(double center, double sum, double squares, double n)
 {
     const double off = sum / n;
     double var = squares / n - off * off;
 
     if (var < 0)
         var = 0;
-    return (struct moments){center + off, var};
+    return (struct norm_moments){center + off, var};
 }
 
 static double invstd_of(double var)
@@ -148,7 +147,7 @@ struct factors {
     real center[L], scale[L], shift[L];
 };
 
-static void factors_lane(struct factors *f, int l, struct moments m, double gamma,
+static void factors_lane(struct factors *f, int l, struct norm_moments m, double gamma,
                          double beta)
 {
     const double scale = gamma * invstd_of(m.var);
@@ -158,7 +157,8 @@ static void factors_lane(struct factors *f, int l, struct moments m, double gamm
     f->shift[l] = (real)(beta + ((double)f->center[l] - m.mean) * scale);
 }
 
-static void factors_fill(struct factors *f, struct moments m, double gamma, double beta)
+static void factors_fill(struct factors *f, struct norm_moments m, double gamma,
+                         double beta)
 {
     factors_lane(f, 0, m, gamma, beta);
     fill(f->center, (double)f->center[0]);
@@ -190,11 +190,6 @@ static void pull_back(const struct pass *p, size_t g, size_t c,
 /* ---- batch norm: an item is some channels, in all images. They are read twice, the
  * second time from the last to the first: what was read last is still in a cache --- */
 
-struct channel_sums {
-    double a[L], b[L];
-    real center[L];
-};
-
 static size_t last_channel(const struct pass *p, int item)
 {
     const size_t end = ((size_t)item + 1) * p->together;
@@ -208,7 +203,7 @@ static int channel_items(const struct pass *p)
 }
 
 /* The mean of the first group of images. */
-static void take_center(const struct pass *p, size_t c, struct channel_sums *sums)
+static void take_center(const struct pass *p, size_t c, struct norm_sums *sums)
 {
     const int live = live_of(p, 0);
     double sum[L] = {0};
@@ -220,10 +215,15 @@ static void take_center(const struct pass *p, size_t c, struct channel_sums *sum
 
 /* A single value has no unbiased variance: its biased one, 0, must do where the
  * batch's statistics are only looked at. */
-static void move_running(const struct pass *p, size_t c, struct moments m, double n)
+static double unbiased_of(struct norm_moments m, double n)
+{
+    return n > 1 ? m.var * (n / (n - 1)) : m.var;
+}
+
+static void move_running(const struct pass *p, size_t c, struct norm_moments m, double n)
 {
     const double share = p->call->replace ? 1 : NORM_MOMENTUM;
-    const double unbiased = n > 1 ? m.var * (n / (n - 1)) : m.var;
+    const double unbiased = unbiased_of(m, n);
 
     p->running_mean[c] =
         (real)((1 - share) * (double)p->running_mean[c] + share * m.mean);
@@ -231,12 +231,12 @@ static void move_running(const struct pass *p, size_t c, struct moments m, doubl
         (real)((1 - share) * (double)p->running_var[c] + share * unbiased);
 }
 
-static void settle(const struct pass *p, size_t c, const struct channel_sums *sums,
+static void settle(const struct pass *p, size_t c, const struct norm_sums *sums,
                    struct factors *f)
 {
     const double n = (double)p->call->B * (double)p->S;
-    const struct moments m =
-        moments_of((double)sums->center[0], total(sums->a), total(sums->b), n);
+    const struct norm_moments m =
+        moments_of((double)sums->center[0], total(sums->sum), total(sums->squares), n);
 
     p->mean[c] = (real)m.mean;
     p->invstd[c] = (real)invstd_of(m.var);
@@ -249,7 +249,7 @@ static void batch_forward(void *arg, int item, int who)
 {
     const struct pass *p = arg;
     const size_t c0 = (size_t)item * p->together, c1 = last_channel(p, item);
-    struct channel_sums sums[CHANNELS_MAX] = {{{0}, {0}, {0}}};
+    struct norm_sums sums[CHANNELS_MAX] = {{{0}, {0}, {0}}};
     struct factors f[CHANNELS_MAX];
 
     (void)who;
@@ -257,7 +257,7 @@ static void batch_forward(void *arg, int item, int who)
         take_center(p, c, &sums[c - c0]);
     for (size_t g = 0; g < p->image_groups; g++)
         for (size_t c = c0; c < c1; c++)
-            add_moments(p, sums[c - c0].a, sums[c - c0].b, plane_at(p, g, c),
+            add_moments(p, sums[c - c0].sum, sums[c - c0].squares, plane_at(p, g, c),
                         sums[c - c0].center, p->S, live_of(p, g));
     for (size_t c = c0; c < c1; c++)
         settle(p, c, &sums[c - c0], &f[c - c0]);
@@ -267,13 +267,13 @@ static void batch_forward(void *arg, int item, int who)
 }
 
 /* dz = gamma * invstd * (g - mean(g) - xhat * mean(g * xhat)) */
-static void settle_slopes(const struct pass *p, size_t c, const struct channel_sums *sums,
+static void settle_slopes(const struct pass *p, size_t c, const struct norm_sums *sums,
                           struct plane_pull *pull)
 {
     const double n = (double)p->call->B * (double)p->S;
     const double invstd = (double)p->saved_invstd[c],
                  scale = (double)p->gamma[c] * invstd;
-    const double slope = total(sums->a), product = total(sums->b);
+    const double slope = total(sums->sum), product = total(sums->squares);
 
     p->dbeta[c] = (real)slope;
     p->dgamma[c] = (real)(product * invstd);
@@ -287,7 +287,7 @@ static void batch_backward(void *arg, int item, int who)
 {
     const struct pass *p = arg;
     const size_t c0 = (size_t)item * p->together, c1 = last_channel(p, item);
-    struct channel_sums sums[CHANNELS_MAX] = {{{0}, {0}, {0}}};
+    struct norm_sums sums[CHANNELS_MAX] = {{{0}, {0}, {0}}};
     struct plane_pull pull[CHANNELS_MAX];
 
     (void)who;
@@ -295,13 +295,30 @@ static void batch_backward(void *arg, int item, int who)
         fill(sums[c - c0].center, (double)p->saved_mean[c]);
     for (size_t g = 0; g < p->image_groups; g++)
         for (size_t c = c0; c < c1; c++)
-            add_slopes(p, sums[c - c0].a, sums[c - c0].b, plane_at(p, g, c),
+            add_slopes(p, sums[c - c0].sum, sums[c - c0].squares, plane_at(p, g, c),
                        sums[c - c0].center, p->S, live_of(p, g));
     for (size_t c = c0; c < c1; c++)
         settle_slopes(p, c, &sums[c - c0], &pull[c - c0]);
     for (size_t g = p->image_groups; g-- > 0;)
         for (size_t c = c0; c < c1; c++)
             pull_back(p, g, c, &pull[c - c0]);
+}
+
+/* Some channels in all images of the call, of which there may be more. */
+static void batch_add(void *arg, int item, int who)
+{
+    const struct pass *p = arg;
+    const size_t c0 = (size_t)item * p->together, c1 = last_channel(p, item);
+
+    (void)who;
+    for (size_t c = c0; p->begin && c < c1; c++) {
+        p->sums[c] = (struct norm_sums){{0}, {0}, {0}};
+        take_center(p, c, &p->sums[c]);
+    }
+    for (size_t g = 0; g < p->image_groups; g++)
+        for (size_t c = c0; c < c1; c++)
+            add_moments(p, p->sums[c].sum, p->sums[c].squares, plane_at(p, g, c),
+                        p->sums[c].center, p->S, live_of(p, g));
 }
 
 /* An item is a group of images. */
@@ -311,8 +328,13 @@ static void batch_apply(void *arg, int item, int who)
 
     (void)who;
     for (size_t c = 0; c < p->C; c++) {
-        const struct moments m = {(double)p->given_mean[c], (double)p->given_var[c]};
+        struct norm_moments m;
         struct factors f;
+
+        if (p->moments)
+            m = p->moments[c];
+        else
+            m = (struct norm_moments){(double)p->given_mean[c], (double)p->given_var[c]};
 
         factors_fill(&f, m, (double)p->gamma[c], (double)p->beta[c]);
         normalise(p, (size_t)item, c, &f);
@@ -333,7 +355,8 @@ static size_t stats_at(const struct pass *p, size_t g, size_t c)
     return (g * (size_t)p->call->norm->groups + c / channels_each(p)) * L;
 }
 
-static void lanes_moments(const struct pass *p, size_t g, size_t c0, struct moments m[L])
+static void lanes_moments(const struct pass *p, size_t g, size_t c0,
+                          struct norm_moments m[L])
 {
     const size_t n = channels_each(p) * p->S, first = run_length(0, n);
     const size_t at = plane_at(p, g, c0);
@@ -356,7 +379,7 @@ static void group_forward(void *arg, int item, int who)
     (void)who;
     for (size_t c0 = 0; c0 < p->C; c0 += each) {
         const size_t to = stats_at(p, g, c0);
-        struct moments m[L];
+        struct norm_moments m[L];
         struct factors f;
 
         lanes_moments(p, g, c0, m);
@@ -464,6 +487,45 @@ void norm_apply(const struct norm_call *call, real *out, const real *z,
     p.residual = residual;
     p.given_mean = mean;
     p.given_var = var;
+    p.gamma = gamma;
+    p.beta = beta;
+    team_run(call->team, (int)p.image_groups, batch_apply, &p);
+}
+
+void norm_add(const struct norm_call *call, struct norm_sums *sums, bool begin,
+              const real *z)
+{
+    struct pass p = pass_of(call);
+
+    p.sums = sums;
+    p.begin = begin;
+    p.z = z;
+    team_run(call->team, channel_items(&p), batch_add, &p);
+}
+
+void norm_settle(const struct norm *norm, const struct norm_sums *sums, double images,
+                 struct norm_moments *moments, real *running_mean, real *running_var)
+{
+    const double n = images * (double)norm->S;
+
+    for (int c = 0; c < norm->C; c++) {
+        moments[c] = moments_of((double)sums[c].center[0], total(sums[c].sum),
+                                total(sums[c].squares), n);
+        running_mean[c] = (real)moments[c].mean;
+        running_var[c] = (real)unbiased_of(moments[c], n);
+    }
+}
+
+void norm_apply_moments(const struct norm_call *call, real *out, const real *z,
+                        const real *residual, const struct norm_moments *moments,
+                        const real *gamma, const real *beta)
+{
+    struct pass p = pass_of(call);
+
+    p.out = out;
+    p.z = z;
+    p.residual = residual;
+    p.moments = moments;
     p.gamma = gamma;
     p.beta = beta;
     team_run(call->team, (int)p.image_groups, batch_apply, &p);

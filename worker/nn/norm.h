@@ -21,6 +21,7 @@
 
 #include "worker/nn/isa.h"
 #include "worker/nn/real.h"
+#include "worker/nn/vec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,6 +55,33 @@ void norm_forward(const struct norm_call *call, real *out, real *mean, real *inv
 void norm_apply(const struct norm_call *call, real *out, const real *z,
                 const real *residual, const real *mean, const real *var,
                 const real *gamma, const real *beta);
+
+/* Batch norm over more images than one call takes: the sums of a channel so far; and
+ * the mean and the biased variance that they come to. Images are added in their order,
+ * every part but the last in whole groups of L: then no bit differs from norm_forward
+ * over all of them. */
+struct norm_sums {
+    double sum[VEC_LANES], squares[VEC_LANES]; /* of distances from the center */
+    real center[VEC_LANES];
+};
+
+struct norm_moments {
+    double mean, var;
+};
+
+/* Add the call's images to sums (C); with `begin` they are the first. */
+void norm_add(const struct norm_call *call, struct norm_sums *sums, bool begin,
+              const real *z);
+
+/* moments (C) of `images` images, and running statistics (C) that are those alone: the
+ * mean and the unbiased variance. */
+void norm_settle(const struct norm *norm, const struct norm_sums *sums, double images,
+                 struct norm_moments *moments, real *running_mean, real *running_var);
+
+/* As norm_forward normalises, with moments (C) that were found. out may be z. */
+void norm_apply_moments(const struct norm_call *call, real *out, const real *z,
+                        const real *residual, const struct norm_moments *moments,
+                        const real *gamma, const real *beta);
 
 /* The gradients of norm_forward. Overwrites dz, dgamma, dbeta, and, unless it is
  * NULL, dresidual (which may be dout; so may dz if dresidual is not). out is read

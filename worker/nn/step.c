@@ -233,7 +233,10 @@ static void norm_run(const struct job *job)
     real *mean = job->stats, *invstd = mean + norm_stats(&job->step->norm, job->B);
     const bool moves = batch_norm && job->running;
 
-    if (batch_norm && !job->batch)
+    if (batch_norm && job->moments)
+        norm_apply_moments(&call, job->out, job->in, job->other, job->moments, gamma,
+                           beta);
+    else if (batch_norm && !job->batch)
         norm_apply(&call, job->out, job->in, job->other, param(job, at->mean),
                    param(job, at->var), gamma, beta);
     else

@@ -25,7 +25,8 @@ struct job {
     struct team *team;
     const struct net_draw *draw; /* training */
     const real *state;
-    real *running; /* a state whose statistics move; NULL: none */
+    real *running;                      /* a state whose statistics move; NULL: none */
+    const struct norm_moments *moments; /* that a batch norm takes; NULL: others */
     const real *in, *other;
     real *out;
     real *stats, *scratch;

@@ -81,6 +81,33 @@ void curve_set(struct curve *curve, enum curve_bn bn, double alpha)
             to = bn == CURVE_INTERP ? alpha : bn == CURVE_START ? 0 : 1;
         path_lerp(curve->theta + at, curve->env.a + at, curve->env.b + at, to, count);
     }
+    net_moved(curve->net, curve->varied);
+}
+
+void curve_set_step(struct curve *curve, int step, double alpha)
+{
+    const struct arch *arch = curve->env.arch;
+
+    for (int t = 0; t < arch->param_tensors; t++) {
+        const size_t at = arch->tensors[t].offset;
+        if (curve->varied[t] && net_reads(curve->net, step, t))
+            path_lerp(curve->theta + at, curve->env.a + at, curve->env.b + at, alpha,
+                      arch->tensors[t].count);
+    }
+    net_moved(curve->net, curve->varied);
+}
+
+int curve_fetch(struct curve *curve, enum split split, int64_t from, int64_t count,
+                uint8_t *labels)
+{
+    const int B = count - from < EVAL_BATCH ? (int)(count - from) : EVAL_BATCH;
+    uint32_t index[EVAL_BATCH];
+
+    for (int i = 0; i < B; i++)
+        index[i] = (uint32_t)(from + i);
+    dataset_fetch(curve->env.data, split, index, B, curve->x, labels);
+    net_begin(curve->net, curve->x, B);
+    return B;
 }
 
 /* ---- batches in hand ------------------------------------------------------------ */
@@ -143,31 +170,26 @@ static void hold(const struct making *m, enum split split, int64_t from,
 {
     struct curve *curve = m->curve;
     struct net *net = curve->net;
-    uint32_t index[EVAL_BATCH];
     const int last = m->lerp ? m->cut - 1 : m->cut;
 
     held->cut = m->cut;
     held->from = from;
-    held->B = (int)(curve->env.count[split] - from);
-    if (held->B > EVAL_BATCH)
-        held->B = EVAL_BATCH;
-    for (int i = 0; i < held->B; i++)
-        index[i] = (uint32_t)(from + i);
-    dataset_fetch(curve->env.data, split, index, held->B, curve->x, held->labels);
-    net_begin(net, curve->x, held->B);
-    net_run(net, curve->base, m->norms, NULL, 0, last);
+    held->B = curve_fetch(curve, split, from, curve->env.count[split], held->labels);
+    net_run(net, curve->theta, m->norms, NULL, 0, last);
     if (m->lerp) {
         real *begin = held->alive + net_alive(net, m->cut, EVAL_BATCH);
         size_t n;
 
-        net_run(net, curve->start, m->norms, NULL, last, m->cut);
+        curve_set_step(curve, last, 0);
+        net_run(net, curve->theta, m->norms, NULL, last, m->cut);
         const real *z = net_output(net, last, &n);
         memcpy(begin, z, n * sizeof *begin);
-        net_run(net, curve->base, m->norms, NULL, last, m->cut);
+        curve_set_step(curve, last, 1);
+        net_run(net, curve->theta, m->norms, NULL, last, m->cut);
         if (!all_finite(begin, n) || !all_finite(z, n)) {
             held->cut = last;
             net_begin(net, curve->x, held->B);
-            net_run(net, curve->base, m->norms, NULL, 0, last);
+            net_run(net, curve->theta, m->norms, NULL, 0, last);
         }
     }
     net_save(net, held->cut, held->alive);
@@ -235,10 +257,18 @@ static void set_point(const struct making *m, size_t i)
     const size_t stats = arch->state_count - arch->param_count;
 
     curve_set(curve, m->bn, m->alphas[i]);
-    net_moved(curve->net, curve->varied);
     if (m->bn == CURVE_RECOMPUTE)
         memcpy(curve->theta + arch->param_count, curve->stats + i * stats,
                stats * sizeof *curve->theta);
+}
+
+/* What steps before the group read: no tensor of it, and statistics of b. */
+static void set_before(const struct making *m)
+{
+    struct curve *curve = m->curve;
+
+    if (m->bn == CURVE_RECOMPUTE)
+        net_moments_write(curve->rebased, curve->theta + curve->env.arch->param_count);
 }
 
 static void run_point(struct making *m, size_t i, enum split split,
@@ -308,6 +338,7 @@ static int run_split(struct making *m, enum split split, struct held *held, size
         size_t n = 0;
         if (place->until <= place->from)
             place->until = reach(m, place->from, split, room);
+        set_before(m);
         for (int64_t from = place->from; from < place->until; from += EVAL_BATCH)
             hold(m, split, from, &held[n++]);
         if (go_through(m, split, held, n))
@@ -357,7 +388,8 @@ static int run_held(struct making *m, struct error *err)
 
     net_begin(curve->net, curve->x, EVAL_BATCH);
     each = held_reals(m);
-    room = STORE_BYTES / (each * sizeof(real));
+    room = curve->env.store_bytes ? curve->env.store_bytes : STORE_BYTES;
+    room /= each * sizeof(real);
     room = room < 1 ? 1 : room > most ? most : room;
     room = room > begun ? room : begun;
     held = calloc(room + 1, sizeof *held);
@@ -397,27 +429,16 @@ static int run_block(struct making *m, struct error *err)
     return run_held(m, err);
 }
 
-/* Whatever does not move, and the state at alpha 0. */
-static int set_base(struct curve *curve, const char *group, enum curve_bn bn,
-                    struct error *err)
+static int begin_curve(struct curve *curve, const char *group, enum curve_bn bn,
+                       struct error *err)
 {
     const struct arch *arch = curve->env.arch;
-    const size_t bytes = arch->state_count * sizeof *curve->base;
 
-    memcpy(curve->base, curve->env.b, bytes);
-    if (bn == CURVE_RECOMPUTE && curve_rebase(curve, err))
-        return -1;
-    memcpy(curve->theta, curve->base, bytes);
-    memcpy(curve->start, curve->base, bytes);
-    for (int t = 0; t < arch->tensor_count; t++) {
-        const struct tensor *tensor = &arch->tensors[t];
+    memcpy(curve->theta, curve->env.b, arch->state_count * sizeof *curve->theta);
+    for (int t = 0; t < arch->tensor_count; t++)
         curve->varied[t] = arch_in_group(arch, t, group);
-        if (curve->varied[t])
-            memcpy(curve->start + tensor->offset, curve->env.a + tensor->offset,
-                   tensor->count * sizeof *curve->start);
-    }
     net_keep(curve->net, curve->theta);
-    return 0;
+    return bn == CURVE_RECOMPUTE ? curve_rebase(curve, err) : 0;
 }
 
 /* The next alphas, none of them begun. */
@@ -439,7 +460,7 @@ int curve_go_on(struct curve *curve, const char *group, enum curve_bn bn,
     int rc = 0;
 
     assert(m.place.last <= n && !(curve->env.batch && curve->env.pause));
-    if (set_base(curve, group, bn, err) || curve_rows_open(curve, bn, err))
+    if (begin_curve(curve, group, bn, err) || curve_rows_open(curve, bn, err))
         return -1;
     while (rc == 0) {
         m.alphas = alphas + m.place.first;
@@ -491,14 +512,11 @@ struct curve *curve_new(const struct curve_env *env, struct error *err)
     curve->env = *env;
     curve->engine = *env->engine;
     curve->env.engine = &curve->engine;
-    curve->base = malloc(state * sizeof *curve->base);
     curve->theta = malloc(state * sizeof *curve->theta);
-    curve->start = malloc(state * sizeof *curve->start);
     curve->stats = malloc((ALPHAS_MAX * stats + 1) * sizeof *curve->stats);
     curve->varied = calloc((size_t)arch->tensor_count, sizeof *curve->varied);
     curve->x = malloc(EVAL_BATCH * example * sizeof *curve->x);
-    if (!curve->base || !curve->theta || !curve->start || !curve->stats ||
-        !curve->varied || !curve->x)
+    if (!curve->theta || !curve->stats || !curve->varied || !curve->x)
         goto fail;
     curve->net = net_new(arch, &options, err);
     if (!curve->net)
@@ -518,18 +536,20 @@ void curve_free(struct curve **curve_p)
     if (!curve)
         return;
     net_free(&curve->net);
-    net_free(&curve->big);
     curve_rows_close(curve);
-    free(curve->base);
     free(curve->theta);
-    free(curve->start);
     free(curve->stats);
-    free(curve->rebased);
+    net_moments_free(&curve->rebased);
+    net_moments_free(&curve->found);
+    free(curve->places);
     free(curve->varied);
     free(curve->store);
-    free(curve->store_bn);
     free(curve->x);
-    free(curve->x_bn);
     free(curve);
     *curve_p = NULL;
+}
+
+size_t curve_memory(const struct curve *curve)
+{
+    return net_memory(curve->net) + curve->store_size;
 }

@@ -19,6 +19,10 @@
  * Recomputed statistics are those that PyTorch finds when it resets the running ones
  * and takes one training step's forward pass over the whole subset as a single batch
  * with momentum 1: exact moments, in the order of the layers.
+ *
+ * Memory: the states, the activations of one batch, and a store of a fixed size. It
+ * does not grow with examples, alphas, layers or the subset for recomputed statistics,
+ * which is gone through batch by batch for every norm (net_part.h).
  */
 
 #include "common/arch.h"
@@ -92,12 +96,17 @@ struct curve_env {
     /* Or NULL. Asked between two points: true stops the curve there. What is told of
      * examples cannot be told again, so not together with batch. */
     bool (*pause)(void *user, const struct curve_place *place);
-    void *user; /* of all */
+    void *user;         /* of all */
+    size_t store_bytes; /* for batches that are kept, which changes no bit; 0: as much
+                           as curve_internal.h says */
 };
 
 /* ERR_NO_MEMORY, ERR_INVALID. */
 struct curve *curve_new(const struct curve_env *env, struct error *err);
 void curve_free(struct curve **curve);
+
+/* Bytes that it holds now: activations and its store, not the states. */
+size_t curve_memory(const struct curve *curve);
 
 /* One curve: ret[2 * i + split] for alphas[i], i < n. ERR_NO_MEMORY. */
 int curve_run(struct curve *curve, const char *group, enum curve_bn bn,

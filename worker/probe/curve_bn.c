@@ -1,176 +1,281 @@
-/* Recomputed statistics: one large batch of training images, in training mode, run
- * again for every alpha from the first step that moves. */
+/* Recomputed statistics: those of training images in training mode, norm after norm.
+ * The images go by batches of EVAL_BATCH. Once the norms before one are settled, each
+ * batch is run up to it from where it was kept last, and adds to its sums. Batches are
+ * kept at the norm, as many as the store takes, and at the group, where all alphas
+ * begin; the others are run again from there, or from the images. In the worst case
+ * that is a whole pass for every norm, and never more memory. */
 
 #include "worker/probe/curve_internal.h"
 
 #include "common/error.h"
+#include "worker/eval.h"
 #include "worker/nn/net_part.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static size_t stats_count(const struct curve *curve)
+enum { NOWHERE = -1 };
+
+/* How one curve's points, or b itself, get their statistics. */
+struct recompute {
+    struct curve *curve;
+    struct net_moments *moments; /* of the point */
+    int cut;                     /* steps before it are the same for all points */
+    bool lerp;                   /* and the step before it is a line */
+    int batches;
+    size_t prefix;   /* reals of a batch at the cut, its line's beginning included */
+    int prefix_kept; /* batches */
+    size_t room;     /* reals, for batches at a norm */
+    real *at_cut, *at_norm;
+};
+
+static int64_t batch_from(int batch)
 {
-    return curve->env.arch->state_count - curve->env.arch->param_count;
+    return (int64_t)batch * EVAL_BATCH;
 }
 
-/* The large batch, fetched once. */
-static int open_big(struct curve *curve, struct error *err)
+static int batch_size(const struct recompute *r, int batch)
 {
-    const struct arch *arch = curve->env.arch;
-    const int B = (int)curve->env.bn_count;
-    const size_t example =
-        (size_t)arch->input.C * (size_t)arch->input.H * (size_t)arch->input.W;
-    const struct net_options options = {.batch_max = B,
-                                        .exact = curve->env.engine->exact,
-                                        .native = curve->env.engine->native,
-                                        .team = curve->env.engine->team,
-                                        .isa = curve->env.engine->isa};
-    uint32_t *index = malloc((size_t)B * sizeof *index);
-    uint8_t *labels = malloc((size_t)B);
-    int rc = -1;
+    const int64_t left = r->curve->env.bn_count - batch_from(batch);
 
-    curve->x_bn = malloc((size_t)B * example * sizeof *curve->x_bn);
-    if (!index || !labels || !curve->x_bn) {
-        err_set(err, ERR_NO_MEMORY, "no memory for %d images to recompute from", B);
-        goto done;
+    return left < EVAL_BATCH ? (int)left : EVAL_BATCH;
+}
+
+/* ---- what is kept at a norm ------------------------------------------------------
+ *
+ * Batches come one after another, each in the place of one more batch of the norm
+ * before. A place never becomes larger: what is written lies before all that is still
+ * to be read. */
+
+/* Once for all curves: reals of a place at every norm. */
+static int list_places(struct curve *curve, struct error *err)
+{
+    const struct net *net = curve->net;
+    const int steps = net_steps(net);
+    size_t most = 0;
+
+    curve->places = calloc((size_t)steps + 1, sizeof *curve->places);
+    if (!curve->places)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the places of batches");
+    for (int i = steps - 1; i >= 0; i--) {
+        const size_t size = net_alive(net, i, EVAL_BATCH);
+        if (net_next_norm(net, i) != i)
+            continue;
+        /* Examples are borrowed from their place, so that must stay. */
+        if (net_keeps_example(net, i))
+            most = SIZE_MAX;
+        most = size > most ? size : most;
+        curve->places[i] = most;
     }
-    curve->big = net_new(arch, &options, err);
-    if (!curve->big)
-        goto done;
-    for (int i = 0; i < B; i++)
-        index[i] = (uint32_t)i;
-    dataset_fetch(curve->env.data, SPLIT_TRAIN, index, B, curve->x_bn, labels);
-    rc = 0;
-
-done:
-    free(index);
-    free(labels);
-    return rc;
+    return 0;
 }
+
+static size_t place_size(const struct recompute *r, int norm)
+{
+    return r->curve->places[norm];
+}
+
+static bool is_kept(const struct recompute *r, int norm, int batch)
+{
+    return norm != NOWHERE && (size_t)batch < r->room / place_size(r, norm);
+}
+
+static real *place_of(const struct recompute *r, int norm, int batch)
+{
+    return r->at_norm + (size_t)batch * place_size(r, norm);
+}
+
+/* ---- what is kept at the group ---------------------------------------------------- */
+
+static real *prefix_of(const struct recompute *r, int batch)
+{
+    /* The last place is for all that are not kept. */
+    const int place = batch < r->prefix_kept ? batch : r->prefix_kept;
+
+    return r->at_cut + (size_t)place * r->prefix;
+}
+
+static real *line_begin(const struct recompute *r, int batch)
+{
+    return prefix_of(r, batch) + net_alive(r->curve->net, r->cut, EVAL_BATCH);
+}
+
+/* From the images to the cut. */
+static void make_prefix(const struct recompute *r, int batch)
+{
+    struct curve *curve = r->curve;
+    struct net *net = curve->net;
+    const int last = r->lerp ? r->cut - 1 : r->cut;
+    uint8_t labels[EVAL_BATCH];
+    size_t n;
+
+    (void)curve_fetch(curve, SPLIT_TRAIN, batch_from(batch), curve->env.bn_count, labels);
+    net_run_moments(net, curve->theta, r->moments, 0, last);
+    if (r->cut == 0)
+        return;
+    if (r->lerp) {
+        curve_set_step(curve, last, 0);
+        net_run_moments(net, curve->theta, r->moments, last, r->cut);
+        const real *z = net_output(net, last, &n);
+        memcpy(line_begin(r, batch), z, n * sizeof *z);
+        curve_set_step(curve, last, 1);
+        net_run_moments(net, curve->theta, r->moments, last, r->cut);
+    }
+    net_save(net, r->cut, prefix_of(r, batch));
+}
+
+static void take_prefix(const struct recompute *r, int batch, double alpha)
+{
+    struct net *net = r->curve->net;
+    size_t n;
+
+    if (batch >= r->prefix_kept)
+        make_prefix(r, batch);
+    if (r->cut == 0)
+        return;
+    net_load(net, r->cut, prefix_of(r, batch), batch_size(r, batch));
+    if (r->lerp) {
+        real *z = net_output(net, r->cut - 1, &n);
+        curve_lerp(z, line_begin(r, batch), alpha, n);
+    }
+}
+
+/* ---- one point --------------------------------------------------------------------- */
+
+static void settle_norm(const struct recompute *r, int before, int norm, double alpha)
+{
+    struct curve *curve = r->curve;
+    struct net *net = curve->net;
+
+    for (int i = 0; i < r->batches; i++) {
+        int from = r->cut;
+        if (is_kept(r, before, i)) {
+            from = before;
+            net_load(net, from, place_of(r, from, i), batch_size(r, i));
+        } else {
+            take_prefix(r, i, alpha);
+        }
+        net_run_moments(net, curve->theta, r->moments, from, norm);
+        net_moments_add(net, r->moments, norm, i == 0);
+        if (is_kept(r, norm, i))
+            net_save(net, norm, place_of(r, norm, i));
+    }
+    net_moments_settle(net, r->moments, norm, (double)curve->env.bn_count);
+}
+
+/* All norms from the cut on; theta is the point. */
+static void settle_norms(const struct recompute *r, double alpha)
+{
+    const struct net *net = r->curve->net;
+    int before = NOWHERE;
+
+    for (int norm = net_next_norm(net, r->cut); norm < net_steps(net);
+         before = norm, norm = net_next_norm(net, norm + 1))
+        settle_norm(r, before, norm, alpha);
+}
+
+/* ---- the store ------------------------------------------------------------------- */
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What all batches take at the first norm after the cut; never more later on. */
+static size_t norm_reals(const struct recompute *r)
+{
+    const size_t each = place_size(r, net_next_norm(r->curve->net, r->cut));
+    size_t all;
+
+    return __builtin_mul_overflow(each, (size_t)r->batches, &all) ? 0 : all;
+}
+
+/* Share out the store: at least half of it to what is kept at the cut, if that needs
+ * so much, since all alphas have it in common. */
+static int share_store(struct recompute *r, struct error *err)
+{
+    struct curve *curve = r->curve;
+    const size_t bytes = curve->env.store_bytes ? curve->env.store_bytes : STORE_BN_BYTES;
+    const size_t all = bytes / sizeof(real), norms = norm_reals(r);
+    size_t cut = r->prefix * (size_t)r->batches, places;
+
+    cut = smaller(cut, norms < all / 2 ? all - norms : all / 2);
+    r->prefix_kept = r->prefix ? (int)(cut / r->prefix) : 0;
+    places = (size_t)r->prefix_kept + (r->prefix_kept < r->batches);
+    cut = places * r->prefix;
+    r->room = cut < all ? smaller(norms, all - cut) : 0;
+    if (!curve_room(&curve->store, &curve->store_size,
+                    (cut + r->room + 1) * sizeof(real)))
+        return err_set(err, ERR_NO_MEMORY, "no memory to recompute statistics");
+    r->at_cut = curve->store;
+    r->at_norm = curve->store + cut;
+    return 0;
+}
+
+static size_t line_reals(struct curve *curve, int cut)
+{
+    const size_t line = 64 / sizeof(real);
+    size_t n;
+
+    net_begin(curve->net, curve->x, EVAL_BATCH);
+    (void)net_output(curve->net, cut - 1, &n);
+    return (n + line - 1) / line * line;
+}
+
+static struct recompute recompute_of(struct curve *curve, int cut, bool lerp)
+{
+    return (struct recompute){
+        .curve = curve,
+        .moments = curve->found,
+        .cut = cut,
+        .lerp = lerp,
+        .batches = (int)((curve->env.bn_count + EVAL_BATCH - 1) / EVAL_BATCH),
+        .prefix = cut == 0 ? 0
+                           : net_alive(curve->net, cut, EVAL_BATCH) +
+                                 (lerp ? line_reals(curve, cut) : 0),
+    };
+}
+
+/* ---- both uses --------------------------------------------------------------------- */
 
 int curve_rebase(struct curve *curve, struct error *err)
 {
-    const size_t params = curve->env.arch->param_count;
-    const size_t bytes = stats_count(curve) * sizeof *curve->rebased;
+    struct recompute r;
 
-    if (!curve->big && open_big(curve, err))
+    if (curve->found)
+        return 0;
+    if (!curve->rebased)
+        curve->rebased = net_moments_new(curve->net, err);
+    if (!curve->rebased || (!curve->places && list_places(curve, err)))
         return -1;
-    if (!curve->rebased) {
-        curve->rebased = malloc(bytes + 1);
-        if (!curve->rebased)
-            return err_set(err, ERR_NO_MEMORY, "no memory for running statistics");
-        net_begin(curve->big, curve->x_bn, (int)curve->env.bn_count);
-        net_run(curve->big, curve->env.b, NET_BATCH, curve->theta, 0,
-                net_steps(curve->big));
-        memcpy(curve->rebased, curve->theta + params, bytes);
-    }
-    memcpy(curve->base + params, curve->rebased, bytes);
-    return 0;
-}
-
-/* Where the points of a group part, and whether all before is kept. */
-struct parting {
-    int cut;
-    bool lerp, kept;
-    size_t alive; /* reals */
-};
-
-/* Run the batch up to the cut; for a line, its beginning goes to `begin`. */
-static void run_up(struct curve *curve, const struct parting *at, real *begin)
-{
-    struct net *net = curve->big;
-    const int last = at->lerp ? at->cut - 1 : at->cut;
-    size_t n;
-
-    net_begin(net, curve->x_bn, (int)curve->env.bn_count);
-    net_run(net, curve->base, NET_BATCH, NULL, 0, last);
-    if (!at->lerp)
-        return;
-    net_run(net, curve->start, NET_BATCH, NULL, last, at->cut);
-    const real *z = net_output(net, last, &n);
-    memcpy(begin, z, n * sizeof *begin);
-    net_run(net, curve->base, NET_BATCH, NULL, last, at->cut);
-}
-
-static struct parting find_parting(const struct curve *curve)
-{
-    struct net *net = curve->big;
-    const int B = (int)curve->env.bn_count;
-    const int first = net_first_step(net, curve->varied);
-    struct parting at = {.cut = first};
-    size_t n = 0;
-
-    if (curve->env.naive)
-        return (struct parting){0};
-    at.lerp = first < net_steps(net) && net_is_linear(net, first);
-    at.cut += at.lerp;
-    at.alive = net_alive(net, at.cut, B);
-    if (at.lerp) {
-        net_begin(net, curve->x_bn, B);
-        (void)net_output(net, first, &n);
-    }
-    at.kept = (at.alive + n) * sizeof(real) <= STORE_BN_BYTES;
-    if (!at.kept)
-        return (struct parting){.cut = first};
-    return at;
-}
-
-static int keep(struct curve *curve, const struct parting *at, struct error *err)
-{
-    size_t n = 0;
-
-    if (at->lerp)
-        (void)net_output(curve->big, at->cut - 1, &n);
-    if (!curve_room(&curve->store_bn, &curve->store_bn_size,
-                    (at->alive + n) * sizeof(real)))
-        return err_set(err, ERR_NO_MEMORY, "no memory to recompute statistics");
-    run_up(curve, at, curve->store_bn + at->alive);
-    net_save(curve->big, at->cut, curve->store_bn);
-    return 0;
-}
-
-/* The batch at the cut, for one alpha. */
-static void take_up(struct curve *curve, const struct parting *at, double alpha)
-{
-    size_t n;
-
-    if (!at->kept) {
-        run_up(curve, at, NULL);
-        return;
-    }
-    net_load(curve->big, at->cut, curve->store_bn, (int)curve->env.bn_count);
-    if (at->lerp) {
-        real *z = net_output(curve->big, at->cut - 1, &n);
-        curve_lerp(z, curve->store_bn + at->alive, alpha, n);
-    }
+    r = recompute_of(curve, 0, false);
+    r.moments = curve->rebased;
+    if (share_store(&r, err))
+        return -1;
+    settle_norms(&r, 1);
+    curve->found = net_moments_new(curve->net, err);
+    return curve->found ? 0 : -1;
 }
 
 int curve_recompute(struct curve *curve, const double *alphas, size_t n,
                     struct error *err)
 {
-    const size_t params = curve->env.arch->param_count, stats = stats_count(curve);
-    const struct parting at = find_parting(curve);
-    real *found = malloc(curve->env.arch->state_count * sizeof *found);
-    int rc = -1;
+    const size_t stats = curve->env.arch->state_count - curve->env.arch->param_count;
+    const int first = net_first_step(curve->net, curve->varied);
+    const bool lerp = !curve->env.naive && first < net_steps(curve->net) &&
+                      net_is_linear(curve->net, first);
+    struct recompute r = recompute_of(curve, curve->env.naive ? 0 : first + lerp, lerp);
 
-    if (!found) {
-        err_set(err, ERR_NO_MEMORY, "no memory for running statistics");
+    if (share_store(&r, err))
         return -1;
-    }
-    if (at.kept && keep(curve, &at, err))
-        goto done;
+    net_moments_restart(curve->net, r.moments, curve->rebased, r.cut);
+    for (int i = 0; i < r.prefix_kept; i++)
+        make_prefix(&r, i);
     for (size_t i = 0; i < n; i++) {
         curve_set(curve, CURVE_RECOMPUTE, alphas[i]);
-        memcpy(found, curve->base, curve->env.arch->state_count * sizeof *found);
-        take_up(curve, &at, alphas[i]);
-        net_run(curve->big, curve->theta, NET_BATCH, found, at.cut,
-                net_steps(curve->big));
-        memcpy(curve->stats + i * stats, found + params, stats * sizeof *found);
+        net_moments_restart(curve->net, r.moments, curve->rebased, r.cut);
+        settle_norms(&r, alphas[i]);
+        net_moments_write(r.moments, curve->stats + i * stats);
     }
-    rc = 0;
-
-done:
-    free(found);
-    return rc;
+    return 0;
 }
