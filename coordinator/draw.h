@@ -16,7 +16,8 @@
 void curve_draw(struct buf *out, const double *alphas, const double *values, size_t count,
                 double low, double high, size_t columns, size_t rows, const char *indent);
 
-/* The same in one line of block characters, low ▁ to high █, "x" where not finite. */
+/* The same in one line of block characters, low ▁ to high █, "x" where not finite:
+ * one for each value, wherever its alpha. */
 void curve_spark(struct buf *out, const double *values, size_t count);
 
 /* "[#####.....] 5/10" as a bar of `columns` cells, with partial blocks. share in

@@ -3,6 +3,7 @@
 #include "common/error.h"
 #include "coordinator/draw.h"
 #include "coordinator/store.h"
+#include "proto/limits.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -14,13 +15,14 @@
  * for the grid of 50 points, and eight of them fit a screen. */
 enum { PLOT_ROWS = 3, PLOT_COLUMNS = 40 };
 
-/* Points of one curve that are drawn; a longer grid is thinned by the plot. */
-enum { POINTS_MAX = 4096 };
+/* Points of one curve, as many as a result has; the plot thins them. */
+enum { POINTS_MAX = PROTO_POINTS_MAX };
 
 /* Curves lie one after another: a change in any of these starts the next. */
 static const char CURVES[] =
     "SELECT intervention, point, seed, probe, grp, bn, job, alpha,"
-    " CASE nonfinite WHEN 'nan' THEN 'nan' WHEN 'inf' THEN 'inf' ELSE loss END"
+    " CASE nonfinite WHEN 'nan' THEN 'nan' WHEN 'inf' THEN 'inf' ELSE loss END,"
+    " origin = 'grid'"
     " FROM curves WHERE sweep = ?1 AND split = ?2"
     " ORDER BY grp <> 'all', intervention <> 'baseline', intervention, point, seed,"
     " probe, job, bn, grp, alpha";
@@ -32,7 +34,8 @@ struct curve {
     char grp[64], bn[16];
     int64_t job;
     double *alphas, *values;
-    size_t count;
+    double *grid; /* the values of the grid's points, which lie evenly as a rule */
+    size_t count, grid_count;
 };
 
 static double curve_value(const struct query *query, int column)
@@ -52,7 +55,7 @@ static void curve_name(struct curve *curve, const struct query *query)
     snprintf(curve->grp, sizeof curve->grp, "%s", query_text(query, 4, NULL));
     snprintf(curve->bn, sizeof curve->bn, "%s", query_text(query, 5, NULL));
     curve->job = query_int(query, 6);
-    curve->count = 0;
+    curve->count = curve->grid_count = 0;
 }
 
 static bool curve_goes_on(const struct curve *curve, const struct query *query)
@@ -109,7 +112,7 @@ static void put_curve(struct buf *out, const struct curve *curve, char *heading,
     buf_printf(out, "  %-14s", curve->grp);
     if (has_bn)
         buf_printf(out, " %-9s ", curve->bn);
-    curve_spark(out, curve->values, curve->count);
+    curve_spark(out, curve->grid, curve->grid_count);
     buf_printf(out, "  %.4g to %.4g\n", low, high);
 }
 
@@ -124,7 +127,8 @@ int report_curves(struct store *store, const char *sweep, const char *split,
 
     curve.alphas = calloc(POINTS_MAX, sizeof *curve.alphas);
     curve.values = calloc(POINTS_MAX, sizeof *curve.values);
-    if (!curve.alphas || !curve.values) {
+    curve.grid = calloc(POINTS_MAX, sizeof *curve.grid);
+    if (!curve.alphas || !curve.values || !curve.grid) {
         err_set(err, ERR_NO_MEMORY, "no memory for a curve");
         goto done;
     }
@@ -138,6 +142,8 @@ int report_curves(struct store *store, const char *sweep, const char *split,
             continue;
         curve.alphas[curve.count] = query_real(query, 7);
         curve.values[curve.count++] = curve_value(query, 8);
+        if (query_int(query, 9))
+            curve.grid[curve.grid_count++] = curve.values[curve.count - 1];
     }
     if (got == 0)
         put_curve(out, &curve, heading, sizeof heading);
@@ -146,5 +152,6 @@ done:
     query_close(&query);
     free(curve.alphas);
     free(curve.values);
+    free(curve.grid);
     return got == 0 ? 0 : -1;
 }

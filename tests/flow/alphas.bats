@@ -24,6 +24,15 @@ adapt  = { tolerance = 0.02, most = 9 }
 splits = { train = $EVAL, test = $EVAL, bn = 100 }
 
 [[probe]]
+name   = "fc2"
+kind   = "layers"
+groups = ["fc2"]
+alphas = 9
+refine = { near = 1.0, n = 5 }
+bn     = ["end"]
+splits = { train = $EVAL, test = $EVAL }
+
+[[probe]]
 name   = "again"
 kind   = "path"
 alphas = { from = -0.25, to = 1.25, n = 7 }
@@ -31,7 +40,7 @@ splits = { train = $EVAL, test = $EVAL, bn = 100 }
 TOML
     run coord submit --dry-run "$DIR/grid.toml"
     [ "$status" -eq 0 ]
-    grep -qF 'curve rows at most 112' <<<"$output"
+    grep -qF 'curve rows at most 140' <<<"$output"
     run coord run "$DIR/grid.toml" --workers 1
     [ "$status" -eq 0 ]
 
@@ -70,5 +79,9 @@ TOML
           JOIN curves t USING (job, bn, split)
           WHERE f.alpha = p.bump_from AND t.alpha = p.bump_to
             AND abs(t.loss - f.loss - p.bump) > 1e-12"
-    coord report alphas | grep -q 'alpha -0.25 to 1.25'
+
+    # Plots have all points where they lie, lines of characters one for each of the grid.
+    run coord report alphas
+    grep -q 'alpha -0.25 to 1.25' <<<"$output"
+    grep -qE '^  fc2 +end +[▁▂▃▄▅▆▇█]{9}  ' <<<"$output"
 }
