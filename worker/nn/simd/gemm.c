@@ -11,6 +11,8 @@ enum {
     /* Of k at a time, so that a panel of B stays in the first-level cache while all
      * rows of A pass by. */
     STRETCH = 128,
+    /* To be brought near, but not into the first-level cache, where a panel of B is. */
+    PAST_FIRST = 2,
 };
 
 /* One tile's corner in each matrix, and the stretch of k. */
@@ -20,6 +22,7 @@ struct tile {
     const real *start; /* or NULL */
     size_t a_step, b_step, c_row;
     size_t a_row; /* of an A that is not packed; else 0 */
+    size_t a_next; /* from here to the next rows of A, which may be far away */
     int K;
     bool add;
 };
@@ -63,6 +66,8 @@ static VEC_UNROLLED void tile_run(const struct tile *t, const int R, const int W
             for (int w = 0; w < W; w++)
                 acc[r][w] = wide_fma(factor, in[w], acc[r][w]);
         }
+        if (packed)
+            __builtin_prefetch(a + t->a_next, 0, PAST_FIRST);
         a += packed ? a_step : 1;
         b += b_step;
     }
@@ -175,6 +180,7 @@ static void multiply(const struct gemm *g)
             .b_step = g->B_step,
             .c_row = g->C_row,
             .a_row = g->A_row,
+            .a_next = g->A_panel,
             .K = g->K - k0 < STRETCH ? g->K - k0 : STRETCH,
             .add = g->add || k0 > 0,
         };
