@@ -1,68 +1,139 @@
 #include "worker/nn/net.h"
 
+#include "worker/nn/quad.h"
+#include "worker/nn/transpose.h"
+#include "worker/nn/vec.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
-/* The first largest, or -1 if any is NaN. */
-static int largest(const real *logits, int K)
+enum {
+    L = VEC_LANES,
+    CLASSES_MAX = UINT8_MAX + 1,
+};
+
+/* Examples side by side, each in a lane of its own; lanes beyond the last one hold
+ * zeros. */
+struct group {
+    int K;
+    real z[CLASSES_MAX * L]; /* (K,L) */
+};
+
+static void group_take(struct group *g, const real *logits, int count, int K)
 {
-    int best = 0;
+    assert(K >= 1 && K <= CLASSES_MAX);
+    g->K = K;
+    if (count < L)
+        memset(g->z, 0, (size_t)K * L * sizeof *g->z);
+    transpose(g->z, L, logits, (size_t)K, (size_t)count, (size_t)K);
+}
 
-    for (int k = 0; k < K; k++) {
-        if (isnan(logits[k]))
-            return -1;
-        if (logits[k] > logits[best])
-            best = k;
+/* The largest of each example, NaN if the first is; and in best the first that is so
+ * large, -1 if any is NaN. */
+static vec group_largest(const struct group *g, vec_int *best)
+{
+    vec max = vec_load(g->z);
+    vec_int at = {0}, nan = (vec_int)vec_is_nan(max);
+
+    for (int k = 1; k < g->K; k++) {
+        const vec z = vec_load(g->z + (size_t)k * L);
+        const vec_mask more = z > max;
+        max = vec_select(more, z, max);
+        at = ((vec_int)more & k) | (~(vec_int)more & at);
+        nan |= (vec_int)vec_is_nan(z);
     }
-    return best;
+    *best = at | nan;
+    return max;
+}
+
+/* Four of the lanes. */
+typedef real four
+    __attribute__((vector_size(QUAD * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+static quad to_quad(const real *at)
+{
+    return __builtin_convertvector(*(const four *)at, quad);
 }
 
 /* log(sum(exp(logits))) with the maximum taken out, so that nothing overflows. */
-static double log_sum_exp(const real *logits, int K)
+static quad log_sum_exp(const struct group *g, quad max, int lane)
 {
-    double max = (double)logits[0];
-    double sum = 0;
+    quad sum = {0};
 
-    assert(K > 0);
-    for (int k = 1; k < K; k++)
-        if ((double)logits[k] > max)
-            max = (double)logits[k];
-    for (int k = 0; k < K; k++)
-        sum += exp((double)logits[k] - max);
-    return max + log(sum);
+    for (int k = 0; k < g->K; k++)
+        sum += quad_exp(to_quad(g->z + (size_t)k * L + lane) - max);
+    return max + quad_log(sum);
 }
 
-static double mean(const real *logits, int K)
+static quad mean(const struct group *g, int lane)
 {
-    double sum = 0;
+    quad sum = {0};
 
-    for (int k = 0; k < K; k++)
-        sum += (double)logits[k];
-    return sum / K;
+    for (int k = 0; k < g->K; k++)
+        sum += to_quad(g->z + (size_t)k * L + lane);
+    return sum / g->K;
+}
+
+/* The gradient of the mean over B examples in place of the logits: the probabilities
+ * less the targets, which are `each` and for the label `sure` more. */
+static void group_slope(struct group *g, quad total, int lane, const uint8_t *labels,
+                        double sure, double each, int B)
+{
+    const quad label = {labels[0], labels[1], labels[2], labels[3]};
+
+    for (int k = 0; k < g->K; k++) {
+        real *z = g->z + (size_t)k * L + lane;
+        const quad p = quad_exp(to_quad(z) - total);
+        const quad target = quad_select(label == k, quad_all(sure), (quad){0});
+        *(four *)z = __builtin_convertvector((p - target - each) / B, four);
+    }
+}
+
+/* Up to L examples, of B. */
+static void group_run(struct group *g, double *losses, uint8_t *right, real *dlogits,
+                      const uint8_t *given, int count, int B, double share)
+{
+    const double sure = 1 - share, each = share / g->K;
+    vec_int best;
+    const vec max = group_largest(g, &best);
+    real maxima[L];
+    uint8_t labels[L] = {0};
+
+    vec_store(maxima, max);
+    memcpy(labels, given, (size_t)count);
+    for (int i = 0; i < count; i++)
+        right[i] = best[i] == labels[i];
+    for (int lane = 0; lane < count; lane += QUAD) {
+        const quad total = log_sum_exp(g, to_quad(maxima + lane), lane);
+        const quad even = share > 0 ? mean(g, lane) : (quad){0};
+        for (int i = 0; i < QUAD && lane + i < count; i++) {
+            const int at = lane + i;
+            /* A share that is off is skipped: 0 * Inf would be NaN. */
+            losses[at] = total[i] - sure * (double)g->z[labels[at] * L + at];
+            if (share > 0)
+                losses[at] -= share * even[i];
+        }
+        if (dlogits)
+            group_slope(g, total, lane, labels + lane, sure, each, B);
+    }
+    if (dlogits)
+        transpose(dlogits, (size_t)g->K, g->z, L, (size_t)g->K, (size_t)count);
 }
 
 void loss_smoothed(double *losses, uint8_t *right, real *dlogits, const real *logits,
                    const uint8_t *labels, int B, int K, double share)
 {
-    const double sure = 1 - share, each = share / K;
+    struct group g;
 
-    for (int i = 0; i < B; i++) {
-        const real *z = logits + (size_t)i * (size_t)K;
-        const double total = log_sum_exp(z, K);
+    for (int i = 0; i < B; i += L) {
+        const int count = B - i < L ? B - i : L;
+        const size_t at = (size_t)i * (size_t)K;
 
-        /* A share that is off is skipped: 0 * Inf would be NaN. */
-        losses[i] = total - sure * (double)z[labels[i]];
-        if (share > 0)
-            losses[i] -= share * mean(z, K);
-        right[i] = largest(z, K) == labels[i];
-        if (!dlogits)
-            continue;
-        real *dz = dlogits + (size_t)i * (size_t)K;
-        for (int k = 0; k < K; k++) {
-            double p = exp((double)z[k] - total);
-            dz[k] = (real)((p - (k == labels[i] ? sure : 0) - each) / B);
-        }
+        group_take(&g, logits + at, count, K);
+        group_run(&g, losses + i, right + i, dlogits ? dlogits + at : NULL, labels + i,
+                  count, B, share);
     }
 }
 
@@ -74,7 +145,16 @@ void loss_softmax(double *losses, uint8_t *right, real *dlogits, const real *log
 
 void loss_predict(uint8_t *predicted, const real *logits, int B, int K)
 {
+    struct group g;
+
     assert(K <= UINT8_MAX);
-    for (int i = 0; i < B; i++)
-        predicted[i] = (uint8_t)largest(logits + (size_t)i * (size_t)K, K);
+    for (int i = 0; i < B; i += L) {
+        const int count = B - i < L ? B - i : L;
+        vec_int best;
+
+        group_take(&g, logits + (size_t)i * (size_t)K, count, K);
+        group_largest(&g, &best);
+        for (int j = 0; j < count; j++)
+            predicted[i + j] = (uint8_t)best[j];
+    }
 }

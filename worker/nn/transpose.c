@@ -2,16 +2,7 @@
 
 #include "worker/nn/vec.h"
 
-#include <stdint.h>
-
 enum { L = VEC_LANES };
-
-/* Which lanes of two vectors a third is made of. */
-#ifdef NN_DOUBLE
-typedef int64_t lanes_of __attribute__((vector_size(32)));
-#else
-typedef int32_t lanes_of __attribute__((vector_size(32)));
-#endif
 
 /* A square of L numbers a side: pairs, then fours, then (of eight) halves change
  * places. */
@@ -19,8 +10,8 @@ typedef int32_t lanes_of __attribute__((vector_size(32)));
 static VEC_UNROLLED void square(real *to, size_t to_row, const real *from,
                                 size_t from_row)
 {
-    const lanes_of low = {0, 4, 2, 6}, high = {1, 5, 3, 7};
-    const lanes_of left = {0, 1, 4, 5}, right = {2, 3, 6, 7};
+    const vec_int low = {0, 4, 2, 6}, high = {1, 5, 3, 7};
+    const vec_int left = {0, 1, 4, 5}, right = {2, 3, 6, 7};
     vec pair[L];
 
     for (size_t i = 0; i < L; i += 2) {
@@ -38,11 +29,11 @@ static VEC_UNROLLED void square(real *to, size_t to_row, const real *from,
 static VEC_UNROLLED void square(real *to, size_t to_row, const real *from,
                                 size_t from_row)
 {
-    const lanes_of low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
-    const lanes_of even = {0, 1, 8, 9, 4, 5, 12, 13};
-    const lanes_of odd = {2, 3, 10, 11, 6, 7, 14, 15};
-    const lanes_of left = {0, 1, 2, 3, 8, 9, 10, 11};
-    const lanes_of right = {4, 5, 6, 7, 12, 13, 14, 15};
+    const vec_int low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
+    const vec_int even = {0, 1, 8, 9, 4, 5, 12, 13};
+    const vec_int odd = {2, 3, 10, 11, 6, 7, 14, 15};
+    const vec_int left = {0, 1, 2, 3, 8, 9, 10, 11};
+    const vec_int right = {4, 5, 6, 7, 12, 13, 14, 15};
     vec pair[L], four[L];
 
 #pragma GCC unroll 4

@@ -9,6 +9,8 @@
 
 #include "worker/nn/real.h"
 
+#include <stdint.h>
+
 #ifdef __FMA__
 #include <immintrin.h>
 #else
@@ -21,6 +23,13 @@ typedef real vec __attribute__((vector_size(32)));
 typedef real vec_unaligned
     __attribute__((vector_size(32), aligned(sizeof(real)), may_alias));
 typedef __typeof__((vec){0} <= (vec){0}) vec_mask;
+
+/* An integer for each lane. */
+#ifdef NN_DOUBLE
+typedef int64_t vec_int __attribute__((vector_size(32)));
+#else
+typedef int32_t vec_int __attribute__((vector_size(32)));
+#endif
 
 /* For a kernel whose constant parameters unroll its loops. */
 #define VEC_UNROLLED inline __attribute__((always_inline))
