@@ -12,7 +12,7 @@
  * jobs apart and to name one. */
 static const char *const COLUMNS[] = {
     "number", "kind", "key",   "intervention", "seed",      "probe",
-    "params", "role", "needs", "curve_rows",   "path_rows",
+    "params", "role", "needs", "curve_rows",   "path_rows", "plane_rows",
 };
 
 enum { COLUMN_COUNT = sizeof COLUMNS / sizeof COLUMNS[0], TABLE_COLUMNS = 7 };
@@ -68,6 +68,7 @@ static void each_line(const struct plan *plan, visit_fn visit, void *user)
                 cell_buf(&needs),
                 cell_int(job->curve_rows),
                 cell_int(job->path_rows),
+                cell_int(job->plane_rows),
             };
             visit(user, cells);
         }
@@ -93,11 +94,13 @@ static void put_table(const struct plan *plan, struct buf *out)
     struct plan_counts counts = plan_count(plan);
     struct table *table = table_new(COLUMNS, TABLE_COLUMNS);
 
-    buf_printf(out,
-               "%s: runs %zu, probes %zu, curve rows %s%llu, path rows %llu, jobs %zu\n",
+    buf_printf(out, "%s: runs %zu, probes %zu, curve rows %s%llu, path rows %llu,",
                plan->name, counts.runs, counts.probes, counts.at_most ? "at most " : "",
                (unsigned long long)counts.curve_rows,
-               (unsigned long long)counts.path_rows, counts.jobs);
+               (unsigned long long)counts.path_rows);
+    if (counts.plane_rows > 0)
+        buf_printf(out, " plane rows %llu,", (unsigned long long)counts.plane_rows);
+    buf_printf(out, " jobs %zu\n", counts.jobs);
     if (!table) {
         out->failed = true;
         return;
@@ -143,12 +146,13 @@ static void put_json(const struct plan *plan, struct buf *out)
 
     buf_puts(out, "{\"sweep\": ");
     json_put_text(out, plan->name, strlen(plan->name));
-    buf_printf(out,
-               ", \"runs\": %zu, \"probes\": %zu, \"curve_rows\": %llu,"
-               " \"path_rows\": %llu, \"job_count\": %zu,%s \"jobs\": [",
-               counts.runs, counts.probes, (unsigned long long)counts.curve_rows,
-               (unsigned long long)counts.path_rows, counts.jobs,
-               counts.at_most ? " \"at_most\": true," : "");
+    buf_printf(
+        out,
+        ", \"runs\": %zu, \"probes\": %zu, \"curve_rows\": %llu,"
+        " \"path_rows\": %llu, \"plane_rows\": %llu, \"job_count\": %zu,%s \"jobs\": [",
+        counts.runs, counts.probes, (unsigned long long)counts.curve_rows,
+        (unsigned long long)counts.path_rows, (unsigned long long)counts.plane_rows,
+        counts.jobs, counts.at_most ? " \"at_most\": true," : "");
     each_line(plan, add_json, &lines);
     buf_puts(out, "\n]}\n");
 }

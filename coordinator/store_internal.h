@@ -58,6 +58,8 @@ enum stmt {
     STMT_EVALUATION_ADD,
     STMT_POINT_ADD,
     STMT_DISTANCE_ADD,
+    STMT_PLANE_ADD,
+    STMT_PLANE_POINT_ADD,
     STMT_CLASS_ADD,
     STMT_PLACE_ADD,
     STMT_RISE_ADD,
@@ -269,6 +271,11 @@ int resume_drop(struct store *store, int64_t job, struct error *err);
 
 /* Compute and write the rows of `path` from a probe's stored points. */
 int path_write(struct store *store, int64_t job, struct error *err);
+
+/* --- store_plane.c ---------------------------------------------------------- */
+
+/* Write the rows of `plane` and `plane_point`. */
+int plane_write(struct store *store, const struct msg_result *result, struct error *err);
 
 /* --- store_count.c ---------------------------------------------------------- */
 

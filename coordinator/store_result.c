@@ -277,7 +277,7 @@ static int write_rows(struct store *store, const struct job_row *job,
         write_points(store, result, err) != 0 ||
         write_distances(store, result, err) != 0 ||
         write_rises(store, result, err) != 0 || write_classes(store, result, err) != 0 ||
-        write_places(store, result, err) != 0)
+        write_places(store, result, err) != 0 || plane_write(store, result, err) != 0)
         return -1;
     return job->probe ? path_write(store, job->id, err) : 0;
 }

@@ -77,6 +77,9 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                        " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
                        " ?15, ?16, ?17)",
     [STMT_DISTANCE_ADD] = "INSERT INTO distance VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STMT_PLANE_ADD] = "INSERT INTO plane VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STMT_PLANE_POINT_ADD] = "INSERT INTO plane_point VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+                             " ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [STMT_CLASS_ADD] = "INSERT INTO class_point VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
                        " ?9, ?10, ?11, ?12)",
     [STMT_PLACE_ADD] = "INSERT INTO place VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

@@ -173,6 +173,32 @@ static const struct field PLACE_FIELDS[] = {
 };
 static const struct form PLACE = FORM("place", msg_place, PLACE_FIELDS, ROW);
 
+static const struct field PLANE_POINT_FIELDS[] = {
+    TEXT(1, MUST, msg_plane_point, grp, 1, WORDS),
+    TEXT(2, MUST, msg_plane_point, bn, 1, NAME),
+    TEXT(3, MUST, msg_plane_point, split, 1, NAME),
+    NUM(4, MUST, msg_plane_point, x_index, 0, U32),
+    REAL(5, MUST, msg_plane_point, x),
+    NUM(6, MUST, msg_plane_point, y_index, 0, U32),
+    REAL(7, MUST, msg_plane_point, y),
+    NUM(8, MUST, msg_plane_point, tally.count, 1, I64),
+    NUM(9, MUST, msg_plane_point, tally.correct, 0, I64),
+    NUM(10, MUST, msg_plane_point, tally.nan_count, 0, I64),
+    NUM(11, MUST, msg_plane_point, tally.inf_count, 0, I64),
+    REAL(12, MUST, msg_plane_point, tally.sum),
+    REAL(13, MUST, msg_plane_point, tally.sum_sq),
+};
+static const struct form PLANE_POINT =
+    FORM("plane_point", msg_plane_point, PLANE_POINT_FIELDS, ROW);
+
+static const struct field PLANE_FIELDS[] = {
+    TEXT(1, MUST, msg_plane, grp, 1, WORDS),
+    REAL(2, MUST, msg_plane, x_l2),
+    REAL(3, MUST, msg_plane, y_l2),
+    REAL(4, MUST, msg_plane, cosine),
+};
+static const struct form PLANE = FORM("plane", msg_plane, PLANE_FIELDS, ROW);
+
 /* ---- worker -> coordinator ------------------------------------------------- */
 
 static const struct field HELLO_FIELDS[] = {
@@ -216,6 +242,9 @@ static const struct field RESULT_FIELDS[] = {
     MANY(17, MAY, msg_result, rises, rise_count, 0, PROTO_POINTS_MAX, RISE),
     MANY(18, MAY, msg_result, classes, class_count, 0, PROTO_CLASSES_MAX, CLASS),
     MANY(19, MAY, msg_result, places, place_count, 0, PROTO_PLACES_MAX, PLACE),
+    MANY(20, MAY, msg_result, plane_points, plane_point_count, 0, PROTO_POINTS_MAX,
+         PLANE_POINT),
+    MANY(21, MAY, msg_result, planes, plane_count, 0, PROTO_DISTANCES_MAX, PLANE),
 };
 static const struct form RESULT = FORM("RESULT", msg_result, RESULT_FIELDS, MAP);
 
@@ -402,8 +431,8 @@ static const struct form *const KINDS[] = {
 };
 
 static const struct form *const PARTS[] = {
-    &RUNNING,  &INPUT, &JOB,   &HISTORY, &STATE, &POINT,
-    &DISTANCE, &RISE,  &CLASS, &PLACE,   &RANGE, NULL,
+    &RUNNING, &INPUT, &JOB,   &HISTORY,     &STATE, &POINT, &DISTANCE,
+    &RISE,    &CLASS, &PLACE, &PLANE_POINT, &PLANE, &RANGE, NULL,
 };
 
 static const char *const TYPE_NAMES[] = {

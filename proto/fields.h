@@ -190,6 +190,21 @@ struct msg_distance {
     double l2, rel; /* ||b - a||, and over ||a||; parameters only */
 };
 
+struct msg_plane_point {
+    struct slice grp, bn, split;
+    uint32_t x_index;
+    double x;
+    uint32_t y_index;
+    double y;
+    struct tally tally;
+};
+
+struct msg_plane { /* its two directions, from (0,0) to (1,0) and to (0,1) */
+    struct slice grp;
+    double x_l2, y_l2; /* how long they are; parameters only */
+    double cosine;     /* of the angle between them; NaN where one is 0 long */
+};
+
 struct msg_result {
     int64_t job;
     uint32_t attempt;
@@ -217,6 +232,10 @@ struct msg_result {
     uint32_t class_count;
     struct msg_place *places;
     uint32_t place_count;
+    struct msg_plane_point *plane_points;
+    uint32_t plane_point_count;
+    struct msg_plane *planes;
+    uint32_t plane_count;
 };
 
 enum msg_verdict {

@@ -30,6 +30,7 @@ struct sink {
     void *user;
     FILE *log; /* borrowed; or NULL */
     struct rows history, states, points, distances, rises, classes, places;
+    struct rows plane_points, planes;
     struct chunk *chunks;
     uint32_t epochs;
     uint64_t steps;
@@ -107,6 +108,8 @@ void sink_free(struct sink **sink)
     free((*sink)->rises.items);
     free((*sink)->classes.items);
     free((*sink)->places.items);
+    free((*sink)->plane_points.items);
+    free((*sink)->planes.items);
     free(*sink);
     *sink = NULL;
 }
@@ -215,6 +218,33 @@ int sink_place(struct sink *sink, const struct msg_place *row, struct error *err
     return 0;
 }
 
+int sink_plane_point(struct sink *sink, const struct msg_plane_point *row,
+                     struct error *err)
+{
+    struct rows *rows = &sink->plane_points;
+    struct msg_plane_point copy = *row;
+
+    if (rows_reserve(rows, sizeof copy, PROTO_POINTS_MAX, "plane points", err) != 0 ||
+        keep(sink, row->grp, &copy.grp, err) != 0 ||
+        keep(sink, row->bn, &copy.bn, err) != 0 ||
+        keep(sink, row->split, &copy.split, err) != 0)
+        return -1;
+    ((struct msg_plane_point *)rows->items)[rows->count++] = copy;
+    return 0;
+}
+
+int sink_plane(struct sink *sink, const struct msg_plane *row, struct error *err)
+{
+    struct rows *rows = &sink->planes;
+    struct msg_plane copy = *row;
+
+    if (rows_reserve(rows, sizeof copy, PROTO_DISTANCES_MAX, "planes", err) != 0 ||
+        keep(sink, row->grp, &copy.grp, err) != 0)
+        return -1;
+    ((struct msg_plane *)rows->items)[rows->count++] = copy;
+    return 0;
+}
+
 int sink_rise(struct sink *sink, const struct msg_rise *row, struct error *err)
 {
     struct rows *rows = &sink->rises;
@@ -261,6 +291,10 @@ void sink_fill(const struct sink *sink, struct msg_result *result)
     result->distance_count = sink->distances.count;
     result->rises = sink->rises.items;
     result->rise_count = sink->rises.count;
+    result->plane_points = sink->plane_points.items;
+    result->plane_point_count = sink->plane_points.count;
+    result->planes = sink->planes.items;
+    result->plane_count = sink->planes.count;
     result->classes = sink->classes.items;
     result->class_count = sink->classes.count;
     result->places = sink->places.items;

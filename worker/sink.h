@@ -36,6 +36,9 @@ uint32_t sink_point_count(const struct sink *sink);
 int sink_class(struct sink *sink, const struct msg_class *row, struct error *err);
 int sink_place(struct sink *sink, const struct msg_place *row, struct error *err);
 int sink_rise(struct sink *sink, const struct msg_rise *row, struct error *err);
+int sink_plane_point(struct sink *sink, const struct msg_plane_point *row,
+                     struct error *err);
+int sink_plane(struct sink *sink, const struct msg_plane *row, struct error *err);
 
 /* epochs and steps done; diverged: a batch loss was not finite, training ended
  * there and that is the result. text explains; copied. */

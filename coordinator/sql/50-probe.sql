@@ -158,3 +158,58 @@ JOIN place p ON p.job = m.job
 LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
 LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
 LEFT JOIN checkpoint c ON c.job = b.needs AND c.name = p.state;
+
+CREATE TABLE plane ( -- directions of a plane; parameters only, NULL: not finite
+    job INTEGER NOT NULL REFERENCES job (id), -- the probe
+    grp TEXT NOT NULL, -- group of tensors that moves
+    x_l2 REAL, -- length of the direction from (0,0) to (1,0)
+    y_l2 REAL, -- of that from (0,0) to (0,1)
+    cosine REAL, -- of the angle between them; NULL too where one is 0 long
+    PRIMARY KEY (job, grp)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE plane_point ( -- of a probe's plane; see the view planes
+    job INTEGER NOT NULL REFERENCES job (id), -- the probe
+    grp TEXT NOT NULL, -- as point.grp
+    bn TEXT NOT NULL, -- as point.bn
+    split TEXT NOT NULL, -- as point.split
+    x_index INTEGER NOT NULL, -- place on the grid, from 0
+    x REAL NOT NULL, -- (0,0): state a; (1,0): state b
+    y_index INTEGER NOT NULL, -- place on the grid, from 0
+    y REAL NOT NULL, -- (0,1): state c; or one step along a random direction
+    n INTEGER NOT NULL CHECK (n > 0), -- examples
+    correct INTEGER NOT NULL CHECK (correct BETWEEN 0 AND n), -- right answers
+    nan_count INTEGER NOT NULL, -- examples whose loss is NaN
+    inf_count INTEGER NOT NULL, -- examples whose loss is infinite
+    sum REAL NOT NULL, -- of the finite losses, nats
+    sum_sq REAL NOT NULL, -- of their squares, nats^2
+    PRIMARY KEY (job, grp, bn, split, x_index, y_index)
+) STRICT, WITHOUT ROWID;
+
+-- u and v are where the point lies in the plane itself, in units of the parameters:
+-- u along x, v at a right angle to it.
+CREATE VIEW planes AS -- points of a probe's planes
+SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
+       c.needs AS run_c, m.intervention AS intervention, m.role AS role,
+       m.point AS point, m.probe AS probe, m.seed AS seed,
+       p.grp AS grp, p.bn AS bn, p.split AS split,
+       p.x_index AS x_index, p.x AS x, p.y_index AS y_index, p.y AS y, p.n AS n,
+       iif(p.nan_count + p.inf_count = 0, p.sum / p.n, NULL) AS loss,
+       iif(p.nan_count + p.inf_count = 0,
+           iif(p.n < 2, 0.0,
+               sqrt(max(0.0, (p.sum_sq - p.sum * p.sum / p.n) / (p.n - 1))
+                    / p.n)),
+           NULL) AS loss_se,
+       CASE WHEN p.nan_count > 0 THEN 'nan' WHEN p.inf_count > 0 THEN 'inf' END
+           AS nonfinite,
+       1.0 * p.correct / p.n AS accuracy,
+       p.x * d.x_l2 + p.y * d.y_l2 * d.cosine AS u,
+       p.y * d.y_l2 * sqrt(1.0 - d.cosine * d.cosine) AS v,
+       d.x_l2 AS x_l2, d.y_l2 AS y_l2, d.cosine AS cosine,
+       a.state AS state_a, b.state AS state_b, c.state AS state_c
+FROM sweep_job m
+JOIN plane_point p ON p.job = m.job
+LEFT JOIN plane d ON d.job = p.job AND d.grp = p.grp
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN dep c ON c.job = m.job AND c.role = 'c';

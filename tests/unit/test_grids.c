@@ -32,6 +32,7 @@ static const struct {
     {"mlps", 310, 16040, 580},
     {"model-depth", 18, 1872, 120},
     {"partial-pre-training", 24, 1560, 60},
+    {"planes", 18, 416, 16},
     {"pre-training", 18, 936, 36},
     {"quickstart", 18, 912, 72},
     {"resnet20", 3, 0, 0},

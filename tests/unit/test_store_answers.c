@@ -135,6 +135,49 @@ static void test_places(void **state)
     kit_close(&kit);
 }
 
+/* Points of planes are in a view of their own, and no curve's metrics see them. */
+static void test_planes(void **state)
+{
+    struct msg_plane planes[] = {{slice_of("all"), 2, 5, 0.6},
+                                 {slice_of("fc1"), 0, 3, NAN}};
+    struct msg_plane_point points[] = {
+        {slice_of("all"), slice_of("interp"), slice_of("test"), 0, -0.5, 3, 1,
+         kit_tally(0.5, 3)},
+        {slice_of("fc1"), slice_of("none"), slice_of("train"), 1, 1, 0, 0,
+         kit_tally(INFINITY, 0)},
+    };
+    struct buf arena = {0};
+    struct msg_result result = {.job = 2,
+                                .attempt = 1,
+                                .outcome = OUTCOME_DONE,
+                                .planes = planes,
+                                .plane_count = 2,
+                                .plane_points = points,
+                                .plane_point_count = 2};
+    struct msg_job job;
+    struct kit kit;
+    struct plan *plan = open_probe(&kit, &job, &arena);
+    char text[256];
+
+    (void)state;
+    assert_int_equal(kit_judge(&kit, &result, text), VERDICT_ACCEPTED);
+    assert_string_equal(
+        kit_text(kit.store,
+                 "SELECT group_concat(sweep || ' ' || job || ' ' || run_a || ' ' || grp"
+                 " || ' ' || bn || ' ' || split || ' ' || x_index || ' ' || x || ' ' ||"
+                 " y_index || ' ' || y || ' ' || n || ' ' || ifnull(loss, nonfinite) ||"
+                 " ' ' || accuracy || ' ' || ifnull(u, '-') || ' ' || ifnull(v, '-'),"
+                 " '; ') FROM planes"),
+        "s 2 1 all interp test 0 -0.5 3 1.0 4 0.5 0.75 2.0 4.0; "
+        "s 2 1 fc1 none train 1 1.0 0 0.0 4 inf 0.0 - -");
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM curves"), 0);
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM paths"), 0);
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM summary"), 0);
+    buf_free(&arena);
+    kit_plan_free(plan);
+    kit_close(&kit);
+}
+
 /* A probe's file is stored as a run's states are. */
 static void test_a_file(void **state)
 {
@@ -170,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_classes),
         cmocka_unit_test(test_a_class_of_no_point),
         cmocka_unit_test(test_places),
+        cmocka_unit_test(test_planes),
         cmocka_unit_test(test_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "worker/probe/control.h"
 #include "worker/probe/detail.h"
 #include "worker/probe/path.h"
+#include "worker/probe/plane_probe.h"
 #include "worker/probe/trace.h"
 #include "worker/probe/trajectory.h"
 #include "worker/sink.h"
@@ -315,7 +316,7 @@ int probe_run(const struct spec *spec, const struct msg_input *inputs, size_t in
     int rc = -1;
 
     if (strcmp(spec_string(spec, "probe.kind"), "plane") == 0)
-        return err_set(err, ERR_UNSUPPORTED, "planes are not supported yet");
+        return plane_probe_run(spec, inputs, input_count, env, sink, err);
     if (set_up(&probe, inputs, input_count, env, err))
         goto done;
     sink_data_hash(sink, dataset_hash(probe.data));
