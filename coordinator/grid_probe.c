@@ -343,6 +343,22 @@ static int check_probe(struct grid_reader *reader, const struct grid *grid,
     return check_kind(reader, made);
 }
 
+/* Add what the table calls itself to the error that is there; -1. */
+static int fail_in(struct grid_reader *reader, const struct toml_node *table)
+{
+    struct error *err = reader->err, old;
+
+    for (size_t i = 0; i < table->count && err; i++) {
+        const struct toml_node *node = &table->children[i];
+        if (strcmp(node->key, "name") != 0 || node->type != TOML_STRING ||
+            strstr(err->text, "probe '"))
+            continue;
+        old = *err;
+        err_set(err, old.code, "%s (probe '%s')", old.text, node->string);
+    }
+    return -1;
+}
+
 static int add_probe(struct grid_reader *reader, const struct toml_node *node,
                      struct grid *grid)
 {
@@ -356,7 +372,7 @@ static int add_probe(struct grid_reader *reader, const struct toml_node *node,
     if (node->type != TOML_TABLE)
         return grid_fail_type(reader, node, "a table");
     if (grid_read_fields(reader, node, PROBE_FIELDS, "[[probe]]", made))
-        return -1;
+        return fail_in(reader, node);
     return check_probe(reader, grid, made);
 }
 

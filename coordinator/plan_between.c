@@ -248,7 +248,7 @@ int plan_add_between(struct plan_maker *maker, size_t run_count)
     for (size_t i = 0; i < maker->grid->probe_count; i++) {
         const struct grid_probe *probe = &maker->grid->probes[i];
         if (strcmp(probe->kind, "between") == 0 && add_all(maker, probe, run_count))
-            return -1;
+            return plan_name_probe(maker, probe);
     }
     return 0;
 }

@@ -134,6 +134,9 @@ int plan_check_answers(const struct spec *run, const struct arch *arch,
 int plan_add_trajectory(const struct spec *run, struct plan_job *job,
                         const char **ret_name, struct error *err);
 
+/* Name the probe in the error that is there; returns -1. */
+int plan_name_probe(struct plan_maker *maker, const struct grid_probe *probe);
+
 /* What only all runs together can tell of the probes; after the last of them. */
 int plan_check_probes(struct plan_maker *maker);
 

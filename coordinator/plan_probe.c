@@ -404,6 +404,16 @@ static int add_within(struct plan_maker *maker, const struct grid_probe *probe,
     return rc;
 }
 
+int plan_name_probe(struct plan_maker *maker, const struct grid_probe *probe)
+{
+    struct error old;
+
+    if (!maker->err || strstr(maker->err->text, "probe '"))
+        return -1;
+    old = *maker->err;
+    return err_set(maker->err, old.code, "%s (probe '%s')", old.text, probe->name);
+}
+
 int plan_add_probes(struct plan_maker *maker, size_t run)
 {
     struct arch *arch = plan_run_arch(maker, run);
@@ -413,6 +423,8 @@ int plan_add_probes(struct plan_maker *maker, size_t run)
         const struct grid_probe *probe = &maker->grid->probes[i];
         if (strcmp(probe->kind, "between") != 0)
             rc = add_within(maker, probe, run, arch);
+        if (rc)
+            plan_name_probe(maker, probe);
     }
     arch_free(&arch);
     return rc;
@@ -428,7 +440,8 @@ int plan_check_probes(struct plan_maker *maker)
                 continue;
             err_set(maker->err, ERR_INVALID,
                     "no network of this grid has norm layers to apply it to");
-            return fail_in_probe(maker, probe, probe->set.items[o].opt->name);
+            fail_in_probe(maker, probe, probe->set.items[o].opt->name);
+            return plan_name_probe(maker, probe);
         }
     }
     return 0;

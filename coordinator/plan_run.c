@@ -149,7 +149,7 @@ static int keep_states(struct plan_maker *maker, struct spec *spec)
         if (keep_end(maker, spec, &probe->from, "from") ||
             keep_end(maker, spec, &probe->to, "to") ||
             keep_end(maker, spec, &probe->third, "third"))
-            return -1;
+            return plan_name_probe(maker, probe);
     }
     return 0;
 }

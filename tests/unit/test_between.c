@@ -133,11 +133,11 @@ static void test_states_are_kept(void **state)
 static void test_no_pairs(void **state)
 {
     (void)state;
+    plankit_refuse(SWEEP PROBE, "g.toml:3:1: key 'pairs': needs at least two seeds, the "
+                                "sweep has one (probe 'p')");
     plankit_refuse(
-        SWEEP PROBE,
-        "g.toml:3:1: key 'pairs': needs at least two seeds, the sweep has one");
-    plankit_refuse(SWEEP PROBE "pairs = { a = { seed = 1 }, b = { seed = 0 } }\n",
-                   "g.toml:6:1: key 'pairs': no two runs of the sweep are such a pair");
+        SWEEP PROBE "pairs = { a = { seed = 1 }, b = { seed = 0 } }\n",
+        "g.toml:6:1: key 'pairs': no two runs of the sweep are such a pair (probe 'p')");
     plankit_refuse(
         SWEEP "[axes]\nmodel.name = [\"lenet5\", \"lenet-300-100\"]\n" PROBE
               "pairs = { a = { model.name = \"lenet5\" },"

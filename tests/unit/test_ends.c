@@ -106,12 +106,13 @@ static void test_upstream_errors(void **state)
     (void)state;
     plankit_refuse(SWEEP PATH "from = \"run:up\"\n",
                    "g.toml:6:1: key 'from': expected a state of a [run.NAME] (there is"
-                   " none), got \"run:up:final\"");
+                   " none), got \"run:up:final\" (probe 'p')");
     plankit_refuse(SWEEP RUN PATH "to = \"run:pu:best\"\n",
                    "g.toml:8:1: key 'to': expected a state of a [run.NAME] (up), got"
-                   " \"run:pu:best\"");
-    plankit_refuse(SWEEP RUN PATH "from = \"run:up:epoch:11\"\n",
-                   "g.toml:8:1: key 'from': \"epoch:11\" is after the last epoch, 10");
+                   " \"run:pu:best\" (probe 'p')");
+    plankit_refuse(
+        SWEEP RUN PATH "from = \"run:up:epoch:11\"\n",
+        "g.toml:8:1: key 'from': \"epoch:11\" is after the last epoch, 10 (probe 'p')");
     plankit_refuse(
         SWEEP "[run.up]\nset = { model.name = \"lenet-300-100\" }\n" PATH
               "from = \"run:up\"\n",
@@ -121,9 +122,10 @@ static void test_upstream_errors(void **state)
                          "third = \"run:up\"\n",
                    "g.toml:5:1: probe 'p': 'third' and 'to' have different networks:"
                    " their last layers differ in classes");
-    plankit_refuse(
-        SWEEP "[run.up]\nset = { data.classes = [1, 2] }\n" BETWEEN "from = \"run:up\"\n",
-        "g.toml:5:1: key 'pairs': needs at least two seeds, the sweep has one");
+    plankit_refuse(SWEEP "[run.up]\nset = { data.classes = [1, 2] }\n" BETWEEN
+                         "from = \"run:up\"\n",
+                   "g.toml:5:1: key 'pairs': needs at least two seeds, the sweep has one "
+                   "(probe 'p')");
     plankit_refuse(SWEEP "seeds = 2\n[run.up]\nset = { data.classes = [1, 2] }\n" BETWEEN
                          "from = \"run:up\"\n",
                    "g.toml:6:1: probe 'p': runs of interventions 'baseline' and"
@@ -161,15 +163,15 @@ static void test_control_errors(void **state)
     (void)state;
     plankit_refuse(SWEEP PATH "start = \"zeros\"\nstart_seed = 4\n",
                    "g.toml:7:1: key 'start_seed': applies only where probe.start is noise"
-                   " or permuted or seed");
+                   " or permuted or seed (probe 'p')");
     plankit_refuse(SWEEP "[base]\nmodel = { name = \"mlp\", widths = [] }\n" PATH
                          "start = \"permuted\"\n",
                    "g.toml:8:1: key 'start': the network has no hidden units that can"
-                   " change places");
+                   " change places (probe 'p')");
     plankit_refuse(SWEEP "[base]\nmodel = { name = \"mlp\", widths = [8, 8],"
                          " norm = \"group\" }\n" PATH "start = \"permuted\"\n",
                    "g.toml:8:1: key 'start': the network has no hidden units that can"
-                   " change places");
+                   " change places (probe 'p')");
 }
 
 /* ---- planes ----------------------------------------------------------------------- */
@@ -216,19 +218,21 @@ static void test_plane_errors(void **state)
     (void)state;
     plankit_refuse(SWEEP PLANE "third = \"best\"\nseed = 3\n",
                    "g.toml:7:1: key 'seed': applies only where probe.directions is"
-                   " random or filter");
-    plankit_refuse(SWEEP PLANE "third = \"best\"\nxs = { from = 2, to = 1, n = 3 }\n",
-                   "g.toml:7:8: key 'xs_from': expected the first x below the last");
+                   " random or filter (probe 'p')");
+    plankit_refuse(
+        SWEEP PLANE "third = \"best\"\nxs = { from = 2, to = 1, n = 3 }\n",
+        "g.toml:7:8: key 'xs_from': expected the first x below the last (probe 'p')");
     plankit_refuse(SWEEP PLANE "third = \"best\"\ngroups = [\"fc9\"]\n",
                    "g.toml:7:11: key 'groups': unknown group \"fc9\" (did you mean"
-                   " \"fc1\"?)");
+                   " \"fc1\"?) (probe 'p')");
     plankit_refuse(SWEEP PLANE "third = \"best\"\ngroups = [\"fc1:norms\"]\n",
-                   "g.toml:7:11: key 'groups': group \"fc1:norms\" is empty");
+                   "g.toml:7:11: key 'groups': group \"fc1:norms\" is empty (probe 'p')");
     plankit_refuse(SWEEP PLANE "third = \"best\"\nxs = 200\nys = 200\n",
                    "g.toml:7:1: key 'xs': gives 80000 points, at most 65536 can be"
-                   " sent");
-    plankit_refuse(SWEEP PLANE "third = \"epoch:12\"\n",
-                   "g.toml:6:1: key 'third': \"epoch:12\" is after the last epoch, 10");
+                   " sent (probe 'p')");
+    plankit_refuse(
+        SWEEP PLANE "third = \"epoch:12\"\n",
+        "g.toml:6:1: key 'third': \"epoch:12\" is after the last epoch, 10 (probe 'p')");
 }
 
 int main(void)

@@ -418,79 +418,87 @@ static void test_bad_probes(void **state)
          "g.toml:6:1: unknown key 'alpha' in [[probe]]: expected one of name, kind, from,"
          " to, alphas, groups, bn, splits, tolerance, classes, examples,"
          " trajectory, refine, adapt, pairs, start, start_seed, third, directions, seed, "
-         "xs, ys (did you mean 'alphas'?)"},
+         "xs, ys (did you mean 'alphas'?) (probe 'p')"},
         {PROBE "alphas = 1", "g.toml:6:1: key 'alphas': expected a count from 2 to 65536 "
                              "or a list of different"
-                             " numbers, got 1"},
-        {PROBE "alphas = { from = 0 }", "g.toml:6:1: key 'n' of alphas is missing"},
+                             " numbers, got 1 (probe 'p')"},
+        {PROBE "alphas = { from = 0 }",
+         "g.toml:6:1: key 'n' of alphas is missing (probe 'p')"},
         {PROBE "alphas = { n = [1] }",
-         "g.toml:6:12: key 'n': expected a count of at least 2, got a list"},
-        {PROBE "alphas = { m = 3 }",
-         "g.toml:6:12: unknown key 'm' in alphas: expected one of from, to, n"},
+         "g.toml:6:12: key 'n': expected a count of at least 2, got a list (probe 'p')"},
+        {PROBE "alphas = { m = 3 }", "g.toml:6:12: unknown key 'm' in alphas: expected "
+                                     "one of from, to, n (probe 'p')"},
         {PROBE "from = \"start\"", "g.toml:6:1: key 'from': expected a state (\"init\", "
                                    "\"final\", \"best\", \"epoch:3\","
-                                   " \"step:100\"), got \"start\""},
+                                   " \"step:100\"), got \"start\" (probe 'p')"},
         {PROBE "to = \"init\"",
          "g.toml:3:1: probe 'p': expected two different states, got \"init\" twice"},
-        {PROBE "bn = []", "g.toml:6:1: key 'bn': expected at least one way"},
+        {PROBE "bn = []", "g.toml:6:1: key 'bn': expected at least one way (probe 'p')"},
         {PROBE "bn = [\"interpol\"]",
          "g.toml:6:1: key 'bn': expected a list of different names out of \"interp\","
          " \"recompute\", \"end\", \"start\", \"batch\", got [\"interpol\"] (did you mean"
-         " \"interp\"?)"},
+         " \"interp\"?) (probe 'p')"},
         {PROBE "splits = { tests = 3 }", "g.toml:6:12: unknown key 'tests' in splits: "
                                          "expected one of train, test, bn (did"
-                                         " you mean 'test'?)"},
+                                         " you mean 'test'?) (probe 'p')"},
         {PROBE "splits = { test = 0 }",
          "g.toml:6:12: key 'test': expected \"all\", a count of at least 1 or a share in"
-         " (0, 1], got 0"},
+         " (0, 1], got 0 (probe 'p')"},
         {PROBE "splits = 5000",
-         "g.toml:6:1: key 'splits': expected a table, got an integer"},
-        {PROBE "tolerance = -1",
-         "g.toml:6:1: key 'tolerance': expected a number of at least 0, got -1.0"},
+         "g.toml:6:1: key 'splits': expected a table, got an integer (probe 'p')"},
+        {PROBE "tolerance = -1", "g.toml:6:1: key 'tolerance': expected a number of at "
+                                 "least 0, got -1.0 (probe 'p')"},
         {PROBE "groups = \"layers\"",
          "g.toml:3:1: key 'groups' of probe 'p': applies only where kind is layers,"
          " between or plane"},
         {PROBE "pairs = \"seeds\"",
          "g.toml:6:1: key 'pairs' of probe 'p': applies only where kind is between"},
-        {BETWEEN "pairs = \"runs\"",
-         "g.toml:6:1: key 'pairs': expected \"seeds\" or { a = {...}, b = {...} }"},
-        {BETWEEN "pairs = { a = {} }", "g.toml:6:1: key 'b' of pairs is missing"},
+        {BETWEEN "pairs = \"runs\"", "g.toml:6:1: key 'pairs': expected \"seeds\" or { a "
+                                     "= {...}, b = {...} } (probe 'p')"},
+        {BETWEEN "pairs = { a = {} }",
+         "g.toml:6:1: key 'b' of pairs is missing (probe 'p')"},
         {BETWEEN "pairs = { a = {}, b = { seed = \"x\" } }",
-         "g.toml:6:25: key 'seed': expected one of the sweep's seeds, got a string"},
+         "g.toml:6:25: key 'seed': expected one of the sweep's seeds, got a string "
+         "(probe 'p')"},
         {BETWEEN "pairs = { a = {}, b = { optimiser.lr = 1 } }",
          "g.toml:6:25: unknown key 'optimiser': expected one of data, init, model,"
-         " optimizer, seed, train (did you mean 'optimizer'?)"},
+         " optimizer, seed, train (did you mean 'optimizer'?) (probe 'p')"},
         {PROBE "groups = \"layer\"",
          "g.toml:6:1: key 'groups': expected one of \"blocks\", \"layers\", got \"layer\""
-         " (did you mean \"layers\"?)"},
-        {PROBE "groups = []", "g.toml:6:1: key 'groups': expected at least one group"},
-        {PROBE "groups = [1]",
-         "g.toml:6:11: key 'groups': expected a group such as \"fc1\" or \"conv1+fc2\""},
+         " (did you mean \"layers\"?) (probe 'p')"},
+        {PROBE "groups = []",
+         "g.toml:6:1: key 'groups': expected at least one group (probe 'p')"},
+        {PROBE "groups = [1]", "g.toml:6:11: key 'groups': expected a group such as "
+                               "\"fc1\" or \"conv1+fc2\" (probe 'p')"},
         {PROBE "groups = 3",
          "g.toml:6:1: key 'groups': expected \"blocks\", \"layers\" or a list of groups,"
-         " got an integer"},
+         " got an integer (probe 'p')"},
         {PROBE "refine = 20", "g.toml:6:1: key 'refine': expected { near = ..., n = ...,"
-                              " width = ... }, got an integer"},
-        {PROBE "refine = { near = 1.0 }", "g.toml:6:1: key 'n' of refine is missing"},
-        {PROBE "refine = { n = 3 }", "g.toml:6:1: key 'near' of refine is missing"},
+                              " width = ... }, got an integer (probe 'p')"},
+        {PROBE "refine = { near = 1.0 }",
+         "g.toml:6:1: key 'n' of refine is missing (probe 'p')"},
+        {PROBE "refine = { n = 3 }",
+         "g.toml:6:1: key 'near' of refine is missing (probe 'p')"},
         {PROBE "refine = [{ near = 1, n = 3 }, { near = \"one\", n = 3 }]",
-         "g.toml:6:34: key 'near': expected a number, got \"one\""},
+         "g.toml:6:34: key 'near': expected a number, got \"one\" (probe 'p')"},
         {PROBE "refine = { near = 1, n = 0 }",
-         "g.toml:6:22: key 'n': expected an integer from 1 to 10000, got 0"},
+         "g.toml:6:22: key 'n': expected an integer from 1 to 10000, got 0 (probe 'p')"},
         {PROBE "refine = { near = 1, n = 3, width = 0 }",
-         "g.toml:6:29: key 'width': expected a number above 0, got 0.0"},
+         "g.toml:6:29: key 'width': expected a number above 0, got 0.0 (probe 'p')"},
         {PROBE "refine = { near = 1, count = 3 }",
-         "g.toml:6:22: unknown key 'count' in refine: expected one of near, n, width"},
+         "g.toml:6:22: unknown key 'count' in refine: expected one of near, n, width "
+         "(probe 'p')"},
         {PROBE "refine = [{ near = 1, n = 3 }, { near = 1.0, n = 3 }]",
          "g.toml:6:1: key 'refine': expected different refinements [near, n, width], each"
-         " n from 1 to 10000, got [[1.0,3,0.0],[1.0,3,0.0]]"},
-        {PROBE "adapt = 0.05", "g.toml:6:1: key 'adapt': expected a table, got a number"},
+         " n from 1 to 10000, got [[1.0,3,0.0],[1.0,3,0.0]] (probe 'p')"},
+        {PROBE "adapt = 0.05",
+         "g.toml:6:1: key 'adapt': expected a table, got a number (probe 'p')"},
         {PROBE "adapt = { tolerance = 0 }",
-         "g.toml:6:11: key 'tolerance': expected a number above 0, got 0.0"},
-        {PROBE "adapt = { most = 10001 }",
-         "g.toml:6:11: key 'most': expected an integer from 0 to 10000, got 10001"},
-        {PROBE "adapt = { points = 3 }",
-         "g.toml:6:11: unknown key 'points' in adapt: expected one of tolerance, most"},
+         "g.toml:6:11: key 'tolerance': expected a number above 0, got 0.0 (probe 'p')"},
+        {PROBE "adapt = { most = 10001 }", "g.toml:6:11: key 'most': expected an integer "
+                                           "from 0 to 10000, got 10001 (probe 'p')"},
+        {PROBE "adapt = { points = 3 }", "g.toml:6:11: unknown key 'points' in adapt: "
+                                         "expected one of tolerance, most (probe 'p')"},
         {PROBE "[[probe]]\nname = \"p\"\nkind = \"layers\"\n",
          "g.toml:6:1: probe 'p' is there twice, first in line 3"},
     };

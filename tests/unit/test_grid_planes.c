@@ -64,10 +64,10 @@ static void test_bad_planes(void **state)
          " twice"},
         {PLANE "third = \"run:\"\n",
          "g.toml:6:1: key 'third': expected \"run:NAME\" or \"run:NAME:STATE\","
-         " got \"run:\""},
+         " got \"run:\" (probe 'p')"},
         {PLANE "third = \"run:a:end\"\n",
          "g.toml:6:1: key 'third': expected a state (\"init\", \"final\", \"best\","
-         " \"epoch:3\", \"step:100\"), got \"end\""},
+         " \"epoch:3\", \"step:100\"), got \"end\" (probe 'p')"},
         {PLANE "directions = \"random\"\nthird = \"best\"\n",
          "g.toml:7:1: key 'third' of probe 'p': applies only where directions is"
          " \"states\""},
@@ -76,7 +76,7 @@ static void test_bad_planes(void **state)
          " \"states\""},
         {PLANE "directions = \"gauss\"\n",
          "g.toml:6:1: key 'directions': expected one of \"states\", \"random\","
-         " \"filter\", got \"gauss\""},
+         " \"filter\", got \"gauss\" (probe 'p')"},
         {PLANE "third = \"best\"\nalphas = 3\n",
          "g.toml:7:1: key 'alphas' of probe 'p': applies only where kind is path, layers"
          " or between"},
@@ -92,12 +92,14 @@ static void test_bad_planes(void **state)
         {PLANE "third = \"best\"\npairs = \"seeds\"\n",
          "g.toml:7:1: key 'pairs' of probe 'p': applies only where kind is between"},
         {PLANE "xs = 1\n", "g.toml:6:1: key 'xs': expected a count from 2 to 65536 or a"
-                           " list of different numbers, got 1"},
-        {PLANE "ys = { from = 0.5 }\n", "g.toml:6:1: key 'n' of ys is missing"},
+                           " list of different numbers, got 1 (probe 'p')"},
+        {PLANE "ys = { from = 0.5 }\n",
+         "g.toml:6:1: key 'n' of ys is missing (probe 'p')"},
         {PLANE "ys = { from = inf, n = 3 }\n",
-         "g.toml:6:8: key 'from': expected a number, got inf"},
-        {PLANE "xs = [0, nan]\n", "g.toml:6:1: key 'xs': expected a count from 2 to 65536"
-                                  " or a list of different numbers, got [0.0,nan]"},
+         "g.toml:6:8: key 'from': expected a number, got inf (probe 'p')"},
+        {PLANE "xs = [0, nan]\n",
+         "g.toml:6:1: key 'xs': expected a count from 2 to 65536"
+         " or a list of different numbers, got [0.0,nan] (probe 'p')"},
         {PROBE "xs = 3\n",
          "g.toml:6:1: key 'xs' of probe 'p': applies only where kind is plane"},
         {PROBE "ys = { from = 0, n = 3 }\n",
@@ -113,7 +115,7 @@ static void test_bad_planes(void **state)
          " layers"},
         {PROBE "start = \"zero\"\n",
          "g.toml:6:1: key 'start': expected one of \"state\", \"zeros\", \"noise\","
-         " \"permuted\", \"seed\", got \"zero\" (did you mean \"zeros\"?)"},
+         " \"permuted\", \"seed\", got \"zero\" (did you mean \"zeros\"?) (probe 'p')"},
         {PROBE "start = \"zeros\"\nfrom = \"init\"\n",
          "g.toml:7:1: key 'from' of probe 'p': applies only where start is \"state\" or"
          " \"noise\""},

@@ -429,7 +429,7 @@ static const struct {
     {SWEEP "[base]\ntrain.keep = [\"epoch:11\"]\n",
      "g.toml:4:7: key 'train.keep': \"epoch:11\" is after the last epoch, 10"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\nfrom = \"epoch:11\"\n",
-     "g.toml:6:1: key 'from': \"epoch:11\" is after the last epoch, 10"},
+     "g.toml:6:1: key 'from': \"epoch:11\" is after the last epoch, 10 (probe 'p')"},
     {SWEEP "[base]\ntrain.epochs = 100000\n",
      "g.toml:4:7: key 'train.epochs': gives 300003 rows of history, at most 65536 can be"
      " sent"},
@@ -441,42 +441,50 @@ static const struct {
      " mnist or cifar10 or cifar100 or blobs"},
     {SWEEP SPIRAL "[[probe]]\nname = \"p\"\nkind = \"layers\"\n"
                   "groups = [\"fc1\",\n \"conv1\"]\n",
-     "g.toml:10:2: key 'groups': unknown group \"conv1\": the network has fc1, fc2"},
+     "g.toml:10:2: key 'groups': unknown group \"conv1\": the network has fc1, fc2 "
+     "(probe 'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\ngroups = [\"fc11\"]\n",
-     "g.toml:6:11: key 'groups': unknown group \"fc11\" (did you mean \"fc1\"?)"},
+     "g.toml:6:11: key 'groups': unknown group \"fc11\" (did you mean \"fc1\"?) (probe "
+     "'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\n"
            "groups = [\"fc1+fc2\", \"fc2+fc1\"]\n",
-     "g.toml:6:22: key 'groups': group \"fc2+fc1\" is there twice"},
+     "g.toml:6:22: key 'groups': group \"fc2+fc1\" is there twice (probe 'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\nsplits = { test = 10001 }\n",
-     "g.toml:6:12: key 'splits.test': asks for more than the 10000 examples there are"},
+     "g.toml:6:12: key 'splits.test': asks for more than the 10000 examples there are "
+     "(probe 'p')"},
     {SWEEP "[base]\ndata.train = 10\n"
            "[[probe]]\nname = \"p\"\nkind = \"path\"\nsplits = { train = 11 }\n",
-     "g.toml:8:12: key 'splits.train': asks for more than the 10 examples there are"},
+     "g.toml:8:12: key 'splits.train': asks for more than the 10 examples there are "
+     "(probe 'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\n"
            "alphas = { from = 1, to = 0.5, n = 3 }\n",
-     "g.toml:6:12: key 'from': expected the first alpha below the last"},
+     "g.toml:6:12: key 'from': expected the first alpha below the last (probe 'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\nbn = [\"interp\"]\n",
-     "g.toml:6:1: key 'bn': no network of this grid has norm layers to apply it to"},
+     "g.toml:6:1: key 'bn': no network of this grid has norm layers to apply it to "
+     "(probe 'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\nsplits.bn = 100\n",
      "g.toml:6:8: key 'splits.bn': no network of this grid has norm layers to apply it "
-     "to"},
+     "to (probe 'p')"},
     {SWEEP "[base]\ntrain.schedule = { name = \"step\", at = [10] }\n",
      "g.toml:4:35: key 'train.schedule.at': a drop after epoch 10 changes nothing,"
      " training ends after 10"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\nalphas = 10000\n",
-     "g.toml:6:1: key 'alphas': gives 100000 points, at most 65536 can be sent"},
+     "g.toml:6:1: key 'alphas': gives 100000 points, at most 65536 can be sent (probe "
+     "'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\n"
            "refine = { near = 1, n = 10000 }\n",
-     "g.toml:6:1: key 'refine': gives 100500 points, at most 65536 can be sent"},
+     "g.toml:6:1: key 'refine': gives 100500 points, at most 65536 can be sent (probe "
+     "'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"layers\"\nadapt = { most = 7000 }\n",
      "g.toml:6:11: key 'adapt.most': gives up to 70500 points, at most 65536 can be"
-     " sent"},
+     " sent (probe 'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\n"
            "refine = { near = 1.01, n = 20 }\n",
-     "g.toml:6:1: key 'refine': near = 1.01 is outside the alphas, 0 to 1"},
+     "g.toml:6:1: key 'refine': near = 1.01 is outside the alphas, 0 to 1 (probe 'p')"},
     {SWEEP "[[probe]]\nname = \"p\"\nkind = \"path\"\n"
            "adapt = { most = 0, tolerance = 0.1 }\n",
-     "g.toml:6:21: key 'adapt.tolerance': applies only where adapt.most is above 0"},
+     "g.toml:6:21: key 'adapt.tolerance': applies only where adapt.most is above 0 "
+     "(probe 'p')"},
     {"[sweep]\nname = \"s\"\nseeds = 10000\n[axes]\n"
      "optimizer.lr = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]\n",
      "g.toml:1:1: the grid has more than 100000 points"},

@@ -73,24 +73,24 @@ static void test_refusals(void **state)
         const char *text, *expected;
     } cases[] = {
         {PROBE "classes = 1\n",
-         "g.toml:8:1: key 'classes': expected true or false, got 1"},
+         "g.toml:8:1: key 'classes': expected true or false, got 1 (probe 'p')"},
         {PROBE "examples = -1\n", "g.toml:8:1: key 'examples': expected an integer from "
-                                  "0 to 1000000, got -1"},
+                                  "0 to 1000000, got -1 (probe 'p')"},
         {PROBE "splits.train = 100\nexamples = 101\n",
          "g.toml:9:1: key 'examples': asks for 101 examples, the probe evaluates 100"
-         " training examples"},
+         " training examples (probe 'p')"},
         {PROBE "splits.test = 0.01\nexamples = 101\n",
          "g.toml:9:1: key 'examples': asks for 101 examples, the probe evaluates 100 test"
-         " examples"},
+         " examples (probe 'p')"},
         {"[[probe]]\nname = \"p\"\nkind = \"path\"\nalphas = 8000\nexamples = 5000\n",
          "g.toml:8:1: key 'examples': gives 80000000 losses, at most 16777216 can be "
-         "kept"},
+         "kept (probe 'p')"},
         {"[[probe]]\nname = \"p\"\nkind = \"path\"\nalphas = 8000\nclasses = true\n",
          "g.toml:8:1: key 'classes': gives 16000 points of 10 classes, at most 131072 of"
-         " both can be sent"},
+         " both can be sent (probe 'p')"},
         {PROBE "trajectory = true\n", "g.toml:8:1: key 'trajectory': the run keeps no "
                                       "state but the ends: add step:k or"
-                                      " epoch:k to train.keep"},
+                                      " epoch:k to train.keep (probe 'p')"},
     };
 
     (void)state;
@@ -112,7 +112,7 @@ static void test_too_many_states(void **state)
         at += snprintf(text + at, sizeof text - (size_t)at, "\"epoch:%d\", ", i);
     snprintf(text + at, sizeof text - (size_t)at, "]\n" PROBE "trajectory = true\n");
     plankit_refuse(text, "g.toml:11:1: key 'trajectory': the run keeps 13 states, at most"
-                         " 12 can be placed");
+                         " 12 can be placed (probe 'p')");
 }
 
 static void test_long_group(void **state)
@@ -128,8 +128,9 @@ static void test_long_group(void **state)
         at += snprintf(text + at, sizeof text - (size_t)at, "%slayer%d.%d.conv%d",
                        i ? "+" : "", i / 4 + 1, i / 2 % 2, i % 2 + 1);
     snprintf(text + at, sizeof text - (size_t)at, "\"]\n");
-    plankit_refuse(text, "g.toml:9:1: key 'examples': the name of group"
-                         " \"layer1.0.conv1+layer...\" has more than 96 characters");
+    plankit_refuse(
+        text, "g.toml:9:1: key 'examples': the name of group"
+              " \"layer1.0.conv1+layer...\" has more than 96 characters (probe 'p')");
 }
 
 int main(void)
