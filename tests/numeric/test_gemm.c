@@ -172,6 +172,17 @@ static void takes_plain_matrices(void **state)
                             want[(j / GEMM_COLS * M + i) * GEMM_COLS + j % GEMM_COLS]);
     }
     free(A);
+    plain_A = g;
+    plain_A.start = NULL;
+    plain_A.start_row = B;
+    gemm_kernels(ISA_AVX2)->multiply(&plain_A);
+    for (int j = 0; j < N; j++) {
+        struct num sum = {0};
+        num_add(&sum, (double)B[j]);
+        for (int k = 0; k < K; k++)
+            num_add(&sum, (double)p.A[k * GEMM_ROWS] * (double)B[k * N + j]);
+        num_check("C", &C[j], &sum, 1);
+    }
     product_free(&p);
     free(B);
     free(C);

@@ -9,9 +9,6 @@
 
 enum {
     PANEL = GEMM_COLS,
-    /* Of k at a time: so much of a panel stays in the first-level cache while the rows
-     * pass by. */
-    STRETCH = 128,
     /* Of an item at most, so that its columns stay in the second-level cache; and at
      * least, or packing a panel would cost more than the product. */
     ROWS_MAX = 384,
@@ -53,8 +50,13 @@ static size_t panels_of(int n, int panel)
 
 /* ---- scratch -------------------------------------------------------------------- */
 
-/* A member's stretch of a panel; and its columns, where a panel is not full. */
-enum { PACK_REALS = STRETCH * PANEL, MEMBER_REALS = PACK_REALS + ROWS_MAX * PANEL };
+/* A member's stretch of a panel; where a panel is not full, also what its rows start
+ * with, and its columns. */
+enum {
+    PACK_REALS = GEMM_STRETCH * PANEL,
+    ROW_REALS = PANEL,
+    MEMBER_REALS = PACK_REALS + ROW_REALS + ROWS_MAX * PANEL,
+};
 
 /* For gradients of weights, dout in panels of outputs after that. */
 size_t dense_scratch(int O, int batch_max, int threads)
@@ -107,9 +109,9 @@ static void pack_item(void *arg, int item, int who)
     real *to = w->to + (size_t)j0 * (size_t)p->K;
 
     (void)who;
-    for (int k0 = 0; k0 < p->K; k0 += STRETCH)
+    for (int k0 = 0; k0 < p->K; k0 += GEMM_STRETCH)
         pack_stretch(p, to + (size_t)k0 * PANEL, j0, n, wide, k0,
-                     least(p->K - k0, STRETCH));
+                     least(p->K - k0, GEMM_STRETCH));
 }
 
 size_t dense_packed(int I, int O)
@@ -127,18 +129,11 @@ void dense_pack(const struct dense_call *call, real *packed, const real *W)
 
 /* ---- products ------------------------------------------------------------------- */
 
-/* What rows of C start with; false: nothing. */
-static bool start_rows(const struct product *p, real *to, size_t to_row, size_t i0,
-                       size_t rows, size_t j0, size_t n)
+static void copy_rows(real *to, size_t to_row, const real *from, size_t from_row,
+                      int rows, int n)
 {
-    const real *from = p->b ? p->b + j0 : p->C + i0 * (size_t)p->N + j0;
-    const size_t step = p->b ? 0 : (size_t)p->N;
-
-    if (!p->b && !p->add)
-        return false;
-    for (size_t i = 0; i < rows && to != from; i++)
-        memcpy(to + i * to_row, from + i * step, n * sizeof *to);
-    return true;
+    for (size_t i = 0; i < (size_t)rows; i++)
+        memcpy(to + i * to_row, from + i * from_row, (size_t)n * sizeof *to);
 }
 
 static void multiply_item(void *arg, int item, int who)
@@ -146,9 +141,10 @@ static void multiply_item(void *arg, int item, int who)
     const struct product *p = arg;
     int n, wide;
     const int i0 = item / p->across * p->rows, rows = least(p->M - i0, p->rows);
-    const int j0 = panel_at(p, item % p->across, &n, &wide);
+    const int j0 = panel_at(p, item % p->across, &n, &wide), stretch = gemm_stretch(p->K);
     real *mine = p->call->scratch + (size_t)who * MEMBER_REALS;
     real *C = p->C + (size_t)i0 * (size_t)p->N + (size_t)j0;
+    const bool full = n == wide;
     struct gemm g = {
         .M = rows,
         .N = wide,
@@ -156,13 +152,18 @@ static void multiply_item(void *arg, int item, int who)
         .A_step = GEMM_ROWS,
         .A_row = p->panels ? 0 : (size_t)p->K,
         .B_step = PANEL,
-        .C = n == wide ? C : mine + PACK_REALS,
-        .C_row = n == wide ? (size_t)p->N : PANEL,
+        .C = full ? C : mine + PACK_REALS + ROW_REALS,
+        .C_row = full ? (size_t)p->N : PANEL,
+        .start_row = p->b ? p->b + j0 : NULL,
+        .add = p->add,
     };
 
-    g.add = start_rows(p, g.C, g.C_row, (size_t)i0, (size_t)rows, (size_t)j0, (size_t)n);
-    for (int k0 = 0; k0 < p->K; k0 += STRETCH) {
-        g.K = least(p->K - k0, STRETCH);
+    if (p->b && !full)
+        g.start_row = memcpy(mine + PACK_REALS, p->b + j0, (size_t)n * sizeof *mine);
+    if (p->add && !full)
+        copy_rows(g.C, PANEL, C, (size_t)p->N, rows, n);
+    for (int k0 = 0; k0 < p->K; k0 += stretch) {
+        g.K = least(p->K - k0, stretch);
         g.A = p->A + (size_t)i0 * (size_t)p->K +
               (size_t)k0 * (p->panels ? (size_t)GEMM_ROWS : 1);
         g.B = mine;
@@ -172,10 +173,10 @@ static void multiply_item(void *arg, int item, int who)
             pack_stretch(p, mine, j0, n, wide, k0, g.K);
         gemm_kernels(p->call->isa)->multiply(&g);
         g.add = true;
+        g.start_row = NULL;
     }
-    for (int i = 0; i < rows && n < wide; i++)
-        memcpy(C + (size_t)i * (size_t)p->N, g.C + (size_t)i * PANEL,
-               (size_t)n * sizeof *C);
+    if (!full)
+        copy_rows(C, (size_t)p->N, g.C, PANEL, rows, n);
 }
 
 /* Rows of an item: few enough for everybody to have work. */
@@ -239,8 +240,26 @@ struct gathering {
     const real *dout;
 };
 
-/* Outputs o .. o + GEMM_ROWS of all examples, n of which there are. */
-static void gather_panel(const struct gathering *g, size_t o, size_t n)
+/* Outputs o .. o + GEMM_ROWS of all examples. */
+static void gather_panel(const struct gathering *g, size_t o)
+{
+    enum { VECS = GEMM_ROWS / VEC_LANES };
+    const size_t B = (size_t)g->call->B, O = (size_t)g->call->O;
+    real *to = g->to + o * B;
+    vec sum[VECS] = {{0}};
+
+    for (size_t i = 0; i < B; i++)
+        for (size_t j = 0; j < VECS; j++) {
+            const vec from = vec_load(g->dout + i * O + o + j * VEC_LANES);
+            vec_store(to + i * GEMM_ROWS + j * VEC_LANES, from);
+            sum[j] += from;
+        }
+    for (size_t j = 0; j < VECS && g->db; j++)
+        vec_store(g->db + o + j * VEC_LANES, sum[j]);
+}
+
+/* The last of them, n < GEMM_ROWS of which there are. */
+static void gather_rest(const struct gathering *g, size_t o, size_t n)
 {
     const size_t B = (size_t)g->call->B, O = (size_t)g->call->O;
     real *to = g->to + o * B;
@@ -265,9 +284,9 @@ static void gather_item(void *arg, int item, int who)
     (void)who;
     for (int o = item * GROUP; o < end; o += GEMM_ROWS) {
         if (end - o >= GEMM_ROWS)
-            gather_panel(g, (size_t)o, GEMM_ROWS);
+            gather_panel(g, (size_t)o);
         else
-            gather_panel(g, (size_t)o, (size_t)(end - o));
+            gather_rest(g, (size_t)o, (size_t)(end - o));
     }
 }
 

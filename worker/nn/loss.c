@@ -48,22 +48,13 @@ static vec group_largest(const struct group *g, vec_int *best)
     return max;
 }
 
-/* Four of the lanes. */
-typedef real four
-    __attribute__((vector_size(QUAD * sizeof(real)), aligned(sizeof(real)), may_alias));
-
-static quad to_quad(const real *at)
-{
-    return __builtin_convertvector(*(const four *)at, quad);
-}
-
 /* log(sum(exp(logits))) with the maximum taken out, so that nothing overflows. */
 static quad log_sum_exp(const struct group *g, quad max, int lane)
 {
     quad sum = {0};
 
     for (int k = 0; k < g->K; k++)
-        sum += quad_exp(to_quad(g->z + (size_t)k * L + lane) - max);
+        sum += quad_exp(quad_load(g->z + (size_t)k * L + lane) - max);
     return max + quad_log(sum);
 }
 
@@ -72,7 +63,7 @@ static quad mean(const struct group *g, int lane)
     quad sum = {0};
 
     for (int k = 0; k < g->K; k++)
-        sum += to_quad(g->z + (size_t)k * L + lane);
+        sum += quad_load(g->z + (size_t)k * L + lane);
     return sum / g->K;
 }
 
@@ -85,9 +76,9 @@ static void group_slope(struct group *g, quad total, int lane, const uint8_t *la
 
     for (int k = 0; k < g->K; k++) {
         real *z = g->z + (size_t)k * L + lane;
-        const quad p = quad_exp(to_quad(z) - total);
+        const quad p = quad_exp(quad_load(z) - total);
         const quad target = quad_select(label == k, quad_all(sure), (quad){0});
-        *(four *)z = __builtin_convertvector((p - target - each) / B, four);
+        quad_store(z, (p - target - each) / B);
     }
 }
 
@@ -106,7 +97,7 @@ static void group_run(struct group *g, double *losses, uint8_t *right, real *dlo
     for (int i = 0; i < count; i++)
         right[i] = best[i] == labels[i];
     for (int lane = 0; lane < count; lane += QUAD) {
-        const quad total = log_sum_exp(g, to_quad(maxima + lane), lane);
+        const quad total = log_sum_exp(g, quad_load(maxima + lane), lane);
         const quad even = share > 0 ? mean(g, lane) : (quad){0};
         for (int i = 0; i < QUAD && lane + i < count; i++) {
             const int at = lane + i;

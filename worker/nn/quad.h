@@ -6,6 +6,8 @@
  * are the same with every C library; a lane's do not depend on the others.
  */
 
+#include "worker/nn/real.h"
+
 #include <stdint.h>
 
 #ifdef __FMA__
@@ -19,6 +21,19 @@ enum { QUAD = 4 };
 typedef double quad __attribute__((vector_size(32)));
 typedef int64_t quad_bits __attribute__((vector_size(32)));
 typedef uint64_t quad_shifted __attribute__((vector_size(32)));
+
+typedef real quad_of_reals
+    __attribute__((vector_size(QUAD * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+static inline quad quad_load(const real *at)
+{
+    return __builtin_convertvector(*(const quad_of_reals *)at, quad);
+}
+
+static inline void quad_store(real *at, quad value)
+{
+    *(quad_of_reals *)at = __builtin_convertvector(value, quad_of_reals);
+}
 
 static inline quad quad_all(double value)
 {

@@ -1,5 +1,7 @@
 #include "worker/probe/path.h"
 
+#include "worker/nn/quad.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -7,11 +9,18 @@
  * between two equal numbers is that number. */
 void path_lerp(real *theta, const real *a, const real *b, double alpha, size_t n)
 {
+    const quad share = quad_all(alpha);
+    size_t i = 0;
+
     if (alpha == 0 || alpha == 1) {
         memcpy(theta, alpha == 0 ? a : b, n * sizeof *theta);
         return;
     }
-    for (size_t i = 0; i < n; i++)
+    for (; i + QUAD <= n; i += QUAD) {
+        const quad from = quad_load(a + i), to = quad_load(b + i);
+        quad_store(theta + i, quad_fma(share, to, quad_fma(-share, from, from)));
+    }
+    for (; i < n; i++)
         theta[i] =
             (real)fma(alpha, (double)b[i], fma(-alpha, (double)a[i], (double)a[i]));
 }

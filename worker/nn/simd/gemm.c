@@ -8,9 +8,6 @@
 enum {
     TILE_R = WIDE_PIXELS == 2 ? 8 : 4, /* rows */
     TILE_W = 3,                        /* wides */
-    /* Of k at a time, so that a panel of B stays in the first-level cache while all
-     * rows of A pass by. */
-    STRETCH = 128,
     /* To be brought near, but not into the first-level cache, where a panel of B is. */
     PAST_FIRST = 2,
 };
@@ -19,9 +16,9 @@ enum {
 struct tile {
     const real *a, *b;
     real *c;
-    const real *start; /* or NULL */
+    const real *start, *row; /* or NULL */
     size_t a_step, b_step, c_row;
-    size_t a_row; /* of an A that is not packed; else 0 */
+    size_t a_row;  /* of an A that is not packed; else 0 */
     size_t a_next; /* from here to the next rows of A, which may be far away */
     int K;
     bool add;
@@ -52,8 +49,9 @@ static VEC_UNROLLED void tile_run(const struct tile *t, const int R, const int W
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 3
         for (int w = 0; w < W; w++)
-            acc[r][w] = t->add ? wide_load(c + (size_t)r * c_row + w * WIDE)
-                               : wide_all(t->start ? t->start[r] : 0);
+            acc[r][w] = t->add   ? wide_load(c + (size_t)r * c_row + w * WIDE)
+                        : t->row ? wide_load(t->row + w * WIDE)
+                                 : wide_all(t->start ? t->start[r] : 0);
     for (int k = 0; k < K; k++) {
         wide in[TILE_W];
 #pragma GCC unroll 3
@@ -90,8 +88,9 @@ static VEC_UNROLLED void tile_half(const struct tile *t, const int R, const bool
 
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++)
-        acc[r] = t->add ? vec_load(c + (size_t)r * c_row)
-                        : vec_all(t->start ? t->start[r] : 0);
+        acc[r] = t->add   ? vec_load(c + (size_t)r * c_row)
+                 : t->row ? vec_load(t->row)
+                          : vec_all(t->start ? t->start[r] : 0);
     for (int k = 0; k < K; k++) {
         const vec in = vec_load(b);
 #pragma GCC unroll 8
@@ -155,6 +154,7 @@ static void columns(const struct gemm *g, struct tile *t, int j, int w, int k0)
     real *c = g->C + panel * g->C_panel + within;
     int shape = 0;
 
+    t->row = g->start_row ? g->start_row + j : NULL;
     t->b = g->B + panel * g->B_panel + within + (size_t)k0 * g->B_step;
     for (int i = 0; i < g->M; i += TILES[shape].rows) {
         while (g->M - i < TILES[shape].rows)
@@ -174,14 +174,16 @@ static void columns(const struct gemm *g, struct tile *t, int j, int w, int k0)
 
 static void multiply(const struct gemm *g)
 {
-    for (int k0 = 0; k0 < g->K; k0 += STRETCH) {
+    const int stretch = gemm_stretch(g->K);
+
+    for (int k0 = 0; k0 < g->K; k0 += stretch) {
         struct tile t = {
             .a_step = g->A_step,
             .b_step = g->B_step,
             .c_row = g->C_row,
             .a_row = g->A_row,
             .a_next = g->A_panel,
-            .K = g->K - k0 < STRETCH ? g->K - k0 : STRETCH,
+            .K = g->K - k0 < stretch ? g->K - k0 : stretch,
             .add = g->add || k0 > 0,
         };
         for (int j = 0; j < g->N; j += TILE_W * WIDE) {

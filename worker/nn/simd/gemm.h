@@ -5,6 +5,8 @@
  *
  *   C[i][j] = start[i] + sum over k of A[i][k] * B[k][j]        i < M, j < N, k < K
  *
+ * or with start_row[j] in place of start[i],
+ *
  * where j runs over what stands side by side in vectors: (pixels or tiles, lanes),
  * or channels. Every C[i][j] is one chain of fused multiply-adds, k after k, whatever
  * the instruction set and however the work is cut: into rows, columns, or stretches
@@ -39,7 +41,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { GEMM_ROWS = 8, GEMM_COLS = 6 * VEC_LANES };
+enum {
+    GEMM_ROWS = 8,
+    GEMM_COLS = 6 * VEC_LANES,
+    /* Of k at a time at most, so that so much of a panel of B stays in a first-level
+     * cache of 32 KiB while all rows of A pass by. */
+    GEMM_STRETCH = 144,
+};
+
+/* K in equal stretches of at most GEMM_STRETCH: how long. */
+static inline int gemm_stretch(int K)
+{
+    const int cuts = (K + GEMM_STRETCH - 1) / GEMM_STRETCH;
+
+    return (K + cuts - 1) / cuts;
+}
 
 struct gemm {
     int M, N, K; /* N a multiple of VEC_LANES; M, N may be 0; K >= 1 */
@@ -49,8 +65,9 @@ struct gemm {
     size_t B_panel, B_step;
     real *C; /* overlaps neither */
     size_t C_panel, C_row;
-    const real *start; /* (M), or NULL for zeros; not with add */
-    bool add;          /* start from what C holds */
+    const real *start;     /* (M), or NULL for zeros; not with add */
+    const real *start_row; /* (N), or NULL; not with start or add */
+    bool add;              /* start from what C holds */
 };
 
 struct gemm_kernels {
