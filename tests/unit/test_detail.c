@@ -290,6 +290,40 @@ static void nothing_asked_nothing_kept(void **state)
     spec_free(&spec);
 }
 
+/* Points that a curve asks for itself have it all, too. */
+static void asked_points_have_it_all(void **state)
+{
+    struct fixture *fix = *state;
+    struct subject s = make_subject(fix);
+    struct spec spec = probe_spec();
+    struct outcome out;
+    size_t count;
+
+    place_paths(&s);
+    fixture_set(&spec, "probe.kind", "\"path\"");
+    fixture_set(&spec, "probe.groups", "[]");
+    fixture_set(&spec, "probe.alphas", "[0.0,1.0]");
+    fixture_set(&spec, "probe.adapt.most", "9");
+    fixture_set(&spec, "probe.adapt.tolerance", "0.001");
+    out = run_probe(fix, &spec, &s, 2, false);
+    count = out.result.point_count / 2;
+    assert_true(count > 2 && count <= 11);
+    assert_int_equal(out.result.class_count, 2 * count * (size_t)s.arch->classes);
+    struct st_file *file = open_kept(fix, &out);
+    const struct st_tensor *alphas =
+        find(file, "all/none/alphas", ST_F64, 1, (int64_t)count, 0);
+    find(file, "all/none/test/losses", ST_F32, 2, (int64_t)count, KEPT);
+    for (size_t i = 0; i < 2 * count; i++) {
+        const struct msg_point *point = &out.result.points[i];
+        assert_memory_equal((const uint8_t *)alphas->data + i / 2 * sizeof(double),
+                            &point->alpha, sizeof point->alpha);
+    }
+    st_close(&file);
+    outcome_free(&out);
+    subject_free(&s);
+    spec_free(&spec);
+}
+
 /* ---- batches told by hand ---------------------------------------------------------- */
 
 static void tell(struct detail *detail, size_t point, int64_t from, int B, double loss)
@@ -344,6 +378,51 @@ static void told_again_counts_once(void **state)
     assert_int_equal(result.classes[2].tally.nan_count, 4);
     sink_free(&sink);
     detail_free(&detail);
+}
+
+/* What is kept goes through bytes and back, and on from there. */
+static void kept_curves_are_taken_up(void **state)
+{
+    const struct detail_plan plan = {.examples = 3, .class_count = 2};
+    struct detail *first = detail_new(&plan, NULL), *second = detail_new(&plan, NULL);
+    struct sink *sink = sink_new(NULL, NULL);
+    struct buf half = {0}, whole = {0}, again = {0};
+    struct error err = {0};
+
+    (void)state;
+    for (int curve = 0; curve < 2; curve++) {
+        if (curve == 1) {
+            assert_int_equal(detail_save(first, &half, &err), 0);
+            assert_int_equal(detail_load(second, half.data, half.size, "half", &err), 0);
+        }
+        for (int on = 0; on <= curve; on++) {
+            struct detail *detail = on ? second : first;
+            for (size_t i = 0; i < 2; i++) {
+                tell(detail, i, 0, 8, curve + (double)i);
+                assert_int_equal(
+                    detail_point(detail, i, SPLIT_TEST, 0.25 * (double)i, sink, &err), 0);
+            }
+            assert_int_equal(
+                detail_curve(detail, curve ? "fc1" : "all", CURVE_NONE, 2, &err), 0);
+        }
+    }
+    assert_int_equal(detail_save(first, &whole, &err), 0);
+    assert_int_equal(detail_save(second, &again, &err), 0);
+    assert_true(whole.size == again.size && half.size < whole.size);
+    assert_memory_equal(whole.data, again.data, whole.size);
+    detail_free(&second);
+    second = detail_new(&(struct detail_plan){.examples = 4, .class_count = 2}, NULL);
+    assert_int_equal(detail_load(second, half.data, half.size, "half", &err), -1);
+    assert_string_equal(err.text, "'all/none/train/losses' is missing or has another"
+                                  " shape");
+    assert_int_equal(detail_load(second, half.data, 20, "half", &err), -1);
+    assert_int_equal(err.code, ERR_DATA);
+    buf_free(&half);
+    buf_free(&whole);
+    buf_free(&again);
+    sink_free(&sink);
+    detail_free(&first);
+    detail_free(&second);
 }
 
 /* ---- trajectory ------------------------------------------------------------------- */
@@ -503,8 +582,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(classes_add_up),
         WITH_FOLDER(kept_losses_are_the_examples),
+        WITH_FOLDER(asked_points_have_it_all),
         WITH_FOLDER(nothing_asked_nothing_kept),
         cmocka_unit_test(told_again_counts_once),
+        cmocka_unit_test(kept_curves_are_taken_up),
         WITH_FOLDER(states_lie_where_they_do),
         cmocka_unit_test(places_at_the_edges),
         WITH_FOLDER(a_damaged_state_is_refused),

@@ -148,44 +148,50 @@ static void kept_free(struct kept *kept)
     }
 }
 
-static int keep(struct detail *detail, struct kept *kept, struct error *err)
+/* Room for one curve more, of n points; NULL without memory. */
+static struct kept *add_kept(struct detail *detail, size_t n)
 {
     const size_t k = (size_t)detail->plan.examples;
+    struct kept *list =
+        realloc(detail->kept, (detail->kept_count + 1) * sizeof *detail->kept);
 
-    for (size_t s = 0; s < 2; s++) {
-        kept->losses[s] = malloc(kept->n * k * sizeof *kept->losses[s]);
-        kept->predicted[s] = malloc(kept->n * k);
-        if (!kept->losses[s] || !kept->predicted[s])
-            return no_memory(err);
-        for (size_t i = 0; i < kept->n; i++) {
-            const struct row *row = find_row(detail, i, (enum split)s);
-            if (!row)
-                return no_memory(err);
-            kept->alphas[i] = row->alpha;
-            memcpy(kept->losses[s] + i * k, row->losses, k * sizeof *row->losses);
-            memcpy(kept->predicted[s] + i * k, row->predicted, k);
-        }
+    if (!list)
+        return NULL;
+    detail->kept = list;
+    struct kept *kept = &list[detail->kept_count++];
+    *kept = (struct kept){.n = n, .alphas = malloc((n + 1) * sizeof *kept->alphas)};
+    for (int s = 0; s < 2; s++) {
+        kept->losses[s] = malloc((n * k + 1) * sizeof *kept->losses[s]);
+        kept->predicted[s] = malloc(n * k + 1);
     }
-    return 0;
+    return kept->alphas && kept->losses[0] && kept->losses[1] && kept->predicted[0] &&
+                   kept->predicted[1]
+               ? kept
+               : NULL;
 }
 
 static int keep_curve(struct detail *detail, const char *group, enum curve_bn bn,
                       size_t n, struct error *err)
 {
-    struct kept *list =
-        realloc(detail->kept, (detail->kept_count + 1) * sizeof *detail->kept);
+    const size_t k = (size_t)detail->plan.examples;
+    struct kept *kept = add_kept(detail, n);
     struct buf name = {0};
 
-    if (!list)
+    if (!kept)
         return no_memory(err);
-    detail->kept = list;
-    struct kept *kept = &list[detail->kept_count++];
-    *kept = (struct kept){.n = n, .alphas = malloc((n + 1) * sizeof *kept->alphas)};
     buf_printf(&name, "%s/%s", group, curve_bn_name(bn));
     kept->name = name.data;
-    if (!kept->alphas || name.failed)
+    if (name.failed)
         return no_memory(err);
-    return keep(detail, kept, err);
+    for (size_t i = 0; i < 2 * n; i++) {
+        const struct row *row = find_row(detail, i / 2, (enum split)(i % 2));
+        if (!row)
+            return no_memory(err);
+        kept->alphas[i / 2] = row->alpha;
+        memcpy(kept->losses[i % 2] + i / 2 * k, row->losses, k * sizeof *row->losses);
+        memcpy(kept->predicted[i % 2] + i / 2 * k, row->predicted, k);
+    }
+    return 0;
 }
 
 int detail_curve(struct detail *detail, const char *group, enum curve_bn bn, size_t n,
@@ -253,15 +259,33 @@ static int fill_file(struct file *file, struct error *err)
     return rc;
 }
 
-static int put_file(const struct file *file, const char *dir, struct sink *sink,
-                    struct error *err)
+int detail_save(const struct detail *detail, struct buf *out, struct error *err)
 {
     static const struct st_meta META[] = {{"format", "coord-examples 1"}};
+    struct file file = {.detail = detail};
+    int rc = -1;
+
+    if (detail->plan.examples == 0)
+        return 0;
+    file.tensors = calloc(5 * detail->kept_count + 2, sizeof *file.tensors);
+    if (!file.tensors)
+        return no_memory(err);
+    if (fill_file(&file, err) == 0)
+        rc = st_encode(out, file.tensors, file.count, META, 1, err);
+    free(file.tensors);
+    return rc;
+}
+
+int detail_store(const struct detail *detail, const char *dir, struct sink *sink,
+                 struct error *err)
+{
     struct buf bytes = {0}, path = {0};
     char hash[HASH_TEXT];
     int rc = -1;
 
-    if (st_encode(&bytes, file->tensors, file->count, META, 1, err))
+    if (detail->plan.examples == 0)
+        return 0;
+    if (detail_save(detail, &bytes, err))
         goto done;
     hash_bytes(bytes.data, bytes.size, hash);
     buf_printf(&path, "%s/%s.safetensors", dir, hash);
@@ -282,20 +306,78 @@ done:
     return rc;
 }
 
-int detail_store(const struct detail *detail, const char *dir, struct sink *sink,
-                 struct error *err)
-{
-    struct file file = {.detail = detail};
-    int rc = -1;
+/* ---- taken up again --------------------------------------------------------------- */
 
-    if (detail->plan.examples == 0)
-        return 0;
-    file.tensors = calloc(5 * detail->kept_count + 2, sizeof *file.tensors);
-    if (!file.tensors)
+/* Copy a tensor of that name and shape; k of 0: (n). */
+static int take(const struct st_file *file, const char *name, const char *what,
+                enum st_dtype dtype, size_t n, size_t k, void *to, struct error *err)
+{
+    char text[ST_NAME_MAX];
+    const struct st_tensor *tensor;
+
+    (void)snprintf(text, sizeof text, "%s/%s", name, what);
+    tensor = st_find(file, text);
+    if (!tensor || tensor->dtype != dtype || tensor->rank != (k > 0 ? 2 : 1) ||
+        tensor->dim[0] != (int64_t)n || (k > 0 && tensor->dim[1] != (int64_t)k))
+        return err_set(err, ERR_DATA, "'%s' is missing or has another shape", text);
+    if (tensor->size > 0)
+        memcpy(to, tensor->data, tensor->size);
+    return 0;
+}
+
+/* The curve of a tensor NAME/alphas. */
+static int take_curve(struct detail *detail, const struct st_file *file,
+                      const struct st_tensor *alphas, struct error *err)
+{
+    const size_t k = (size_t)detail->plan.examples, n = (size_t)alphas->dim[0];
+    struct kept *kept = add_kept(detail, n);
+
+    if (!kept)
         return no_memory(err);
-    if (fill_file(&file, err) == 0)
-        rc = put_file(&file, dir, sink, err);
-    free(file.tensors);
+    kept->name = strndup(alphas->name, strlen(alphas->name) - strlen("/alphas"));
+    if (!kept->name)
+        return no_memory(err);
+    return take(file, kept->name, "alphas", ST_F64, n, 0, kept->alphas, err) ||
+                   take(file, kept->name, "train/losses", ST_F32, n, k, kept->losses[0],
+                        err) ||
+                   take(file, kept->name, "test/losses", ST_F32, n, k, kept->losses[1],
+                        err) ||
+                   take(file, kept->name, "train/predicted", ST_U8, n, k,
+                        kept->predicted[0], err) ||
+                   take(file, kept->name, "test/predicted", ST_U8, n, k,
+                        kept->predicted[1], err)
+               ? -1
+               : 0;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t size = strlen(text), more = strlen(end);
+
+    return size > more && strcmp(text + size - more, end) == 0;
+}
+
+int detail_load(struct detail *detail, const void *bytes, size_t size, const char *name,
+                struct error *err)
+{
+    const size_t k = (size_t)detail->plan.examples;
+    struct st_file *file;
+    int rc = 0;
+
+    if (k == 0)
+        return 0;
+    file = st_open_bytes(bytes, size, name, err);
+    if (!file)
+        return -1;
+    for (size_t i = 0; i < st_count(file) && rc == 0; i++) {
+        const struct st_tensor *tensor = st_at(file, i);
+        if (tensor->rank == 1 && ends_with(tensor->name, "/alphas"))
+            rc = take_curve(detail, file, tensor, err);
+    }
+    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST && rc == 0; s++)
+        rc = take(file, split_name((enum split)s), "labels", ST_U8, k, 0,
+                  detail->labels[s], err);
+    st_close(&file);
     return rc;
 }
 

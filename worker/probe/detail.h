@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct error;
 struct sink;
 struct spec;
@@ -56,6 +57,14 @@ int detail_point(struct detail *detail, size_t point, enum split split, double a
  * next. */
 int detail_curve(struct detail *detail, const char *group, enum curve_bn bn, size_t n,
                  struct error *err);
+
+/* What a probe that stops between two curves saves, and takes up again: the examples of
+ * the curves that are done, as bytes, nothing where none are kept; into a new detail of
+ * the same plan. Classes are the sink's. ERR_NO_MEMORY; ERR_DATA for bytes that are not
+ * such: name is for the message, and the detail is of no more use. */
+int detail_save(const struct detail *detail, struct buf *out, struct error *err);
+int detail_load(struct detail *detail, const void *bytes, size_t size, const char *name,
+                struct error *err);
 
 /* Write the file of all curves, if there is to be one, into the folder dir, and name it
  * to the sink. ERR_IO, ERR_NO_MEMORY. */
