@@ -4,6 +4,7 @@
 #include "common/hash.h"
 #include "common/jobstate.h"
 #include "proto/limits.h"
+#include "proto/msg.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -320,4 +321,55 @@ const char *sink_kernels_get(const struct sink *sink)
 const char *sink_data_hash_get(const struct sink *sink)
 {
     return sink->data_hash;
+}
+
+/* ---- rows that are saved --------------------------------------------------------- */
+
+int sink_encode(const struct sink *sink, struct buf *out, struct error *err)
+{
+    struct msg rows = {.kind = MSG_RESULT};
+
+    sink_fill(sink, &rows.result);
+    rows.result.job = 1;
+    rows.result.attempt = 1;
+    rows.result.outcome = OUTCOME_DONE;
+    return msg_encode(&rows, out, err);
+}
+
+static int take_rows(struct sink *sink, const struct msg_result *rows, struct error *err)
+{
+    for (uint32_t i = 0; i < rows->history_count; i++)
+        if (sink_history(sink, &rows->history[i], err) != 0)
+            return -1;
+    for (uint32_t i = 0; i < rows->state_count; i++) {
+        struct msg_state state = rows->states[i];
+
+        state.earlier = state.stored;
+        if (sink_state(sink, &state, err) != 0)
+            return -1;
+    }
+    for (uint32_t i = 0; i < rows->point_count; i++)
+        if (sink_point(sink, &rows->points[i], err) != 0)
+            return -1;
+    for (uint32_t i = 0; i < rows->distance_count; i++)
+        if (sink_distance(sink, &rows->distances[i], err) != 0)
+            return -1;
+    return 0;
+}
+
+int sink_decode(struct sink *sink, const char *path, const void *data, size_t size,
+                struct error *err)
+{
+    struct error why;
+    struct msg rows;
+    int rc = -1;
+
+    if (msg_decode(data, size, &rows, &why) != 0)
+        return err_set(err, ERR_DATA, "%s: rows: %.300s", path, why.text);
+    if (rows.kind != MSG_RESULT)
+        err_set(err, ERR_DATA, "%s: rows: not a RESULT", path);
+    else
+        rc = take_rows(sink, &rows.result, err);
+    msg_free(&rows);
+    return rc;
 }

@@ -199,12 +199,12 @@ static void save(struct run *run)
 /* Between two steps: 0 to go on, or TRAIN_STOPPED. */
 static int pause_run(struct run *run)
 {
-    enum train_wish wish = run->env->wish ? run->env->wish(run->env->user) : TRAIN_GO_ON;
+    enum wish wish = run->env->wish ? run->env->wish(run->env->user) : WISH_GO_ON;
 
-    if (wish == TRAIN_GO_ON)
+    if (wish == WISH_GO_ON)
         return 0;
     save(run);
-    if (wish == TRAIN_SAVE)
+    if (wish == WISH_SAVE)
         return 0;
     sink_log(run->sink, "stopped at step %llu, in epoch %u",
              (unsigned long long)run->step, run->epoch + 1);

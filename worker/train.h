@@ -21,6 +21,8 @@
  * names it. final is always stored.
  */
 
+#include "worker/wish.h"
+
 #include <stddef.h>
 
 struct error;
@@ -30,7 +32,6 @@ struct sink;
 struct spec;
 struct team;
 
-enum train_wish { TRAIN_GO_ON, TRAIN_SAVE, TRAIN_STOP };
 enum { TRAIN_STOPPED = 1 };
 
 struct train_env {
@@ -44,7 +45,7 @@ struct train_env {
      * begins anew. */
     const char *resume;
     /* Asked between two steps; NULL: go on. */
-    enum train_wish (*wish)(void *user);
+    enum wish (*wish)(void *user);
     /* The run has saved itself to a file in state_dir, named as states are; what
      * could not be written is logged instead. */
     void (*saved)(void *user, const struct msg_state *file);

@@ -2,10 +2,9 @@
 
 #include "common/buf.h"
 #include "common/error.h"
-#include "common/file.h"
 #include "common/safetensors.h"
 #include "common/spec.h"
-#include "proto/msg.h"
+#include "worker/savefile.h"
 #include "worker/sink.h"
 
 #include <assert.h>
@@ -39,11 +38,8 @@ enum { LIMBS = 2 * EXACT_LIMBS };
 
 enum { OTHERS = 4, TENSORS_MAX = RESUME_VECTORS_MAX + OTHERS, NUMBER_TEXT = 24 };
 
-/* Metadata, in the order in which it is hashed; the check comes last. */
+/* Metadata, in the order in which it is hashed. */
 enum { META_FORMAT, META_KEY, META_NUMERICS, META_EPOCH, META_STEP, METAS };
-static const char *const META_NAMES[METAS] = {"format", "key", "numerics", "epoch",
-                                              "step"};
-static const char CHECK[] = "check";
 
 /* ---- numbers ----------------------------------------------------------------- */
 
@@ -91,192 +87,60 @@ static void unpack(struct resume *resume, const int64_t counts[COUNTS],
     resume->best_accuracy = reals[REAL_BEST_ACCURACY];
 }
 
-/* ---- the check ---------------------------------------------------------------- */
-
-static void hash_tensor(struct hash_state *hash, const struct st_tensor *tensor)
-{
-    hash_add(hash, tensor->name, strlen(tensor->name) + 1);
-    hash_add(hash, tensor->data, tensor->size);
-}
-
-static void hash_meta(struct hash_state *hash, const char *const values[METAS])
-{
-    for (int i = 0; i < METAS; i++)
-        hash_add(hash, values[i], strlen(values[i]) + 1);
-}
-
 /* ---- writing ------------------------------------------------------------------- */
 
-static void put_tensor(struct st_tensor *tensor, const char *name, enum st_dtype dtype,
-                       const void *data, size_t count)
-{
-    *tensor = (struct st_tensor){.dtype = dtype,
-                                 .rank = 1,
-                                 .dim = {(int64_t)count},
-                                 .data = data,
-                                 .size = count * st_dtype_size(dtype)};
-    snprintf(tensor->name, sizeof tensor->name, "%s", name);
-}
-
-/* What the metadata says of this run and engine. */
+/* What the metadata says of this run and engine; of the place anything will do. */
 static void fill_meta(const struct resume *resume, char numbers[3][NUMBER_TEXT],
-                      const char *values[METAS])
+                      struct savefile_meta meta[METAS])
 {
     snprintf(numbers[0], NUMBER_TEXT, "%d", SPEC_NUMERICS);
     snprintf(numbers[1], NUMBER_TEXT, "%" PRIu32, resume->epoch);
     snprintf(numbers[2], NUMBER_TEXT, "%" PRIu64, resume->step);
-    values[META_FORMAT] = FORMAT;
-    values[META_KEY] = resume->key;
-    values[META_NUMERICS] = numbers[0];
-    values[META_EPOCH] = numbers[1];
-    values[META_STEP] = numbers[2];
-}
-
-static int encode_rows(const struct sink *sink, struct buf *out, struct error *err)
-{
-    struct msg all = {.kind = MSG_RESULT};
-    struct msg rows = {.kind = MSG_RESULT,
-                       .result = {.job = 1, .attempt = 1, .outcome = OUTCOME_DONE}};
-
-    sink_fill(sink, &all.result);
-    rows.result.history = all.result.history;
-    rows.result.history_count = all.result.history_count;
-    rows.result.states = all.result.states;
-    rows.result.state_count = all.result.state_count;
-    return msg_encode(&rows, out, err);
-}
-
-static int encode(const struct resume *resume, const struct buf *rows, struct buf *out,
-                  struct error *err)
-{
-    struct st_tensor tensors[TENSORS_MAX];
-    struct st_meta meta[METAS + 1];
-    const char *values[METAS];
-    char numbers[3][NUMBER_TEXT], check[HASH_TEXT];
-    int64_t counts[COUNTS];
-    double reals[REALS];
-    uint64_t limbs[LIMBS];
-    size_t n = 0;
-    struct hash_state *hash = hash_new();
-
-    if (!hash)
-        return err_set(err, ERR_NO_MEMORY, "no memory to hash a run");
-    pack(resume, counts, reals, limbs);
-    fill_meta(resume, numbers, values);
-    for (; n < resume->vector_count; n++)
-        put_tensor(&tensors[n], resume->vectors[n].name, ST_F32, resume->vectors[n].data,
-                   resume->vectors[n].count);
-    put_tensor(&tensors[n++], "counts", ST_I64, counts, COUNTS);
-    put_tensor(&tensors[n++], "reals", ST_F64, reals, REALS);
-    put_tensor(&tensors[n++], "losses", ST_I64, limbs, LIMBS);
-    put_tensor(&tensors[n++], "rows", ST_U8, rows->data, rows->size);
-    for (size_t i = 0; i < n; i++)
-        hash_tensor(hash, &tensors[i]);
-    hash_meta(hash, values);
-    hash_end(&hash, check);
-    for (int i = 0; i < METAS; i++)
-        meta[i] = (struct st_meta){META_NAMES[i], values[i]};
-    meta[METAS] = (struct st_meta){CHECK, check};
-    return st_encode(out, tensors, n, meta, METAS + 1, err);
+    meta[META_FORMAT] = (struct savefile_meta){"format", FORMAT, true};
+    meta[META_KEY] = (struct savefile_meta){"key", resume->key, true};
+    meta[META_NUMERICS] = (struct savefile_meta){"numerics", numbers[0], true};
+    meta[META_EPOCH] = (struct savefile_meta){"epoch", numbers[1], false};
+    meta[META_STEP] = (struct savefile_meta){"step", numbers[2], false};
 }
 
 int resume_store(const char *dir, const struct resume *resume, const struct sink *sink,
                  char ret_hash[HASH_TEXT], uint64_t *ret_size, struct error *err)
 {
-    struct buf rows = {0}, bytes = {0}, path = {0};
-    char hash[HASH_TEXT];
+    struct st_tensor tensors[TENSORS_MAX];
+    struct savefile_meta meta[METAS];
+    char numbers[3][NUMBER_TEXT];
+    int64_t counts[COUNTS];
+    double reals[REALS];
+    uint64_t limbs[LIMBS];
+    struct buf rows = {0};
+    size_t n = 0;
     int rc = -1;
 
     assert(resume->vector_count <= RESUME_VECTORS_MAX);
-    if (encode_rows(sink, &rows, err) != 0 || encode(resume, &rows, &bytes, err) != 0)
-        goto done;
-    hash_bytes(bytes.data, bytes.size, hash);
-    buf_printf(&path, "%s/%s.safetensors", dir, hash);
-    if (path.failed) {
-        err_set(err, ERR_NO_MEMORY, "no memory for a path");
-        goto done;
+    pack(resume, counts, reals, limbs);
+    fill_meta(resume, numbers, meta);
+    for (; n < resume->vector_count; n++)
+        savefile_tensor(&tensors[n], resume->vectors[n].name, ST_F32,
+                        resume->vectors[n].data, resume->vectors[n].count);
+    savefile_tensor(&tensors[n++], "counts", ST_I64, counts, COUNTS);
+    savefile_tensor(&tensors[n++], "reals", ST_F64, reals, REALS);
+    savefile_tensor(&tensors[n++], "losses", ST_I64, limbs, LIMBS);
+    if (sink_encode(sink, &rows, err) == 0) {
+        savefile_tensor(&tensors[n++], "rows", ST_U8, rows.data, rows.size);
+        rc = savefile_store(dir, tensors, n, meta, METAS, ret_hash, ret_size, err);
     }
-    if (file_write(path.data, bytes.data, bytes.size, err) != 0)
-        goto done;
-    memcpy(ret_hash, hash, sizeof hash);
-    *ret_size = bytes.size;
-    rc = 0;
-
-done:
     buf_free(&rows);
-    buf_free(&bytes);
-    buf_free(&path);
     return rc;
 }
 
 /* ---- reading ------------------------------------------------------------------- */
 
-/* Of this run, for this engine: others give other bits. */
-static int check_meta(const struct st_file *file, const char *path,
-                      const struct resume *resume, const char *values[METAS],
-                      struct error *err)
-{
-    const char *expected[METAS];
-    char numbers[3][NUMBER_TEXT];
-
-    fill_meta(resume, numbers, expected);
-    for (int i = 0; i < METAS; i++) {
-        values[i] = st_meta(file, META_NAMES[i]);
-        if (!values[i])
-            return err_set(err, ERR_DATA, "%s: has no '%s': not what a run has saved",
-                           path, META_NAMES[i]);
-        if (i < META_EPOCH && strcmp(values[i], expected[i]) != 0)
-            return err_set(err, ERR_DATA, "%s: its %s is '%.64s', expected '%s'", path,
-                           META_NAMES[i], values[i], expected[i]);
-    }
-    return 0;
-}
-
-static int check_check(const struct st_file *file, const char *path,
-                       const char *const values[METAS], struct error *err)
-{
-    const char *said = st_meta(file, CHECK);
-    struct hash_state *hash = hash_new();
-    char is[HASH_TEXT];
-
-    if (!hash)
-        return err_set(err, ERR_NO_MEMORY, "no memory to hash a run");
-    for (size_t i = 0; i < st_count(file); i++)
-        hash_tensor(hash, st_at(file, i));
-    hash_meta(hash, values);
-    hash_end(&hash, is);
-    if (!said || strcmp(said, is) != 0)
-        return err_set(err, ERR_DATA, "%s: is damaged: its hash is %s, expected %.64s",
-                       path, is, said ? said : "some");
-    return 0;
-}
-
-/* A tensor of this name, type and (unless 0) number of numbers. */
-static const struct st_tensor *get_tensor(const struct st_file *file, const char *path,
-                                          const char *name, enum st_dtype dtype,
-                                          size_t count, struct error *err)
-{
-    const struct st_tensor *tensor = st_find(file, name);
-
-    if (!tensor)
-        err_set(err, ERR_DATA, "%s: tensor '%s' is missing", path, name);
-    else if (tensor->dtype != dtype || tensor->rank != 1)
-        err_set(err, ERR_DATA, "%s: tensor '%s' is not a vector of %s", path, name,
-                st_dtype_name(dtype));
-    else if (count > 0 && tensor->size != count * st_dtype_size(dtype))
-        err_set(err, ERR_DATA, "%s: tensor '%s' has %zu numbers, expected %zu", path,
-                name, tensor->size / st_dtype_size(dtype), count);
-    else
-        return tensor;
-    return NULL;
-}
-
 static int check_vectors(const struct st_file *file, const char *path,
                          const struct resume *resume, struct error *err)
 {
     for (size_t i = 0; i < resume->vector_count; i++)
-        if (!get_tensor(file, path, resume->vectors[i].name, ST_F32,
-                        resume->vectors[i].count, err))
+        if (!savefile_find(file, path, resume->vectors[i].name, ST_F32,
+                           resume->vectors[i].count, err))
             return -1;
     if (st_count(file) != resume->vector_count + OTHERS)
         return err_set(err, ERR_DATA, "%s: %zu tensors, expected %zu", path,
@@ -299,11 +163,11 @@ static bool is_place(const struct resume *run, const int64_t counts[COUNTS])
 static int read_numbers(const struct st_file *file, const char *path, struct resume *ret,
                         struct error *err)
 {
-    const struct st_tensor *c = get_tensor(file, path, "counts", ST_I64, COUNTS, err);
+    const struct st_tensor *c = savefile_find(file, path, "counts", ST_I64, COUNTS, err);
     const struct st_tensor *s =
-        c ? get_tensor(file, path, "reals", ST_F64, REALS, err) : NULL;
+        c ? savefile_find(file, path, "reals", ST_F64, REALS, err) : NULL;
     const struct st_tensor *l =
-        s ? get_tensor(file, path, "losses", ST_I64, LIMBS, err) : NULL;
+        s ? savefile_find(file, path, "losses", ST_I64, LIMBS, err) : NULL;
     int64_t counts[COUNTS];
     double reals[REALS];
     uint64_t limbs[LIMBS];
@@ -327,57 +191,26 @@ static int read_numbers(const struct st_file *file, const char *path, struct res
     return 0;
 }
 
-static int fill_sink(struct sink *sink, const struct msg_result *rows, struct error *err)
-{
-    for (uint32_t i = 0; i < rows->history_count; i++)
-        if (sink_history(sink, &rows->history[i], err) != 0)
-            return -1;
-    for (uint32_t i = 0; i < rows->state_count; i++) {
-        struct msg_state state = rows->states[i];
-
-        state.earlier = state.stored;
-        if (sink_state(sink, &state, err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int read_rows(const struct st_file *file, const char *path, struct sink *sink,
-                     struct error *err)
-{
-    const struct st_tensor *tensor = get_tensor(file, path, "rows", ST_U8, 0, err);
-    struct error why;
-    struct msg rows;
-    int rc = -1;
-
-    if (!tensor)
-        return -1;
-    if (msg_decode(tensor->data, tensor->size, &rows, &why) != 0)
-        return err_set(err, ERR_DATA, "%s: rows: %.300s", path, why.text);
-    if (rows.kind != MSG_RESULT)
-        err_set(err, ERR_DATA, "%s: rows: not a RESULT", path);
-    else
-        rc = fill_sink(sink, &rows.result, err);
-    msg_free(&rows);
-    return rc;
-}
-
 int resume_read(const char *path, struct resume *resume, struct sink *sink,
                 struct error *err)
 {
+    struct savefile_meta meta[METAS];
+    char place[3][NUMBER_TEXT];
     struct resume numbers = *resume;
-    const char *values[METAS];
-    struct st_file *file = st_open(path, err);
+    const struct st_tensor *rows;
+    struct st_file *file;
     int rc = -1;
 
+    fill_meta(resume, place, meta);
+    file = savefile_open(path, meta, METAS, err);
     if (!file)
         return -1;
     /* The rows last: of all that is checked they alone cannot be taken back. */
-    if (check_meta(file, path, resume, values, err) != 0 ||
-        check_check(file, path, values, err) != 0 ||
-        check_vectors(file, path, resume, err) != 0 ||
-        read_numbers(file, path, &numbers, err) != 0 ||
-        read_rows(file, path, sink, err) != 0)
+    if (check_vectors(file, path, resume, err) != 0 ||
+        read_numbers(file, path, &numbers, err) != 0)
+        goto done;
+    rows = savefile_find(file, path, "rows", ST_U8, 0, err);
+    if (!rows || sink_decode(sink, path, rows->data, rows->size, err) != 0)
         goto done;
     for (size_t i = 0; i < resume->vector_count; i++)
         memcpy(resume->vectors[i].data, st_find(file, resume->vectors[i].name)->data,

@@ -48,17 +48,17 @@ static bool asked_to_end(void)
     return sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1;
 }
 
-static enum train_wish wish(void *user)
+static enum wish wish(void *user)
 {
     struct trial *trial = user;
     int64_t now_ms = clock_mono_ms(), pace_ms = trial->start->checkpoint_ms;
 
     if (asked_to_end())
-        return TRAIN_STOP;
+        return WISH_STOP;
     if (pace_ms == 0 || now_ms - trial->saved_ms < pace_ms)
-        return TRAIN_GO_ON;
+        return WISH_GO_ON;
     trial->saved_ms = now_ms;
-    return TRAIN_SAVE;
+    return WISH_SAVE;
 }
 
 /* The states stored so far, and what to go on from. */

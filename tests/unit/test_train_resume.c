@@ -230,7 +230,7 @@ static void test_damage_is_refused(void **state)
                                      .data = from.state,
                                      .size = sizeof from.state};
     assert_int_equal(st_write(bad, &tensor, 1, NULL, 0, NULL), 0);
-    assert_refused(bad, &from.resume, ERR_DATA, "not what a run has saved");
+    assert_refused(bad, &from.resume, ERR_DATA, "not what a job has saved");
     buf_free(&bytes);
     sink_free(&from.sink);
 }
@@ -244,11 +244,11 @@ struct stopper {
     char path[256];
 };
 
-static enum train_wish stop_at(void *user)
+static enum wish stop_at(void *user)
 {
     struct stopper *stopper = user;
 
-    return stopper->left-- > 0 ? TRAIN_GO_ON : TRAIN_STOP;
+    return stopper->left-- > 0 ? WISH_GO_ON : WISH_STOP;
 }
 
 static void note_file(void *user, const struct msg_state *file)
