@@ -57,18 +57,22 @@ static int read_resume(struct store *store, const struct job_row *job, struct pl
 }
 
 /* What the event says of it. */
-static int describe_resume(struct store *store, int64_t job, char *text, size_t size,
-                           struct error *err)
+static int describe_resume(struct store *store, const struct job_row *job, char *text,
+                           size_t size, struct error *err)
 {
-    int got = stmt_row(store, STMT_RESUME, ARGS(arg_int(job)), err);
+    int got = stmt_row(store, STMT_RESUME, ARGS(arg_int(job->id)), err);
 
     if (got <= 0)
         return got;
-    snprintf(text, size,
-             "goes on from step %" PRId64 ", in epoch %" PRId64
-             ", saved by attempt %" PRId64,
-             stmt_int(store, STMT_RESUME, 4), stmt_int(store, STMT_RESUME, 3) + 1,
-             stmt_int(store, STMT_RESUME, 2));
+    if (job->probe)
+        snprintf(text, size, "goes on from curve %" PRId64 ", saved by attempt %" PRId64,
+                 stmt_int(store, STMT_RESUME, 3) + 1, stmt_int(store, STMT_RESUME, 2));
+    else
+        snprintf(text, size,
+                 "goes on from step %" PRId64 ", in epoch %" PRId64
+                 ", saved by attempt %" PRId64,
+                 stmt_int(store, STMT_RESUME, 4), stmt_int(store, STMT_RESUME, 3) + 1,
+                 stmt_int(store, STMT_RESUME, 2));
     stmt_end(store, STMT_RESUME);
     return 0;
 }
@@ -153,7 +157,7 @@ int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms
                        job_state_name(row.state));
     row.attempt++;
     note.detail = from;
-    if (describe_resume(store, job, from, sizeof from, err) != 0 ||
+    if (describe_resume(store, &row, from, sizeof from, err) != 0 ||
         job_move(store, &row, EVENT_START, note, err) != 0 ||
         stmt_run(
             store, STMT_ATTEMPT_ADD,

@@ -338,6 +338,8 @@ int sink_encode(const struct sink *sink, struct buf *out, struct error *err)
 
 static int take_rows(struct sink *sink, const struct msg_result *rows, struct error *err)
 {
+    const uint32_t points = sink->points.count; /* before these */
+
     for (uint32_t i = 0; i < rows->history_count; i++)
         if (sink_history(sink, &rows->history[i], err) != 0)
             return -1;
@@ -353,6 +355,25 @@ static int take_rows(struct sink *sink, const struct msg_result *rows, struct er
             return -1;
     for (uint32_t i = 0; i < rows->distance_count; i++)
         if (sink_distance(sink, &rows->distances[i], err) != 0)
+            return -1;
+    for (uint32_t i = 0; i < rows->rise_count; i++)
+        if (sink_rise(sink, &rows->rises[i], err) != 0)
+            return -1;
+    for (uint32_t i = 0; i < rows->class_count; i++) {
+        struct msg_class class = rows->classes[i];
+
+        class.point += points;
+        if (sink_class(sink, &class, err) != 0)
+            return -1;
+    }
+    for (uint32_t i = 0; i < rows->place_count; i++)
+        if (sink_place(sink, &rows->places[i], err) != 0)
+            return -1;
+    for (uint32_t i = 0; i < rows->plane_point_count; i++)
+        if (sink_plane_point(sink, &rows->plane_points[i], err) != 0)
+            return -1;
+    for (uint32_t i = 0; i < rows->plane_count; i++)
+        if (sink_plane(sink, &rows->planes[i], err) != 0)
             return -1;
     return 0;
 }

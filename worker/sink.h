@@ -51,7 +51,7 @@ void sink_numerics(struct sink *sink, const char *numerics, const char *kernels)
 /* Fill the row arrays, epochs, steps and (when diverged) cause and message of a
  * result; borrowed from the sink. */
 void sink_fill(const struct sink *sink, struct msg_result *result);
-/* All rows as an encoded RESULT, and back into an empty sink: states that were stored
+/* All rows as an encoded RESULT, and back behind those of a sink: states that were stored
  * are then an earlier attempt's. path is for errors: ERR_DATA, ERR_NO_MEMORY. */
 int sink_encode(const struct sink *sink, struct buf *out, struct error *err);
 int sink_decode(struct sink *sink, const char *path, const void *data, size_t size,

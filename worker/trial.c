@@ -119,11 +119,18 @@ static int run_train(struct trial *trial, const struct spec *spec, struct error 
 
 static int run_probe(struct trial *trial, const struct spec *spec, struct error *err)
 {
-    const struct probe_env env = {
-        .data_dir = trial->data_dir, .team = trial->team, .dir = trial->state_dir};
+    const struct probe_env env = {.data_dir = trial->data_dir,
+                                  .team = trial->team,
+                                  .dir = trial->state_dir,
+                                  .resume = trial->resume,
+                                  .wish = wish,
+                                  .saved = saved,
+                                  .user = trial};
+    int rc = probe_run(spec, trial->start->job.inputs, trial->start->job.input_count,
+                       &env, trial->sink, err);
 
-    return probe_run(spec, trial->start->job.inputs, trial->start->job.input_count, &env,
-                     trial->sink, err);
+    trial->stopped = rc == PROBE_STOPPED;
+    return rc < 0 ? -1 : 0;
 }
 
 static int run_nothing(struct trial *trial, const struct spec *spec, struct error *err)

@@ -5,9 +5,9 @@
  * runs the spec, says PROGRESS now and then, and ends with one RESULT. What it
  * prints goes to its log. It knows nothing of the coordinator.
  *
- * A training run saves itself at the pace of START, and says CHECKPOINT. SIGTERM,
- * blocked by the daemon and looked for between two steps, makes it save itself and
- * end, its RESULT failed and preempted; a probe is short and runs to its end. */
+ * A job saves itself at the pace of START, and says CHECKPOINT. SIGTERM, blocked by the
+ * daemon and looked for between two steps of a run or two points of a probe, makes it
+ * save itself and end, its RESULT failed and preempted. */
 
 /* File descriptors that the daemon prepares; 0 is /dev/null, 1 and 2 the log. */
 enum { TRIAL_FD_START = 3, TRIAL_FD_RESULT = 4 };

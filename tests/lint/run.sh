@@ -46,7 +46,7 @@ rule 'dependency rule: endpoint and start include ckpt, nn, fields and common on
         'worker/(ckpt|nn)/|worker/(endpoint|start)\.|proto/fields|common/')"
 rule 'dependency rule: probe and train include what is below them' \
     "$(includes 'worker/probe/|worker/train' \
-        'worker/(probe|data|ckpt|nn)/|worker/(endpoint|eval|sink|start|train)|proto/(fields|limits|msg)|common/')"
+        'worker/(probe|data|ckpt|nn)/|worker/(endpoint|eval|savefile|sink|start|train|wish)|proto/(fields|limits|msg)|common/')"
 
 # ---- one owner per library ----------------------------------------------------
 owner() { # owner LIBRARY HEADERS FILES

@@ -1,27 +1,17 @@
-/* Curves that are cut by alphas and by images, and curves that are stopped at a point and
- * go on elsewhere: their sums are the whole curve's, to the bit. */
+/* Curves that are cut by alphas and by images: their sums are the whole curve's, to the
+ * bit. */
 
 #include "tests/numeric/curvekit.h"
 
 static const enum curve_bn MODES[] = {CURVE_INTERP, CURVE_RECOMPUTE, CURVE_END,
                                       CURVE_START, CURVE_BATCH};
 
-/* Some examples of a curve, stopped after `points` points. */
+/* Some examples of a curve. */
 struct cut {
     int64_t first[2], until[2];
-    int points; /* -1: not stopped */
-    struct curve_place place;
 };
 
-static bool stop(void *user, const struct curve_place *place)
-{
-    struct cut *cut = user;
-
-    cut->place = *place;
-    return cut->points >= 0 && cut->points-- == 0;
-}
-
-static struct curve *open_cut(const struct subject *s, struct cut *cut)
+static struct curve *open_cut(const struct subject *s, const struct cut *cut)
 {
     const struct net_options engine = {.isa = isa_choose()};
     const struct curve_env env = {.arch = s->arch,
@@ -31,9 +21,7 @@ static struct curve *open_cut(const struct subject *s, struct cut *cut)
                                   .b = s->b,
                                   .count = {cut->until[0], cut->until[1]},
                                   .first = {cut->first[0], cut->first[1]},
-                                  .bn_count = MOMENTS,
-                                  .pause = stop,
-                                  .user = cut};
+                                  .bn_count = MOMENTS};
     struct curve *curve = curve_new(&env, NULL);
 
     assert_non_null(curve);
@@ -61,8 +49,8 @@ static void assert_sums(const struct tally_sum *a, const struct tally_sum *b)
 static void check_shards(const struct subject *s, const char *group, enum curve_bn bn)
 {
     static const size_t cuts[] = {0, 2, 3, ALPHAS};
-    struct cut halves[2] = {{.until = {128, 0}, .points = -1},
-                            {.first = {128, 0}, .until = {TRAIN, TEST}, .points = -1}};
+    const struct cut halves[2] = {{.until = {128, 0}},
+                                  {.first = {128, 0}, .until = {TRAIN, TEST}}};
     struct tally_sum all[2 * ALPHAS], sum[2 * ALPHAS] = {{0}};
 
     whole(s, group, bn, all);
@@ -82,35 +70,6 @@ static void check_shards(const struct subject *s, const char *group, enum curve_
     assert_sums(sum, all);
 }
 
-/* ---- places ---------------------------------------------------------------------- */
-
-/* Stop after every `step` points, each time on a new curve that knows no more than the
- * sums and the place, the shared end included. */
-static void check_stops(const struct subject *s, const char *group, enum curve_bn bn,
-                        int step)
-{
-    struct cut cut = {.until = {TRAIN, TEST}};
-    struct tally_sum all[2 * ALPHAS], sum[2 * ALPHAS] = {{0}}, before[2 * ALPHAS];
-    int rc = CURVE_STOPPED;
-    int stops = 0;
-
-    whole(s, group, bn, all);
-    whole(s, "all", bn, before);
-    for (; rc == CURVE_STOPPED; stops++) {
-        struct curve *curve = open_cut(s, &cut);
-
-        cut.points = step;
-        if (bn != CURVE_START)
-            curve_set_end(curve, bn, &before[2 * 3]);
-        const struct curve_place from = cut.place;
-        rc = curve_go_on(curve, group, bn, LINE, ALPHAS, &from, sum, NULL);
-        curve_free(&curve);
-    }
-    assert_int_equal(rc, 0);
-    assert_true(stops > 1);
-    assert_sums(sum, all);
-}
-
 static void check_net(const char *model, const char *norm, const char *const groups[3])
 {
     struct subject s = make_subject(model, norm);
@@ -120,7 +79,6 @@ static void check_net(const char *model, const char *norm, const char *const gro
         for (int m = 0; m < (has_norm ? 5 : 1); m++) {
             const enum curve_bn bn = has_norm ? MODES[m] : CURVE_NONE;
             check_shards(&s, groups[g], bn);
-            check_stops(&s, groups[g], bn, 1 + (g + m) % 4);
         }
     subject_free(&s);
 }
@@ -142,7 +100,6 @@ static void test_not_finite(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         s.a[0] = (real)sizes[i];
         check_shards(&s, "fc1", CURVE_NONE);
-        check_stops(&s, "fc1", CURVE_NONE, 2);
     }
     subject_free(&s);
 }

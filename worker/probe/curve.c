@@ -121,7 +121,6 @@ struct making {
     size_t n;
     size_t first; /* of them, among those of the curve */
     struct tally_sum *ret;
-    struct curve_place place;
     int cut;     /* steps before it are done once */
     bool lerp;   /* so is the step before the cut, as a line */
     size_t done; /* points times batches; for tick */
@@ -286,17 +285,16 @@ static void run_point(struct making *m, size_t i, enum split split,
         add_batch(m, i, split, &held[h]);
 }
 
-/* The points of the batches in hand, from m's place on: 0 or CURVE_STOPPED. */
+/* The points of the batches in hand: 0 or CURVE_STOPPED. */
 static int go_through(struct making *m, enum split split, const struct held *held,
                       size_t count)
 {
     struct curve *curve = m->curve;
-    size_t *i = &m->place.point;
 
-    while (*i < m->n) {
-        if (curve->env.pause && curve->env.pause(curve->env.user, &m->place))
+    for (size_t i = 0; i < m->n; i++) {
+        if (curve->env.pause && curve->env.pause(curve->env.user))
             return CURVE_STOPPED;
-        run_point(m, (*i)++, split, held, count);
+        run_point(m, i, split, held, count);
         m->done += count;
         if (curve->env.tick)
             curve->env.tick(curve->env.user, (double)m->done / (double)m->total);
@@ -319,32 +317,19 @@ static void share_end(const struct making *m, enum split split)
     }
 }
 
-/* Examples that as many batches hold, or what there is. */
-static int64_t reach(const struct making *m, int64_t from, enum split split, size_t room)
-{
-    const int64_t count = m->curve->env.count[split];
-    const int64_t until = from + (int64_t)room * EVAL_BATCH;
-
-    return until < count ? until : count;
-}
-
-/* A split from m's place on: 0 or CURVE_STOPPED. */
+/* 0 or CURVE_STOPPED. */
 static int run_split(struct making *m, enum split split, struct held *held, size_t room)
 {
     const int64_t count = m->curve->env.count[split];
-    struct curve_place *place = &m->place;
+    int64_t from = m->curve->env.first[split];
 
-    while (place->from < count) {
+    while (from < count) {
         size_t n = 0;
-        if (place->until <= place->from)
-            place->until = reach(m, place->from, split, room);
         set_before(m);
-        for (int64_t from = place->from; from < place->until; from += EVAL_BATCH)
-            hold(m, split, from, &held[n++]);
+        for (; n < room && from < count; n++, from += EVAL_BATCH)
+            hold(m, split, from, &held[n]);
         if (go_through(m, split, held, n))
             return CURVE_STOPPED;
-        place->from = place->until;
-        place->point = 0;
     }
     share_end(m, split);
     return 0;
@@ -352,36 +337,18 @@ static int run_split(struct making *m, enum split split, struct held *held, size
 
 /* ---- one curve --------------------------------------------------------------- */
 
-static int64_t batches_of(int64_t from, int64_t until)
-{
-    return until > from ? (until - from + EVAL_BATCH - 1) / EVAL_BATCH : 0;
-}
-
 static size_t batches(const struct curve *curve, int split)
 {
-    return (size_t)batches_of(curve->env.first[split], curve->env.count[split]);
-}
+    const int64_t count = curve->env.count[split] - curve->env.first[split];
 
-/* Points times batches that are done at m's place. */
-static size_t done_before(const struct making *m)
-{
-    const struct curve_place *place = &m->place;
-    const struct curve *curve = m->curve;
-    size_t done = 0;
-
-    for (size_t s = 0; s < place->split; s++)
-        done += m->n * batches(curve, (int)s);
-    done += m->n * (size_t)batches_of(curve->env.first[place->split], place->from);
-    return done + place->point * (size_t)batches_of(place->from, place->until);
+    return (size_t)((count + EVAL_BATCH - 1) / EVAL_BATCH);
 }
 
 /* Both splits, with as many batches held as the store takes. */
 static int run_held(struct making *m, struct error *err)
 {
     struct curve *curve = m->curve;
-    struct curve_place *place = &m->place;
     const size_t most = batches(curve, 0) + batches(curve, 1);
-    const size_t begun = (size_t)batches_of(place->from, place->until);
     struct held *held;
     size_t each, room;
     int rc = -1;
@@ -391,7 +358,6 @@ static int run_held(struct making *m, struct error *err)
     room = curve->env.store_bytes ? curve->env.store_bytes : STORE_BYTES;
     room /= each * sizeof(real);
     room = room < 1 ? 1 : room > most ? most : room;
-    room = room > begun ? room : begun;
     held = calloc(room + 1, sizeof *held);
     if (!held ||
         !curve_room(&curve->store, &curve->store_size, room * each * sizeof(real))) {
@@ -401,14 +367,10 @@ static int run_held(struct making *m, struct error *err)
     for (size_t h = 0; h < room; h++)
         held[h].alive = curve->store + h * (each / 16 * 16);
     m->total = m->n * most;
-    m->done = done_before(m);
+    m->done = 0;
     rc = 0;
-    for (int s = (int)place->split; s <= SPLIT_TEST && rc == 0; s++) {
-        if (place->split != (size_t)s)
-            *place = (struct curve_place){place->first,        place->last, (size_t)s,
-                                          curve->env.first[s], 0,           0};
+    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST && rc == 0; s++)
         rc = run_split(m, (enum split)s, held, room);
-    }
 
 done:
     free(held);
@@ -441,55 +403,24 @@ static int begin_curve(struct curve *curve, const char *group, enum curve_bn bn,
     return bn == CURVE_RECOMPUTE ? curve_rebase(curve, err) : 0;
 }
 
-/* The next alphas, none of them begun. */
-static struct curve_place next_place(const struct curve *curve, size_t first, size_t n)
-{
-    const size_t last = n - first < ALPHAS_MAX ? n : first + ALPHAS_MAX;
-
-    return (struct curve_place){first, last, 0, curve->env.first[0], 0, 0};
-}
-
-int curve_go_on(struct curve *curve, const char *group, enum curve_bn bn,
-                const double *alphas, size_t n, const struct curve_place *place,
-                struct tally_sum *ret, struct error *err)
-{
-    struct making m = {.curve = curve,
-                       .bn = bn,
-                       .norms = bn == CURVE_BATCH ? NET_BATCH : NET_RUNNING,
-                       .place = place->last ? *place : next_place(curve, 0, n)};
-    int rc = 0;
-
-    assert(m.place.last <= n && !(curve->env.batch && curve->env.pause));
-    if (begin_curve(curve, group, bn, err) || curve_rows_open(curve, bn, err))
-        return -1;
-    while (rc == 0) {
-        m.alphas = alphas + m.place.first;
-        m.n = m.place.last - m.place.first;
-        m.first = m.place.first;
-        m.ret = ret + 2 * m.place.first;
-        rc = run_block(&m, err);
-        if (rc || m.place.last == n)
-            break;
-        m.place = next_place(curve, m.place.last, n);
-    }
-    return rc;
-}
-
 int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
               const double *alphas, size_t n, struct tally_sum *ret, struct error *err)
 {
-    memset(ret, 0, 2 * n * sizeof *ret);
-    return curve_go_on(curve, group, bn, alphas, n, &(struct curve_place){0}, ret, err);
-}
+    struct making m = {
+        .curve = curve, .bn = bn, .norms = bn == CURVE_BATCH ? NET_BATCH : NET_RUNNING};
+    int rc = 0;
 
-void curve_set_end(struct curve *curve, enum curve_bn bn, const struct tally_sum end[2])
-{
-    if (curve->env.batch)
-        return;
-    for (int s = 0; s < 2; s++) {
-        curve->end[bn][s] = end[s];
-        curve->have_end[bn][s] = true;
+    memset(ret, 0, 2 * n * sizeof *ret);
+    if (begin_curve(curve, group, bn, err) || curve_rows_open(curve, bn, err))
+        return -1;
+    for (size_t from = 0; from < n && rc == 0; from += ALPHAS_MAX) {
+        m.alphas = alphas + from;
+        m.n = n - from < ALPHAS_MAX ? n - from : ALPHAS_MAX;
+        m.first = from;
+        m.ret = ret + 2 * from;
+        rc = run_block(&m, err);
     }
+    return rc;
 }
 
 /* ---- life -------------------------------------------------------------------- */

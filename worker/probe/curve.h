@@ -13,8 +13,7 @@
  * The rest is evaluated. Work goes by batches of EVAL_BATCH, as everywhere, so the
  * ends of a curve have the bits of an evaluation of the two states.
  * A point of a batch has the same bits whatever other alphas and batches the curve has:
- * curves of some alphas and examples add up (tally_merge) to the curve of all of them,
- * and one that was stopped goes on anywhere.
+ * curves of some alphas and examples add up (tally_merge) to the curve of all of them.
  *
  * Recomputed statistics are those that PyTorch finds when it resets the running ones
  * and takes one training step's forward pass over the whole subset as a single batch
@@ -64,18 +63,6 @@ struct curve_batch {
     const uint8_t *labels, *right, *predicted; /* (B) */
 };
 
-/* Between two points of a curve: what is done, so that the rest can be done later. Of
- * the alphas first .. last - 1 and the examples from .. until - 1 of a split, `point`
- * alphas are done; with the examples before that, in this and earlier splits, all of
- * them. Alphas before these are done altogether, those behind are not begun. Zeroed: the
- * curve has not begun. */
-struct curve_place {
-    size_t first, last;
-    size_t split; /* enum split */
-    int64_t from, until;
-    size_t point;
-};
-
 /* All borrowed for the curve's life, but for engine, which is copied. */
 struct curve_env {
     const struct arch *arch;
@@ -93,9 +80,8 @@ struct curve_env {
      * the subset's first example; points come in any order, and their batches may
      * alternate. */
     void (*batch)(void *user, const struct curve_batch *batch);
-    /* Or NULL. Asked between two points: true stops the curve there. What is told of
-     * examples cannot be told again, so not together with batch. */
-    bool (*pause)(void *user, const struct curve_place *place);
+    /* Or NULL. Asked between two points: true ends the curve. */
+    bool (*pause)(void *user);
     void *user;         /* of all */
     size_t store_bytes; /* for batches that are kept, which changes no bit; 0: as much
                            as curve_internal.h says */
@@ -108,20 +94,11 @@ void curve_free(struct curve **curve);
 /* Bytes that it holds now: activations and its store, not the states. */
 size_t curve_memory(const struct curve *curve);
 
-/* One curve: ret[2 * i + split] for alphas[i], i < n. ERR_NO_MEMORY. */
-int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
-              const double *alphas, size_t n, struct tally_sum *ret, struct error *err);
-
 enum { CURVE_STOPPED = 1 };
 
-/* The same from a place that pause was told of, ret having been kept since. Either
- * returns CURVE_STOPPED when pause has said so. */
-int curve_go_on(struct curve *curve, const char *group, enum curve_bn bn,
-                const double *alphas, size_t n, const struct curve_place *place,
-                struct tally_sum *ret, struct error *err);
-
-/* What an earlier curve of the same bn came to at alpha 1, by split; for one that goes
- * on, what it shares. Nothing where examples are told of. */
-void curve_set_end(struct curve *curve, enum curve_bn bn, const struct tally_sum end[2]);
+/* One curve: ret[2 * i + split] for alphas[i], i < n. CURVE_STOPPED when pause has said
+ * so: ret is of no use then. ERR_NO_MEMORY. */
+int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
+              const double *alphas, size_t n, struct tally_sum *ret, struct error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "worker/eval.h"
 #include "worker/probe/control.h"
 #include "worker/probe/detail.h"
+#include "worker/probe/keeper.h"
 #include "worker/probe/path.h"
 #include "worker/probe/plane_probe.h"
 #include "worker/probe/trace.h"
@@ -32,6 +33,8 @@ struct probe {
     enum curve_bn bn[CURVE_BN_COUNT];
     size_t bn_count;
     int64_t eval_count[2];
+    char key[HASH_TEXT];
+    struct keeper keeper;
     uint32_t done, total; /* points, those of the curve in hand not counted */
 };
 
@@ -50,6 +53,21 @@ static void tell(void *user, double share)
     sink_progress(probe->sink,
                   probe->done + (uint32_t)(share * (double)points_of_curve(probe)),
                   probe->total);
+}
+
+static bool stops(void *user)
+{
+    struct probe *probe = user;
+
+    return keeper_stops(&probe->keeper);
+}
+
+static bool stops_after(void *user)
+{
+    struct probe *probe = user;
+    size_t count;
+
+    return keeper_points(&probe->keeper, trace_points(probe->trace, &count));
 }
 
 static struct msg_point row_of(const struct trace_point *point, enum split split)
@@ -111,15 +129,22 @@ static int put_rises(struct probe *probe, const char *group, enum curve_bn bn,
     return 0;
 }
 
+/* The curve in hand: 0, TRACE_STOPPED or -1. */
 static int run_curve(struct probe *probe, const char *group, enum curve_bn bn,
                      struct error *err)
 {
-    if (trace_run(probe->trace, group, bn, NULL, err) ||
-        put_points(probe, group, bn, err) || put_rises(probe, group, bn, err))
-        return -1;
+    const struct progress *progress = &probe->keeper.progress;
+    int rc = trace_run(probe->trace, group, bn, progress_points(progress, progress->done),
+                       err);
+
+    if (rc == 0 &&
+        (put_points(probe, group, bn, err) || put_rises(probe, group, bn, err)))
+        rc = -1;
+    if (rc)
+        return rc;
     probe->done += points_of_curve(probe);
     sink_progress(probe->sink, probe->done, probe->total);
-    return 0;
+    return keeper_next(&probe->keeper) ? TRACE_STOPPED : 0;
 }
 
 static int put_distance(struct probe *probe, const char *group, struct error *err)
@@ -131,29 +156,52 @@ static int put_distance(struct probe *probe, const char *group, struct error *er
     return sink_distance(probe->sink, &row, err);
 }
 
-static int run_group(struct probe *probe, const char *group, struct error *err)
+/* Of the curves of one group those that are not done. */
+static int run_group(struct probe *probe, size_t g, struct error *err)
 {
-    for (size_t m = 0; m < probe->bn_count; m++)
-        if (run_curve(probe, group, probe->bn[m], err))
-            return -1;
+    const struct progress *progress = &probe->keeper.progress;
+    const char *group = probe->groups[g];
+    const size_t first = g * probe->bn_count, last = first + probe->bn_count;
+    int rc = 0;
+
+    if (progress->done >= last)
+        return 0;
+    while (progress->done < last && rc == 0)
+        rc = run_curve(probe, group, probe->bn[progress->done - first], err);
+    if (rc < 0 || progress->done < last)
+        return rc;
     sink_log(probe->sink, "group %s: %zu alphas, train %lld test %lld examples", group,
              probe->alphas.count, (long long)probe->eval_count[SPLIT_TRAIN],
              (long long)probe->eval_count[SPLIT_TEST]);
-    return 0;
+    return rc;
 }
 
-static int run_groups(struct probe *probe, struct error *err)
+static int put_distances(struct probe *probe, struct error *err)
 {
     if (put_distance(probe, "all", err))
         return -1;
-    for (size_t g = 0; g < probe->group_count; g++) {
-        const char *group = probe->groups[g];
-
-        if ((strcmp(group, "all") != 0 && put_distance(probe, group, err)) ||
-            run_group(probe, group, err))
+    for (size_t g = 0; g < probe->group_count; g++)
+        if (strcmp(probe->groups[g], "all") != 0 &&
+            put_distance(probe, probe->groups[g], err))
             return -1;
-    }
     return 0;
+}
+
+/* What is not done yet: 0, PROBE_STOPPED or -1. */
+static int run_groups(struct probe *probe, struct error *err)
+{
+    int rc = 0;
+
+    probe->done = (uint32_t)probe->keeper.progress.done * points_of_curve(probe);
+    sink_progress(probe->sink, probe->done, probe->total);
+    /* Of one that goes on, they are among the rows that were saved. */
+    if (!probe->keeper.goes_on && put_distances(probe, err))
+        return -1;
+    for (size_t g = 0; g < probe->group_count && rc == 0; g++)
+        rc = run_group(probe, g, err);
+    if (rc > 0)
+        keeper_leave(&probe->keeper);
+    return rc;
 }
 
 static void tell_batch(void *user, const struct curve_batch *batch)
@@ -261,17 +309,36 @@ static int open_trace(struct probe *probe, const struct probe_env *env, struct e
                               .naive = env->naive,
                               .tick = tell,
                               .batch = probe->detail ? tell_batch : NULL,
+                              .pause = env->wish ? stops : NULL,
                               .user = probe};
     const struct trace_plan plan = {.alphas = &probe->alphas,
                                     .tolerance =
                                         spec_real(probe->spec, "probe.adapt.tolerance"),
-                                    .most = probe->most};
+                                    .most = probe->most,
+                                    .pause = env->wish ? stops_after : NULL};
 
     if (spec_size(probe->spec, "probe.splits.bn", dataset_count(probe->data, SPLIT_TRAIN),
                   &curve.bn_count, err))
         return -1;
     probe->trace = trace_new(&curve, &plan, err);
     return probe->trace ? 0 : -1;
+}
+
+static int open_keeper(struct probe *probe, const struct probe_env *env,
+                       struct error *err)
+{
+    struct progress *progress = &probe->keeper.progress;
+
+    probe->keeper.env = env;
+    probe->keeper.sink = probe->sink;
+    probe->keeper.whole = probe->detail != NULL;
+    probe->keeper.unable = spec_int(probe->spec, "probe.examples") > 0;
+    progress->key = probe->key;
+    progress->curves = probe->group_count * probe->bn_count;
+    progress->alphas = probe->alphas.count;
+    if (spec_key(probe->spec, probe->key, err))
+        return -1;
+    return keeper_begin(&probe->keeper, err);
 }
 
 static int set_up(struct probe *probe, const struct msg_input *inputs, size_t input_count,
@@ -294,12 +361,16 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
         spec_size(spec, "probe.splits.test", dataset_count(probe->data, SPLIT_TEST),
                   &probe->eval_count[SPLIT_TEST], err))
         return -1;
-    return open_detail(probe, err) ? -1 : open_trace(probe, env, err);
+    return open_detail(probe, err) || open_keeper(probe, env, err) ||
+                   open_trace(probe, env, err)
+               ? -1
+               : 0;
 }
 
 static void tear_down(struct probe *probe)
 {
     trace_free(&probe->trace);
+    keeper_end(&probe->keeper);
     detail_free(&probe->detail);
     dataset_free(&probe->data);
     alphas_free(&probe->alphas);
@@ -307,6 +378,19 @@ static void tear_down(struct probe *probe)
     value_free(&probe->group_list);
     endpoint_free(&probe->a);
     endpoint_free(&probe->b);
+}
+
+/* What all curves together give. */
+static int finish(struct probe *probe, const struct msg_input *inputs, size_t input_count,
+                  const struct probe_env *env, struct error *err)
+{
+    if (trajectory_run(inputs, input_count, &probe->a, &probe->b, probe->groups,
+                       probe->group_count, probe->sink, err) ||
+        (probe->detail && env->dir &&
+         detail_store(probe->detail, env->dir, probe->sink, err)))
+        return -1;
+    sink_summary(probe->sink, 0, 0, false, NULL);
+    return 0;
 }
 
 int probe_run(const struct spec *spec, const struct msg_input *inputs, size_t input_count,
@@ -322,14 +406,9 @@ int probe_run(const struct spec *spec, const struct msg_input *inputs, size_t in
     sink_data_hash(sink, dataset_hash(probe.data));
     sink_numerics(sink, spec_string(&probe.b.spec, "train.numerics"),
                   spec_string(&probe.b.spec, "train.kernels"));
-    sink_progress(sink, 0, probe.total);
-    if (run_groups(&probe, err) ||
-        trajectory_run(inputs, input_count, &probe.a, &probe.b, probe.groups,
-                       probe.group_count, sink, err) ||
-        (probe.detail && env->dir && detail_store(probe.detail, env->dir, sink, err)))
-        goto done;
-    sink_summary(sink, 0, 0, false, NULL);
-    rc = 0;
+    rc = run_groups(&probe, err);
+    if (rc == 0)
+        rc = finish(&probe, inputs, input_count, env, err);
 
 done:
     tear_down(&probe);

@@ -4,10 +4,11 @@
 /* A probe between two points, as one file that it can be taken up from anywhere, to end
  * with the rows of one that nothing disturbed (worker/savefile.h):
  *
- *   "sums"     I64  exact tallies of (curves, alphas, splits), of as many curves as there
- *                   is something of
- *   "place"    I64  curves that are done, and the place in the next one (curve.h)
+ *   "place"    I64  curves that are done; 1: there is something of the next one
+ *   "points"   I64  of that one, or of all so far of a part that has slices of curves:
+ *                   the exact sums of the points that its spec asks for (trace.h)
  *   "rows"     U8   what the probe has told so far, as an encoded RESULT
+ *   "kept"     U8   bytes of the caller's
  *   metadata        format, key (of the spec), numerics, curves, alphas
  *
  * A part of a probe ends with such a file, all its curves done. This knows neither
@@ -15,8 +16,9 @@
  */
 
 #include "common/hash.h"
-#include "common/tally.h"
-#include "worker/probe/curve.h"
+#include "worker/probe/trace.h"
+
+#include <stdbool.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,20 +27,23 @@ struct error;
 struct sink;
 
 struct progress {
-    const char *key;        /* of the spec; borrowed */
-    size_t curves, alphas;  /* in all */
-    struct tally_sum *sums; /* (curves, alphas, splits) */
-    size_t done;            /* curves */
-    struct curve_place place;
+    const char *key;            /* of the spec; borrowed */
+    size_t curves, alphas;      /* in all */
+    bool all;                   /* the points of all curves are saved */
+    size_t done;                /* curves */
+    bool begun;                 /* there are points of the next one */
+    struct trace_point *points; /* (curves, alphas) */
+    void *kept;                 /* the caller's bytes; or NULL */
+    size_t kept_size;
 };
 
-/* Nothing done yet. ERR_NO_MEMORY. */
-int progress_open(struct progress *progress, const char *key, size_t curves,
-                  size_t alphas, struct error *err);
+/* Given key, curves and alphas, perhaps all and kept, the rest zeroed: nothing done.
+ * ERR_NO_MEMORY. */
+int progress_open(struct progress *progress, struct error *err);
 void progress_close(struct progress *progress);
 
-/* The sums of one curve, (alphas, splits). */
-struct tally_sum *progress_sums(const struct progress *progress, size_t curve);
+/* The points of one curve, (alphas). */
+struct trace_point *progress_points(const struct progress *progress, size_t curve);
 
 /* Write DIR/HASH.safetensors, with the rows of the sink. ERR_IO, ERR_NO_MEMORY. */
 int progress_store(const struct progress *progress, const char *dir,

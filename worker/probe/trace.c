@@ -28,6 +28,7 @@ struct trace {
     struct curve *curve;
     void (*tick)(void *user, double share);
     void (*batch)(void *user, const struct curve_batch *batch);
+    bool (*pause)(void *user);
     void *user;
     struct trace_plan plan;
     int64_t first[2], count[2]; /* examples: the first, and behind the last */
@@ -97,6 +98,14 @@ static void take_tick(void *user, double share)
                         (double)trace->most);
 }
 
+/* Not where points are evaluated again, which somebody waits for. */
+static bool take_pause(void *user)
+{
+    const struct trace *trace = user;
+
+    return trace->pause && !trace->again && trace->pause(trace->user);
+}
+
 /* Give a point the slot that was needed least recently. */
 static void place(struct trace *trace, size_t point)
 {
@@ -111,7 +120,8 @@ static void place(struct trace *trace, size_t point)
     trace->slot_of[point] = (ptrdiff_t)oldest;
 }
 
-/* Evaluate the points of the chunk, each in a slot. */
+/* Evaluate the points of the chunk, each in a slot. Unless again, perhaps
+ * CURVE_STOPPED. */
 static int evaluate(struct trace *trace, bool again, struct error *err)
 {
     for (size_t i = 0; i < trace->chunk_count; i++) {
@@ -228,6 +238,10 @@ static int take_ends(struct trace *trace, struct error *err)
  * which differ from them. */
 static int run_points(struct trace *trace, size_t first, struct error *err)
 {
+    int rc;
+
+    while (first < trace->point_count && is_done(&trace->points[first]))
+        first++;
     for (size_t at = first; at < trace->point_count;) {
         const int ends = take_ends(trace, err);
         size_t others = trace->row_count - (size_t)ends;
@@ -241,8 +255,9 @@ static int run_points(struct trace *trace, size_t first, struct error *err)
                 trace->chunk[trace->chunk_count++] = at;
                 others--;
             }
-        if (trace->chunk_count > 0 && evaluate(trace, false, err))
-            return -1;
+        rc = trace->chunk_count > 0 ? evaluate(trace, false, err) : 0;
+        if (rc)
+            return rc;
         take_points(trace);
         if (trace->plan.pause && trace->plan.pause(trace->user))
             return TRACE_STOPPED;
@@ -407,11 +422,9 @@ static void start(struct trace *trace, const char *group, enum curve_bn bn,
     for (size_t i = 0; i < trace->most; i++)
         trace->slot_of[i] = NONE;
     for (size_t i = 0; i < alphas->count; i++) {
-        if (given)
-            trace->points[i] = given[i];
-        else
-            trace->points[i] = (struct trace_point){.alpha = alphas->at[i],
-                                                    .origin = alphas_origin(alphas, i)};
+        trace->points[i] = given ? given[i] : (struct trace_point){.alpha = 0};
+        trace->points[i].alpha = alphas->at[i];
+        trace->points[i].origin = alphas_origin(alphas, i);
         trace->done += is_done(&trace->points[i]);
         if (alphas->at[i] == 0)
             trace->ends[TRACE_START] = (ptrdiff_t)i;
@@ -482,6 +495,7 @@ struct trace *trace_new(const struct curve_env *env, const struct trace_plan *pl
         goto fail;
     trace->tick = env->tick;
     trace->batch = env->batch;
+    trace->pause = env->pause;
     trace->user = env->user;
     trace->plan = *plan;
     for (int s = 0; s < 2; s++) {
@@ -494,7 +508,7 @@ struct trace *trace_new(const struct curve_env *env, const struct trace_plan *pl
         goto fail;
     own.tick = take_tick;
     own.batch = take_batch;
-    own.pause = NULL;
+    own.pause = take_pause;
     own.user = trace;
     trace->curve = curve_new(&own, err);
     if (!trace->curve)

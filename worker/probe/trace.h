@@ -54,8 +54,7 @@ struct trace_plan {
 
 enum { TRACE_STOPPED = 1 };
 
-/* env as for curve_new; its hooks are called as it says, with two differences, and
- * `pause` is not. The
+/* env as for curve_new; its hooks are called as it says, with two differences. The
  * share of `tick` is of the points that there may be. `point` of a batch is the number
  * of the point on the whole curve, and one that is evaluated again is told again. */
 struct trace *trace_new(const struct curve_env *env, const struct trace_plan *plan,
@@ -65,7 +64,8 @@ void trace_free(struct trace **trace);
 /* One curve; what it came to stays until the next. given: NULL, or points of the plan's
  * alphas as they were when the curve was stopped, or as parts of it have found them;
  * those without a tally are evaluated now. What the curve asks for itself is always
- * asked anew. 0, -1 or TRACE_STOPPED. */
+ * asked anew. 0, -1 or TRACE_STOPPED: by either pause; points that are done then are
+ * those with a tally. */
 int trace_run(struct trace *trace, const char *group, enum curve_bn bn,
               const struct trace_point *given, struct error *err);
 

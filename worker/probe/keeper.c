@@ -1,0 +1,103 @@
+#include "worker/probe/keeper.h"
+
+#include "common/error.h"
+#include "proto/limits.h"
+#include "worker/sink.h"
+
+#include <string.h>
+
+/* Not being able to is no reason to stop. */
+static void save(struct keeper *keeper)
+{
+    const struct progress *progress = &keeper->progress;
+    char hash[HASH_TEXT];
+    struct msg_state file = {.name = slice_of(PROTO_RESUME),
+                             .hash = {hash, HASH_HEX},
+                             .epoch = (uint32_t)progress->done,
+                             .step = progress->done,
+                             .stored = true};
+    struct error err;
+
+    keeper->due = false;
+    if (keeper->unable)
+        return;
+    if (progress_store(progress, keeper->env->dir, keeper->sink, hash, &file.size, &err))
+        sink_log(keeper->sink, "the probe could not be saved: %s", err.text);
+    else if (keeper->env->saved)
+        keeper->env->saved(keeper->env->user, &file);
+}
+
+bool keeper_stops(struct keeper *keeper)
+{
+    const struct probe_env *env = keeper->env;
+
+    if (env->wish && !keeper->stopping) {
+        const enum wish wish = env->wish(env->user);
+        keeper->due = keeper->due || wish == WISH_SAVE;
+        keeper->stopping = wish == WISH_STOP;
+    }
+    return keeper->stopping;
+}
+
+static bool heed(struct keeper *keeper)
+{
+    const bool stops = keeper_stops(keeper);
+
+    if (keeper->due && !stops)
+        save(keeper);
+    return stops;
+}
+
+bool keeper_points(struct keeper *keeper, const struct trace_point *points)
+{
+    struct progress *progress = &keeper->progress;
+
+    if (!keeper->whole) {
+        memcpy(progress_points(progress, progress->done), points,
+               progress->alphas * sizeof *points);
+        progress->begun = true;
+    }
+    return heed(keeper);
+}
+
+bool keeper_next(struct keeper *keeper)
+{
+    struct progress *progress = &keeper->progress;
+
+    progress->done++;
+    progress->begun = false;
+    return progress->done < progress->curves && heed(keeper);
+}
+
+void keeper_leave(struct keeper *keeper)
+{
+    save(keeper);
+    sink_log(keeper->sink, "stopped in curve %zu of %zu", keeper->progress.done + 1,
+             keeper->progress.curves);
+}
+
+int keeper_begin(struct keeper *keeper, struct error *err)
+{
+    struct progress *progress = &keeper->progress;
+    struct error why;
+
+    if (progress_open(progress, err))
+        return -1;
+    if (!keeper->env->resume || keeper->unable)
+        return 0;
+    if (progress_read(progress, keeper->env->resume, keeper->sink, &why) == 0) {
+        keeper->goes_on = true;
+        sink_log(keeper->sink, "the probe goes on: %zu of %zu curves are done",
+                 progress->done, progress->curves);
+        return 0;
+    }
+    if (why.code == ERR_NO_MEMORY || why.code == ERR_INVALID)
+        return err_set(err, why.code, "%s", why.text);
+    sink_log(keeper->sink, "the probe begins anew: %s", why.text);
+    return 0;
+}
+
+void keeper_end(struct keeper *keeper)
+{
+    progress_close(&keeper->progress);
+}
