@@ -86,6 +86,12 @@ static void test_bad_planes(void **state)
         {PLANE "third = \"best\"\ntolerance = 3\n",
          "g.toml:7:1: key 'tolerance' of probe 'p': applies only where kind is path,"
          " layers or between"},
+        {PLANE "third = \"best\"\nrefine = { near = 1, n = 3 }\n",
+         "g.toml:7:1: key 'refine' of probe 'p': applies only where kind is path, layers"
+         " or between"},
+        {PLANE "third = \"best\"\nadapt = {}\n",
+         "g.toml:7:1: key 'adapt' of probe 'p': applies only where kind is path, layers"
+         " or between"},
         {PLANE "third = \"best\"\nstart = \"zeros\"\n",
          "g.toml:7:1: key 'start' of probe 'p': applies only where kind is path or"
          " layers"},
