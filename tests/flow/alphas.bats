@@ -80,6 +80,8 @@ TOML
           WHERE f.alpha = p.bump_from AND t.alpha = p.bump_to
             AND abs(t.loss - f.loss - p.bump) > 1e-12"
 
+    [ "$(results | grep -c ',pairs,')" = "$(sql 'SELECT count(*) FROM point')" ]
+
     # Plots have all points where they lie, lines of characters one for each of the grid.
     run coord report alphas
     grep -q 'alpha -0.25 to 1.25' <<<"$output"

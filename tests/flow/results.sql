@@ -13,6 +13,14 @@ SELECT j.key, 'point', p.grp || ' ' || p.bn || ' ' || p.split, p.alpha_index, p.
        p.n, p.correct, p.nan_count, p.inf_count, p.sum, p.sum_sq
 FROM point p JOIN job j ON j.id = p.job
 UNION ALL
+SELECT j.key, 'pairs', p.grp || ' ' || p.bn || ' ' || p.split, p.alpha_index, p.origin,
+       p.start_sum, p.start_sq, p.end_sum, p.end_sq, '', ''
+FROM point p JOIN job j ON j.id = p.job
+UNION ALL
+SELECT j.key, 'rise', r.grp || ' ' || r.bn || ' ' || r.split, r.alpha_from, r.alpha_to,
+       r.n, r.sum, r.sum_sq, '', '', ''
+FROM rise r JOIN job j ON j.id = r.job
+UNION ALL
 SELECT j.key, 'distance', d.grp, d.l2, d.rel, d.nonfinite, '', '', '', '', ''
 FROM distance d JOIN job j ON j.id = d.job
 UNION ALL

@@ -65,6 +65,32 @@ static void test_bump(void **state)
     assert_near(m.alpha_star, 0.5);
 }
 
+/* Where it is: the first of equals, and what is not finite is the top. */
+static void test_place_of_the_bump(void **state)
+{
+    const double twice[] = {3, 1, 2, 1, 2, 0};
+    const double lost[] = {3, 1, NAN, 0, INFINITY};
+    const double falling[] = {3, 2, 2, 1};
+    const double beyond[] = {0, 9, 1, 2, 9};
+    const double alphas[] = {-0.5, 0, 0.5, 1, 1.5};
+    struct curve_metrics m = of(twice, COUNT(twice));
+
+    (void)state;
+    assert_near(m.bump_from, 0.2);
+    assert_near(m.bump_to, 0.4);
+    m = of(lost, COUNT(lost));
+    assert_true(isinf(m.bump));
+    assert_near(m.bump_from, 0.25);
+    assert_near(m.bump_to, 0.5);
+    m = of(falling, COUNT(falling));
+    assert_near(m.bump, 0);
+    assert_true(isnan(m.bump_from) && isnan(m.bump_to));
+    m = curve_metrics_of(alphas, beyond, 5, CHANCE, 0.02);
+    assert_near(m.bump, 1);
+    assert_near(m.bump_from, 0.5);
+    assert_near(m.bump_to, 1);
+}
+
 /* The high start and a ripple on it do not hide the barrier further on. */
 static void test_highest_is_by_height(void **state)
 {
@@ -236,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_monotone),
         cmocka_unit_test(test_bump),
+        cmocka_unit_test(test_place_of_the_bump),
         cmocka_unit_test(test_highest_is_by_height),
         cmocka_unit_test(test_ends_and_tops),
         cmocka_unit_test(test_tolerance),

@@ -226,6 +226,58 @@ static void test_reversal_mirrors(void **state)
     spec_free(&spec);
 }
 
+/* ---- points beyond the grid ------------------------------------------------------ */
+
+/* The grid's points first, then the refined, then those that the curve asked for: each
+ * says so, and what it differs from both ends by. */
+static void test_more_points(void **state)
+{
+    struct fixture *fix = *state;
+    struct subject run = make_subject(fix, run_spec());
+    struct spec spec = probe_spec("\"path\""), plain = probe_spec("\"path\"");
+    char paths[2][256];
+    struct msg_input inputs[2] = {input_of(fix, &run, "a", "init", paths[0]),
+                                  input_of(fix, &run, "b", "final", paths[1])};
+    struct outcome out, base;
+    uint32_t count;
+
+    fixture_set(&spec, "probe.refine", "[[1.0,3,0.0]]");
+    fixture_set(&spec, "probe.adapt.most", "6");
+    fixture_set(&spec, "probe.adapt.tolerance", "0.0001");
+    out = run_probe(&spec, inputs);
+    base = run_probe(&plain, inputs);
+    count = out.result.point_count / 2;
+    assert_in_range(count, 5 + 3 + 1, 5 + 3 + 6);
+    for (uint32_t i = 0; i < 2 * count; i++) {
+        const struct msg_point *row = &out.result.points[i];
+        const struct tally *start = point(&out, "all", 0, SPLITS[i % 2]);
+        const struct tally *end = point(&out, "all", 4, SPLITS[i % 2]);
+
+        assert_int_equal(row->alpha_index, i / 2);
+        assert_true(slice_is(row->origin, i < 10 ? "grid" : i < 16 ? "refine" : "adapt"));
+        assert_int_equal(row->paired, MSG_PAIRED_START | MSG_PAIRED_END);
+        assert_true(fabs(row->start_sum - (row->tally.sum - start->sum)) < 1e-9);
+        assert_true(fabs(row->end_sum - (row->tally.sum - end->sum)) < 1e-9);
+        assert_true(row->start_sq * (double)start->count >=
+                    row->start_sum * row->start_sum * (1 - 1e-12));
+        if (i < 10)
+            assert_tally_equal(&row->tally, &base.result.points[i].tally);
+    }
+    assert_true(out.result.points[10].alpha == 0.875);
+    assert_true(out.result.points[14].alpha == 0.96875);
+    for (uint32_t i = 0; i < out.result.rise_count; i++) {
+        const struct msg_rise *rise = &out.result.rises[i];
+
+        assert_true(rise->alpha_from < rise->alpha_to && rise->sum > 0);
+        assert_int_equal(rise->n, slice_is(rise->split, "train") ? 300 : 400);
+    }
+    outcome_free(&out);
+    outcome_free(&base);
+    subject_free(&run);
+    spec_free(&spec);
+    spec_free(&plain);
+}
+
 /* ---- NaN -------------------------------------------------------------------------- */
 
 static void test_nan_is_a_result(void **state)
@@ -406,6 +458,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_self_is_constant, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_reversal_mirrors, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_more_points, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_nan_is_a_result, fixture_setup,
                                         fixture_teardown),
