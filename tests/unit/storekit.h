@@ -140,11 +140,11 @@ static inline struct plan_member *kit_member(struct plan_job *job)
     return member;
 }
 
-static inline void kit_param(struct plan_member *member, const char *name, double real)
+static inline void kit_param(struct plan_member *member, const char *name, double number)
 {
     member->params = calloc(1, sizeof *member->params);
     assert_non_null(member->params);
-    member->params[0] = (struct plan_param){name, value_real(real)};
+    member->params[0] = (struct plan_param){name, value_real(number)};
     member->param_count = 1;
 }
 
