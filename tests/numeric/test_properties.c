@@ -10,10 +10,10 @@
  * side. Found: 6e-8. */
 #define MIRROR_BOUND 1e-6
 
-enum { POINTS = 7 };
+enum { POINTS = 5, AT_A = 1, AT_B = 3 };
 
 /* Symmetric about 1/2. */
-static const double ALONG[POINTS] = {-0.25, 0, 0.25, 0.5, 0.75, 1, 1.25};
+static const double ALONG[POINTS] = {-0.25, 0, 0.5, 1, 1.25};
 
 static const enum curve_bn MODES[] = {CURVE_INTERP, CURVE_RECOMPUTE, CURVE_END,
                                       CURVE_START, CURVE_BATCH};
@@ -69,6 +69,7 @@ static void set_moments(const struct subject *s, real *state)
     for (uint32_t i = 0; i < MOMENTS; i++)
         index[i] = i;
     dataset_fetch(s->data, SPLIT_TRAIN, index, MOMENTS, x, labels);
+    memcpy(moments, state, s->arch->state_count * sizeof *moments);
     net_begin(net, x, MOMENTS);
     net_run(net, state, NET_BATCH, moments, 0, net_steps(net));
     for (size_t i = s->arch->param_count; i < s->arch->state_count; i++)
@@ -133,7 +134,7 @@ static void check_end(const struct subject *s, enum curve_bn bn, bool at_b,
     assert_non_null(eval);
     for (int split = 0; split < 2; split++) {
         const int n = split ? TEST : TRAIN;
-        const struct tally got = tally_round(&line[2 * (at_b ? 5 : 1) + split]);
+        const struct tally got = tally_round(&line[2 * (at_b ? AT_B : AT_A) + split]);
         const struct tally want = bn == CURVE_BATCH
                                       ? in_batches(s, state, (enum split)split, n)
                                       : eval_run(eval, state, (enum split)split, n);
@@ -159,7 +160,7 @@ static void ends_are_the_states(void **user)
                 follow(&subjects[i], naive ? &NAIVE : &QUICK, head_of(&subjects[i]),
                        MODES[m], layer);
                 if (MODES[m] != CURVE_START)
-                    assert_same(&layer[2 * 5], &line[2 * 5], 2);
+                    assert_same(&layer[2 * AT_B], &line[2 * AT_B], 2);
             }
 }
 
@@ -240,7 +241,8 @@ static void threads_change_no_bit(void **user)
                     const char *group = g ? head_of(&subjects[i]) : "all";
                     struct way way = naive ? NAIVE : QUICK;
                     follow(&subjects[i], &way, group, MODES[m], one);
-                    for (int threads = 2; threads <= 4; threads++) {
+                    for (int threads = naive ? 3 : 2; threads <= (naive ? 3 : 4);
+                         threads++) {
                         way.team = team_new(threads, NULL);
                         assert_non_null(way.team);
                         follow(&subjects[i], &way, group, MODES[m], other);
@@ -253,7 +255,7 @@ static void threads_change_no_bit(void **user)
 /* One curve after another on the same object, in one order and the other, points too. */
 static void order_changes_no_bit(void **user)
 {
-    static const int SHUFFLED[POINTS] = {5, 2, 6, 0, 4, 1, 3};
+    static const int SHUFFLED[POINTS] = {3, 2, 4, 0, 1};
     enum { GROUP_COUNT = 4, ALL = GROUP_COUNT * MODE_COUNT };
     struct tally_sum(*there)[2 * POINTS] = num_alloc(ALL, sizeof *there);
     struct subject *subjects = *user;
