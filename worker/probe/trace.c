@@ -1,5 +1,6 @@
 #include "worker/probe/trace.h"
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/rise.h"
 #include "worker/eval.h"
@@ -15,8 +16,11 @@
 
 enum {
     ROWS_MIN = 4, /* both ends and two more; the three of a line */
-    STRETCH = 8,  /* points between two places to stop at */
-    NONE = -1,    /* a slot that holds no point; a point without a slot */
+    /* Points between two places to stop at, at least; and how long they should take.
+     * What they have in common is computed for every stretch. */
+    STRETCH = 8,
+    STRETCH_MS = 10000,
+    NONE = -1, /* a slot that holds no point; a point without a slot */
 };
 
 struct slot {
@@ -51,7 +55,8 @@ struct trace {
     double *alphas;
     struct tally_sum *tallies;
     size_t chunk_count;
-    bool again; /* they have been evaluated before */
+    size_t stretch; /* points */
+    bool again;     /* they have been evaluated before */
 };
 
 /* ---- losses ------------------------------------------------------------------ */
@@ -234,6 +239,23 @@ static int take_ends(struct trace *trace, struct error *err)
     return count;
 }
 
+/* Points up to the next place to stop at: as many as take STRETCH_MS or so, from what
+ * the last ones took. No bit depends on it. */
+static size_t stretch(const struct trace *trace, size_t room)
+{
+    const size_t most = trace->stretch > STRETCH ? trace->stretch : STRETCH;
+
+    return trace->plan.pause && room > most ? most : room;
+}
+
+static void time_stretch(struct trace *trace, int64_t took_ms)
+{
+    const size_t points = trace->chunk_count;
+
+    if (points > 0)
+        trace->stretch = points * STRETCH_MS / (size_t)(took_ms > 0 ? took_ms : 1);
+}
+
 /* Evaluate all points from `first` on that are not done, the ends before the others,
  * which differ from them. */
 static int run_points(struct trace *trace, size_t first, struct error *err)
@@ -244,12 +266,12 @@ static int run_points(struct trace *trace, size_t first, struct error *err)
         first++;
     for (size_t at = first; at < trace->point_count;) {
         const int ends = take_ends(trace, err);
-        size_t others = trace->row_count - (size_t)ends;
+        const int64_t begin_ms = clock_mono_ms();
+        size_t others;
 
         if (ends < 0)
             return -1;
-        if (trace->plan.pause && others > STRETCH)
-            others = STRETCH;
+        others = stretch(trace, trace->row_count - (size_t)ends);
         for (; at < trace->point_count && others > 0; at++)
             if (!is_done(&trace->points[at]) && !is_end(trace, at)) {
                 trace->chunk[trace->chunk_count++] = at;
@@ -259,6 +281,7 @@ static int run_points(struct trace *trace, size_t first, struct error *err)
         if (rc)
             return rc;
         take_points(trace);
+        time_stretch(trace, clock_mono_ms() - begin_ms);
         if (trace->plan.pause && trace->plan.pause(trace->user))
             return TRACE_STOPPED;
     }
