@@ -63,13 +63,15 @@ static struct tally at(const struct tally_sum *got, int x, int y, int split)
     return tally_round(&got[2 * (y * XS + x) + split]);
 }
 
-static void run_plane(struct plane *plane, enum curve_bn bn, struct tally_sum *got)
+static void run_plane(const struct surface *f, struct plane *plane, enum curve_bn bn,
+                      struct tally_sum *got)
 {
     struct error err = {0};
 
     memset(got, 0, 2 * XS * YS * sizeof *got);
-    if (plane_run(plane, bn, got, &err))
-        fail_msg("%s", err.text);
+    for (size_t j = 0; j < f->env.ys.count; j++)
+        if (plane_row(plane, bn, j, got + 2 * j * f->env.xs.count, &err))
+            fail_msg("%s", err.text);
 }
 
 static void assert_equal(const struct tally *a, const struct tally *b)
@@ -105,7 +107,7 @@ static void check_corners(const char *model, const char *norm)
     theta = num_alloc(f.s.arch->state_count, sizeof *theta);
     plane = make_plane(&f, false);
     (void)plane_set_group(plane, "all");
-    run_plane(plane, arch_has_norm(f.s.arch) ? CURVE_INTERP : CURVE_NONE, got);
+    run_plane(&f, plane, arch_has_norm(f.s.arch) ? CURVE_INTERP : CURVE_NONE, got);
     check_corner(&f, got, 1, 0, f.s.a);
     check_corner(&f, got, 3, 0, f.s.b);
     check_corner(&f, got, 1, 2, f.c);
@@ -151,7 +153,7 @@ static void check_points(const struct surface *f, const char *group, double *wor
 
     assert_non_null(eval);
     (void)plane_set_group(plane, group);
-    run_plane(plane, arch_has_norm(f->s.arch) ? CURVE_INTERP : CURVE_NONE, got);
+    run_plane(f, plane, arch_has_norm(f->s.arch) ? CURVE_INTERP : CURVE_NONE, got);
     for (int i = 0; i < XS * YS; i++) {
         const struct tally is = at(got, i % XS, i / XS, SPLIT_TEST);
         set_naive(f, group, X[i % XS], Y[i / XS], theta);
@@ -199,8 +201,8 @@ static void test_savings(void **state)
         struct plane *quick = make_plane(&f, false), *naive = make_plane(&f, true);
         (void)plane_set_group(quick, "all");
         (void)plane_set_group(naive, "all");
-        run_plane(quick, MODES[m], got);
-        run_plane(naive, MODES[m], want);
+        run_plane(&f, quick, MODES[m], got);
+        run_plane(&f, naive, MODES[m], want);
         for (int i = 0; i < XS * YS; i++) {
             const struct tally is = at(got, i % XS, i / XS, SPLIT_TRAIN);
             const struct tally was = at(want, i % XS, i / XS, SPLIT_TRAIN);
@@ -226,9 +228,9 @@ static void test_negative_variance(void **state)
     f.env.xs = (struct plane_axis){FAR, 2};
     f.env.ys = (struct plane_axis){Y, 1};
     plane = make_plane(&f, false);
-    run_plane(plane, CURVE_INTERP, got);
+    run_plane(&f, plane, CURVE_INTERP, got);
     assert_true(got[0].nan_count == TRAIN && got[2].nan_count == 0);
-    run_plane(plane, CURVE_END, got);
+    run_plane(&f, plane, CURVE_END, got);
     assert_true(got[0].nan_count == 0);
     plane_free(&plane);
     close_surface(&f);
@@ -305,9 +307,9 @@ static void test_around(void **state)
     f.env.xs = f.env.ys = (struct plane_axis){LINE3, 3};
     plane = make_plane(&f, false);
     (void)plane_set_group(plane, "all");
-    run_plane(plane, CURVE_INTERP, got);
+    run_plane(&f, plane, CURVE_INTERP, got);
     check_corner(&f, got + 2 * (1 * 3 + 1) - 2, 1, 0, f.s.b);
-    run_plane(plane, CURVE_START, other);
+    run_plane(&f, plane, CURVE_START, other);
     for (int i = 0; i < 2 * 9; i++) {
         const struct tally a = tally_round(&got[i]), b = tally_round(&other[i]);
         assert_equal(&a, &b);

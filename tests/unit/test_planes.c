@@ -130,6 +130,89 @@ static void test_around(void **state)
     spec_free(&spec);
 }
 
+/* ---- stopping ------------------------------------------------------------------- */
+
+struct stopper {
+    const struct fixture *fix;
+    int left; /* questions until it is stopped; below 0: never */
+    int asked;
+    char path[256];
+};
+
+static enum wish stop_at(void *user)
+{
+    struct stopper *stopper = user;
+
+    stopper->asked++;
+    return stopper->left-- == 0 ? WISH_STOP : WISH_GO_ON;
+}
+
+static void note_file(void *user, const struct msg_state *file)
+{
+    struct stopper *stopper = user;
+    char name[64];
+
+    snprintf(name, sizeof name, "%.*s.safetensors", (int)file->hash.size,
+             file->hash.data);
+    fixture_path(stopper->fix, name, stopper->path, sizeof stopper->path);
+}
+
+/* Its rows, encoded, go to ret. */
+static int attempt(const struct spec *spec, const struct msg_input inputs[3],
+                   struct stopper *stopper, const char *resume, struct buf *ret)
+{
+    const struct probe_env env = {.dir = stopper->fix->dir,
+                                  .resume = *resume ? resume : NULL,
+                                  .wish = stop_at,
+                                  .saved = note_file,
+                                  .user = stopper};
+    struct sink *sink = sink_new(NULL, NULL);
+    struct error err = {0};
+    int rc;
+
+    assert_non_null(sink);
+    rc = probe_run(spec, inputs, 3, &env, sink, &err);
+    if (rc < 0)
+        fail_msg("%s", err.text);
+    buf_clear(ret);
+    assert_int_equal(sink_encode(sink, ret, &err), 0);
+    sink_free(&sink);
+    return rc;
+}
+
+/* Stopped anywhere, it goes on at the row of the grid, to the same bytes. */
+static void test_stops(void **state)
+{
+    struct fixture *fix = *state;
+    struct subject run = make_kept(fix);
+    struct spec spec = plane_spec();
+    char paths[3][256], resume[256] = "";
+    const struct msg_input inputs[3] = {input_of(fix, &run, "a", "init", paths[0]),
+                                        input_of(fix, &run, "b", "final", paths[1]),
+                                        input_of(fix, &run, "c", "epoch:2", paths[2])};
+    struct stopper whole = {.fix = fix, .left = -1}, pieces = {.fix = fix};
+    struct buf want = {0}, got = {0};
+    int stops = 0;
+
+    fixture_set(&spec, "probe.groups", "[\"fc1\",\"fc2+fc3\"]");
+    fixture_set(&spec, "probe.ys", "3");
+    assert_int_equal(attempt(&spec, inputs, &whole, "", &want), 0);
+    for (pieces.left = 9; attempt(&spec, inputs, &pieces, resume, &got) == PROBE_STOPPED;
+         pieces.left = 9 + stops++)
+        memcpy(resume, pieces.path, sizeof resume);
+    assert_true(stops >= 3);
+    /* At most the row in hand is computed again. */
+    assert_true(pieces.asked <= whole.asked + (stops + 1) * (whole.asked / 6 + 2));
+    assert_int_equal(want.size, got.size);
+    assert_memory_equal(want.data, got.data, want.size);
+    buf_free(&want);
+    buf_free(&got);
+    subject_free(&run);
+    spec_free(&spec);
+}
+
+/* ---- refusals ------------------------------------------------------------------- */
+
 static void check_refused(const struct spec *spec, const struct msg_input *inputs,
                           size_t count, const char *rule)
 {
@@ -172,6 +255,7 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_groups, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_around, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_stops, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_refusals, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,105 +1,11 @@
 /* A probe ends where its runs did, to the bit; between the ends it is what the
  * formula says, and states that are not what they claim to be are refused. */
 
-#include "tests/unit/run_fixture.h"
+#include "tests/unit/probekit.h"
 
-#include "common/arch.h"
-#include "worker/ckpt/ckpt.h"
 #include "worker/probe/path.h"
-#include "worker/probe/probe.h"
 
 #include <math.h>
-
-/* ---- a run, and probes of it --------------------------------------------------- */
-
-/* A trained run and all that an input needs to name its states. */
-struct subject {
-    struct spec spec;
-    struct buf text;
-    struct outcome out;
-};
-
-static struct subject make_subject(const struct fixture *fix, struct spec spec)
-{
-    struct subject subject = {.spec = spec};
-
-    spec_text(&spec, &subject.text);
-    subject.out = run_train(fix, &spec);
-    return subject;
-}
-
-static void subject_free(struct subject *subject)
-{
-    outcome_free(&subject->out);
-    buf_free(&subject->text);
-    spec_free(&subject->spec);
-}
-
-/* An input of a probe; path (256 bytes) is where a stored state's file is. */
-static struct msg_input input_of(const struct fixture *fix, const struct subject *subject,
-                                 const char *role, const char *state, char *path)
-{
-    const struct msg_state *row = outcome_state(&subject->out, state);
-    char name[64];
-
-    assert_non_null(row);
-    snprintf(name, sizeof name, "%.*s.safetensors", (int)row->hash.size, row->hash.data);
-    fixture_path(fix, name, path, 256);
-    return (struct msg_input){.role = slice_of(role),
-                              .state = slice_of(state),
-                              .spec = {subject->text.data, subject->text.size},
-                              .hash = row->hash,
-                              .stored = row->stored,
-                              .path = row->stored ? slice_of(path) : (struct slice){0}};
-}
-
-static struct spec probe_spec(const char *kind)
-{
-    struct spec spec = fixture_spec(
-        JOB_PROBE, "a.run", "\"00000000000000000000000000000000\"", "a.state", "\"init\"",
-        "b.run", "\"00000000000000000000000000000000\"", "b.state", "\"final\"",
-        "probe.alphas", "5", "probe.splits.train", "300", "probe.splits.test", "400",
-        NULL);
-
-    fixture_set(&spec, "probe.kind", kind);
-    return spec;
-}
-
-static struct outcome run_probe(const struct spec *spec, const struct msg_input inputs[2])
-{
-    struct outcome out = {.sink = sink_new(NULL, NULL)};
-    struct probe_env env = {0};
-    struct error err = {0};
-
-    assert_non_null(out.sink);
-    if (probe_run(spec, inputs, 2, &env, out.sink, &err))
-        fail_msg("%s", err.text);
-    sink_fill(out.sink, &out.result);
-    return out;
-}
-
-static const struct tally *point(const struct outcome *out, const char *group,
-                                 uint32_t index, const char *split)
-{
-    for (uint32_t i = 0; i < out->result.point_count; i++) {
-        const struct msg_point *row = &out->result.points[i];
-
-        if (slice_is(row->grp, group) && slice_is(row->split, split) &&
-            row->alpha_index == index)
-            return &row->tally;
-    }
-    fail_msg("no point %u of %s on %s", index, group, split);
-    return NULL;
-}
-
-static const struct msg_distance *distance(const struct outcome *out, const char *group)
-{
-    for (uint32_t i = 0; i < out->result.distance_count; i++)
-        if (slice_is(out->result.distances[i].grp, group))
-            return &out->result.distances[i];
-    fail_msg("no distance for %s", group);
-    return NULL;
-}
 
 static const char *const SPLITS[] = {"train", "test"};
 
@@ -119,7 +25,7 @@ static void test_ends_are_the_run(void **state)
     inputs[0] = input_of(fix, &run, "a", "init", paths[0]);
     inputs[1] = input_of(fix, &run, "b", "final", paths[1]);
     assert_false(inputs[0].stored);
-    out = run_probe(&probe, inputs);
+    out = run_probe(&probe, inputs, 2);
     assert_int_equal(out.result.point_count, 5 * 2);
     for (int s = 0; s < 2; s++) {
         assert_tally_equal(point(&out, "all", 0, SPLITS[s]),
@@ -153,8 +59,8 @@ static void test_layers_end_at_b(void **state)
     struct outcome out, all;
 
     fixture_set(&layers, "probe.groups", "[\"all\",\"fc1\",\"fc2\",\"fc1+fc3\"]");
-    out = run_probe(&layers, inputs);
-    all = run_probe(&whole, inputs);
+    out = run_probe(&layers, inputs, 2);
+    all = run_probe(&whole, inputs, 2);
     assert_int_equal(out.result.point_count, 4 * 5 * 2);
     for (int s = 0; s < 2; s++) {
         for (uint32_t i = 0; i < 5; i++)
@@ -187,7 +93,7 @@ static void test_self_is_constant(void **state)
     struct outcome out;
 
     fixture_set(&spec, "probe.alphas", "[-0.7,0.0,0.3,0.777,1.0,1.9]");
-    out = run_probe(&spec, inputs);
+    out = run_probe(&spec, inputs, 2);
     for (uint32_t i = 0; i < 6; i++)
         for (int s = 0; s < 2; s++)
             assert_tally_equal(point(&out, "all", i, SPLITS[s]),
@@ -211,8 +117,8 @@ static void test_reversal_mirrors(void **state)
     struct outcome a, b;
 
     fixture_set(&spec, "probe.alphas", "8");
-    a = run_probe(&spec, there);
-    b = run_probe(&spec, back);
+    a = run_probe(&spec, there, 2);
+    b = run_probe(&spec, back, 2);
     for (uint32_t i = 0; i < 8; i++)
         for (int s = 0; s < 2; s++) {
             const struct tally *x = point(&a, "all", i, SPLITS[s]);
@@ -244,8 +150,8 @@ static void test_more_points(void **state)
     fixture_set(&spec, "probe.refine", "[[1.0,3,0.0]]");
     fixture_set(&spec, "probe.adapt.most", "6");
     fixture_set(&spec, "probe.adapt.tolerance", "0.0001");
-    out = run_probe(&spec, inputs);
-    base = run_probe(&plain, inputs);
+    out = run_probe(&spec, inputs, 2);
+    base = run_probe(&plain, inputs, 2);
     count = out.result.point_count / 2;
     assert_in_range(count, 5 + 3 + 1, 5 + 3 + 6);
     for (uint32_t i = 0; i < 2 * count; i++) {
@@ -303,7 +209,7 @@ static void test_nan_is_a_result(void **state)
     inputs[0].hash = slice_of(hash);
     inputs[0].stored = true;
     inputs[0].path = slice_of(paths[0]);
-    out = run_probe(&spec, inputs);
+    out = run_probe(&spec, inputs, 2);
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(point(&out, "all", i, "test")->nan_count, 400);
         assert_int_equal(point(&out, "all", i, "test")->correct, 0);
@@ -408,7 +314,7 @@ static void test_distances(void **state)
 
     fixture_set(&spec, "probe.groups", "[\"fc1\",\"fc2\",\"fc3\"]");
     fixture_set(&spec, "probe.alphas", "2");
-    out = run_probe(&spec, inputs);
+    out = run_probe(&spec, inputs, 2);
     assert_int_equal(out.result.distance_count, 4);
     for (int g = 0; g < 3; g++) {
         const struct msg_distance *row = distance(&out, groups[g]);

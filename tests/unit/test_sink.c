@@ -32,12 +32,17 @@ static void fill_one_of_each(struct sink *sink)
                               .split = slice_of(split),
                               .alpha_index = 49};
     struct msg_distance distance = {.grp = slice_of(grp), .l2 = 2};
+    struct msg_plane_point corner = {
+        .grp = slice_of(grp), .bn = slice_of(bn), .split = slice_of(split), .y = 0.5};
+    struct msg_plane plane = {.grp = slice_of(grp), .cosine = -1};
     struct error err;
 
     assert_int_equal(sink_history(sink, &history, &err), 0);
     assert_int_equal(sink_state(sink, &kept, &err), 0);
     assert_int_equal(sink_point(sink, &point, &err), 0);
     assert_int_equal(sink_distance(sink, &distance, &err), 0);
+    assert_int_equal(sink_plane_point(sink, &corner, &err), 0);
+    assert_int_equal(sink_plane(sink, &plane, &err), 0);
     memset(split, 'x', 5);
     memset(grp, 'x', 5);
     memset(bn, 'x', 4);
@@ -70,6 +75,13 @@ static void test_rows_are_copied(void **state)
     assert_int_equal(result.points[0].alpha_index, 49);
     assert_int_equal(result.distance_count, 1);
     assert_true(slice_is(result.distances[0].grp, "conv1"));
+    assert_int_equal(result.plane_point_count, 1);
+    assert_true(slice_is(result.plane_points[0].grp, "conv1"));
+    assert_true(slice_is(result.plane_points[0].split, "train"));
+    assert_true(result.plane_points[0].y == 0.5);
+    assert_int_equal(result.plane_count, 1);
+    assert_true(slice_is(result.planes[0].grp, "conv1"));
+    assert_true(result.planes[0].cosine == -1);
     sink_free(&sink);
     assert_null(sink);
     sink_free(&sink);

@@ -13,7 +13,6 @@ struct plane {
     const char *group;
     real *d1, *d2; /* around a state */
     real *a, *b;   /* ends of a row */
-    size_t row;    /* the one in hand */
 };
 
 /* ---- states ------------------------------------------------------------------- */
@@ -102,47 +101,26 @@ static void set_statistics(struct plane *plane)
     memcpy(plane->b + from, base_of(&plane->env) + from, n * sizeof *plane->b);
 }
 
-static void tell_row(void *user, double share)
-{
-    const struct plane *plane = user;
-    const struct plane_env *env = &plane->env;
-
-    env->curve.tick(env->curve.user,
-                    ((double)plane->row + share) / (double)env->ys.count);
-}
-
-static int run_row(struct plane *plane, enum curve_bn bn, struct tally_sum *ret,
-                   struct error *err)
+int plane_row(struct plane *plane, enum curve_bn bn, size_t j, struct tally_sum *ret,
+              struct error *err)
 {
     const struct plane_env *env = &plane->env;
-    const double y = env->ys.at[plane->row];
     struct curve_env ends = env->curve;
     struct curve *curve;
     int rc;
 
-    plane_at(plane, 0, y, plane->a);
-    plane_at(plane, 1, y, plane->b);
+    plane_at(plane, 0, env->ys.at[j], plane->a);
+    plane_at(plane, 1, env->ys.at[j], plane->b);
     if (bn != CURVE_INTERP)
         set_statistics(plane);
     ends.a = plane->a;
     ends.b = plane->b;
-    ends.tick = env->curve.tick ? tell_row : NULL;
-    ends.user = plane;
     curve = curve_new(&ends, err);
     if (!curve)
         return -1;
     rc = curve_run(curve, plane->group, bn, env->xs.at, env->xs.count, ret, err);
     curve_free(&curve);
     return rc;
-}
-
-int plane_run(struct plane *plane, enum curve_bn bn, struct tally_sum *ret,
-              struct error *err)
-{
-    for (plane->row = 0; plane->row < plane->env.ys.count; plane->row++)
-        if (run_row(plane, bn, ret + 2 * plane->row * plane->env.xs.count, err))
-            return -1;
-    return 0;
 }
 
 /* ---- life --------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ struct plane_axis {
 };
 
 struct plane_env {
-    struct curve_env curve; /* of a and b nothing; tick: of a plane */
+    struct curve_env curve; /* a and b count for nothing; its calls are about a row */
     const real *o, *p, *q;  /* three states; p and q NULL: around o */
     uint64_t seed;          /* of random directions */
     bool filters;           /* as direction_draw */
@@ -44,8 +44,8 @@ struct direction_gram plane_set_group(struct plane *plane, const char *group);
 /* theta (state_count) at a point, statistics as interp has them. */
 void plane_at(const struct plane *plane, double x, double y, real *theta);
 
-/* ret[2 * (j * xs.count + i) + split] for (xs.at[i], ys.at[j]). ERR_NO_MEMORY. */
-int plane_run(struct plane *plane, enum curve_bn bn, struct tally_sum *ret,
+/* Row j of the grid: ret[2 * i + split] for (xs.at[i], ys.at[j]). As curve_run. */
+int plane_row(struct plane *plane, enum curve_bn bn, size_t j, struct tally_sum *ret,
               struct error *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "worker/endpoint.h"
 #include "worker/eval.h"
 #include "worker/probe/direction.h"
+#include "worker/probe/keeper.h"
 #include "worker/probe/plane.h"
 #include "worker/sink.h"
 
@@ -20,73 +21,104 @@ struct job {
     struct plane *plane;
     double *xs, *ys;
     size_t x_count, y_count;
-    struct tally_sum *tallies; /* (ys, xs, splits) of the plane in hand */
+    struct tally_sum *tallies; /* (xs, splits) of the row in hand */
     struct value groups;       /* a list of strings; empty: "all" */
     enum curve_bn bn[CURVE_BN_COUNT];
     size_t bn_count;
-    uint32_t done, total; /* points, those of the plane in hand not counted */
+    struct keeper keeper; /* of rows, where it speaks of curves */
+    char key[HASH_TEXT];
+    uint32_t total; /* points */
 };
 
-/* ---- points ------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------------- */
 
-static uint32_t points_of_plane(const struct job *job)
+static uint32_t points_of_row(const struct job *job)
 {
-    return (uint32_t)(2 * job->x_count * job->y_count);
+    return (uint32_t)(2 * job->x_count);
+}
+
+static size_t rows_of_group(const struct job *job)
+{
+    return job->bn_count * job->y_count;
+}
+
+static size_t rows_done(const struct job *job)
+{
+    return job->keeper.progress.done;
 }
 
 static void tell(void *user, double share)
 {
     const struct job *job = user;
 
-    sink_progress(job->sink, job->done + (uint32_t)(share * points_of_plane(job)),
+    sink_progress(job->sink,
+                  (uint32_t)(((double)rows_done(job) + share) * points_of_row(job)),
                   job->total);
 }
 
-static int put_point(const struct job *job, const char *group, enum curve_bn bn, size_t x,
-                     size_t y, struct error *err)
+static bool is_stopped(void *user)
 {
-    for (int s = SPLIT_TRAIN; s <= SPLIT_TEST; s++) {
-        const struct tally_sum *tally = &job->tallies[2 * (y * job->x_count + x)];
+    struct job *job = user;
+
+    return keeper_stops(&job->keeper);
+}
+
+static int put_row(const struct job *job, const char *group, enum curve_bn bn, size_t y,
+                   struct error *err)
+{
+    for (size_t i = 0; i < points_of_row(job); i++) {
         const struct msg_plane_point row = {.grp = slice_of(group),
                                             .bn = slice_of(curve_bn_name(bn)),
-                                            .split = slice_of(split_name((enum split)s)),
-                                            .x_index = (uint32_t)x,
-                                            .x = job->xs[x],
+                                            .split =
+                                                slice_of(split_name((enum split)(i % 2))),
+                                            .x_index = (uint32_t)(i / 2),
+                                            .x = job->xs[i / 2],
                                             .y_index = (uint32_t)y,
                                             .y = job->ys[y],
-                                            .tally = tally_round(&tally[s])};
+                                            .tally = tally_round(&job->tallies[i])};
         if (sink_plane_point(job->sink, &row, err))
             return -1;
     }
     return 0;
 }
 
-static int run_plane(struct job *job, const char *group, enum curve_bn bn,
-                     struct error *err)
+/* Row r of a group: the planes of its ways to get statistics, one after another. With
+ * the first comes how the directions lie, so that what is saved has it once. */
+static int run_row(struct job *job, const char *group, size_t r,
+                   const struct direction_gram *gram, struct error *err)
 {
-    if (plane_run(job->plane, bn, job->tallies, err))
+    const struct msg_plane plane = {slice_of(group), gram->x_l2, gram->y_l2,
+                                    gram->cosine};
+    const enum curve_bn bn = job->bn[r / job->y_count];
+    const size_t y = r % job->y_count;
+    int rc;
+
+    memset(job->tallies, 0, points_of_row(job) * sizeof *job->tallies);
+    rc = plane_row(job->plane, bn, y, job->tallies, err);
+    if (rc)
+        return rc;
+    if ((r == 0 && sink_plane(job->sink, &plane, err)) || put_row(job, group, bn, y, err))
         return -1;
-    for (size_t y = 0; y < job->y_count; y++)
-        for (size_t x = 0; x < job->x_count; x++)
-            if (put_point(job, group, bn, x, y, err))
-                return -1;
-    job->done += points_of_plane(job);
-    sink_progress(job->sink, job->done, job->total);
-    return 0;
+    rc = keeper_next(&job->keeper) ? PROBE_STOPPED : 0;
+    tell(job, 0);
+    return rc;
 }
 
-static int run_group(struct job *job, const char *group, struct error *err)
+static int run_group(struct job *job, const char *group, size_t first, struct error *err)
 {
-    const struct direction_gram gram = plane_set_group(job->plane, group);
-    const struct msg_plane row = {slice_of(group), gram.x_l2, gram.y_l2, gram.cosine};
+    const size_t last = first + rows_of_group(job);
+    struct direction_gram gram;
+    int rc = 0;
 
-    if (sink_plane(job->sink, &row, err))
-        return -1;
-    for (size_t m = 0; m < job->bn_count; m++)
-        if (run_plane(job, group, job->bn[m], err))
-            return -1;
-    sink_log(job->sink, "group %s: %zu x %zu points", group, job->x_count, job->y_count);
-    return 0;
+    if (rows_done(job) >= last)
+        return 0;
+    gram = plane_set_group(job->plane, group);
+    while (rows_done(job) < last && rc == 0)
+        rc = run_row(job, group, rows_done(job) - first, &gram, err);
+    if (rc == 0)
+        sink_log(job->sink, "group %s: %zu x %zu points", group, job->x_count,
+                 job->y_count);
+    return rc;
 }
 
 /* ---- set-up ------------------------------------------------------------------- */
@@ -187,8 +219,8 @@ static int read_spec(struct job *job, struct error *err)
                         &job->y_count, err);
     if (!job->ys)
         return -1;
-    job->total = (uint32_t)(group_count(job) * job->bn_count) * points_of_plane(job);
-    job->tallies = calloc(points_of_plane(job), sizeof *job->tallies);
+    job->total = (uint32_t)(group_count(job) * rows_of_group(job)) * points_of_row(job);
+    job->tallies = calloc(points_of_row(job), sizeof *job->tallies);
     if (!job->tallies)
         return err_set(err, ERR_NO_MEMORY, "no memory for a plane");
     return 0;
@@ -204,6 +236,7 @@ static int open_plane(struct job *job, const struct probe_env *env, struct error
                   .engine = &engine,
                   .naive = env->naive,
                   .tick = tell,
+                  .pause = is_stopped,
                   .user = job},
         .o = states ? job->a.theta : job->b.theta,
         .p = states ? job->b.theta : NULL,
@@ -224,17 +257,35 @@ static int open_plane(struct job *job, const struct probe_env *env, struct error
     return job->plane ? 0 : -1;
 }
 
+static int open_keeper(struct job *job, const struct probe_env *env, struct error *err)
+{
+    struct progress *progress = &job->keeper.progress;
+
+    job->keeper.env = env;
+    job->keeper.sink = job->sink;
+    job->keeper.whole = true;
+    progress->key = job->key;
+    progress->curves = group_count(job) * rows_of_group(job);
+    progress->alphas = 1; /* points are in the sink, rows at a time */
+    if (spec_key(job->spec, job->key, err))
+        return -1;
+    return keeper_begin(&job->keeper, err);
+}
+
 static int set_up(struct job *job, const struct msg_input *inputs, size_t input_count,
                   const struct probe_env *env, struct error *err)
 {
     if (load(job, inputs, input_count, err) || read_spec(job, err))
         return -1;
     job->data = dataset_open(&job->b.spec, env->data_dir, err);
-    return job->data ? open_plane(job, env, err) : -1;
+    if (!job->data || open_plane(job, env, err))
+        return -1;
+    return open_keeper(job, env, err);
 }
 
 static void tear_down(struct job *job)
 {
+    keeper_end(&job->keeper);
     plane_free(&job->plane);
     dataset_free(&job->data);
     free(job->tallies);
@@ -258,12 +309,14 @@ int plane_probe_run(const struct spec *spec, const struct msg_input *inputs,
     sink_data_hash(sink, dataset_hash(job.data));
     sink_numerics(sink, spec_string(&job.b.spec, "train.numerics"),
                   spec_string(&job.b.spec, "train.kernels"));
-    sink_progress(sink, 0, job.total);
-    for (size_t g = 0; g < group_count(&job); g++)
-        if (run_group(&job, group_at(&job, g), err))
-            goto done;
-    sink_summary(sink, 0, 0, false, NULL);
+    tell(&job, 0);
     rc = 0;
+    for (size_t g = 0; g < group_count(&job) && rc == 0; g++)
+        rc = run_group(&job, group_at(&job, g), g * rows_of_group(&job), err);
+    if (rc > 0)
+        keeper_leave(&job.keeper);
+    else if (rc == 0)
+        sink_summary(sink, 0, 0, false, NULL);
 
 done:
     tear_down(&job);

@@ -4,7 +4,7 @@
 /* A probe of kind plane: plane.h for every group and every way to get running
  * statistics, told to a sink. The inputs are "a" at (0,0), "b" at (1,0) and "c" at
  * (0,1); along random directions only b, which is in the middle. The data are those of
- * run b. */
+ * run b. An unfinished one goes on at the row of a grid where it stopped. */
 
 #include "worker/probe/probe.h"
 
