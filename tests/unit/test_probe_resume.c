@@ -185,6 +185,44 @@ static void test_stops(void **state)
     subject_free(&norm);
 }
 
+/* Classes and kept losses are of whole curves: such a probe goes on between them, to the
+ * same rows, the file's hash among them. */
+static void test_stops_with_detail(void **state)
+{
+    const struct fixture *fix = *state;
+    struct spec spec = probe_spec("4");
+    struct subject s;
+    int stops = 0;
+
+    fixture_set(&spec, "probe.classes", "true");
+    fixture_set(&spec, "probe.examples", "150");
+    make_subject(fix, norm_spec(), &s);
+    for (int every = 13; every <= 29; every += 8) {
+        struct stopper stopper = {.fix = fix, .every = every};
+        struct buf whole = {0}, pieces = {0};
+        char resume[256] = "";
+        int asked, more = 0;
+
+        run_whole(fix, &s, &spec, &whole, &asked);
+        assert_true(asked > 2 * every);
+        for (; more < 10; more++) {
+            stopper.left = every;
+            if (attempt(&s, &spec, &stopper, resume, NULL, NULL, &pieces) == 0)
+                break;
+            memcpy(resume, stopper.path, sizeof resume);
+        }
+        stops += more;
+        assert_true(stopper.asked < asked + (more + 1) * every);
+        assert_int_equal(whole.size, pieces.size);
+        assert_memory_equal(whole.data, pieces.data, whole.size);
+        buf_free(&whole);
+        buf_free(&pieces);
+    }
+    assert_true(stops >= 4);
+    subject_free(&s);
+    spec_free(&spec);
+}
+
 /* ---- files that cannot be used ----------------------------------------------------- */
 
 /* It begins anew, says why, and comes to the same. */
@@ -244,6 +282,8 @@ static void test_other_files_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_stops_with_detail, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_stops, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_other_files_are_refused, fixture_setup,
                                         fixture_teardown),

@@ -259,6 +259,11 @@ static int fill_file(struct file *file, struct error *err)
     return rc;
 }
 
+bool detail_keeps(const struct detail *detail)
+{
+    return detail->plan.examples > 0;
+}
+
 int detail_save(const struct detail *detail, struct buf *out, struct error *err)
 {
     static const struct st_meta META[] = {{"format", "coord-examples 1"}};

@@ -58,6 +58,9 @@ int detail_point(struct detail *detail, size_t point, enum split split, double a
 int detail_curve(struct detail *detail, const char *group, enum curve_bn bn, size_t n,
                  struct error *err);
 
+/* Whether it keeps examples. */
+bool detail_keeps(const struct detail *detail);
+
 /* What a probe that stops between two curves saves, and takes up again: the examples of
  * the curves that are done, as bytes, nothing where none are kept; into a new detail of
  * the same plan. Classes are the sink's. ERR_NO_MEMORY; ERR_DATA for bytes that are not

@@ -6,6 +6,18 @@
 
 #include <string.h>
 
+static int store(struct keeper *keeper, char ret_hash[HASH_TEXT], uint64_t *ret_size,
+                 struct error *err)
+{
+    struct progress *progress = &keeper->progress;
+
+    buf_clear(&progress->kept);
+    if (progress->keeps && detail_save(keeper->detail, &progress->kept, err))
+        return -1;
+    return progress_store(progress, keeper->env->dir, keeper->sink, ret_hash, ret_size,
+                          err);
+}
+
 /* Not being able to is no reason to stop. */
 static void save(struct keeper *keeper)
 {
@@ -19,9 +31,7 @@ static void save(struct keeper *keeper)
     struct error err;
 
     keeper->due = false;
-    if (keeper->unable)
-        return;
-    if (progress_store(progress, keeper->env->dir, keeper->sink, hash, &file.size, &err))
+    if (store(keeper, hash, &file.size, &err))
         sink_log(keeper->sink, "the probe could not be saved: %s", err.text);
     else if (keeper->env->saved)
         keeper->env->saved(keeper->env->user, &file);
@@ -52,7 +62,7 @@ bool keeper_points(struct keeper *keeper, const struct trace_point *points)
 {
     struct progress *progress = &keeper->progress;
 
-    if (!keeper->whole) {
+    if (!keeper->detail) {
         memcpy(progress_points(progress, progress->done), points,
                progress->alphas * sizeof *points);
         progress->begun = true;
@@ -81,12 +91,17 @@ int keeper_begin(struct keeper *keeper, struct error *err)
     struct progress *progress = &keeper->progress;
     struct error why;
 
+    progress->keeps = keeper->detail && detail_keeps(keeper->detail);
     if (progress_open(progress, err))
         return -1;
-    if (!keeper->env->resume || keeper->unable)
+    if (!keeper->env->resume)
         return 0;
     if (progress_read(progress, keeper->env->resume, keeper->sink, &why) == 0) {
+        const struct buf *kept = &progress->kept;
         keeper->goes_on = true;
+        if (progress->keeps &&
+            detail_load(keeper->detail, kept->data, kept->size, keeper->env->resume, err))
+            return -1;
         sink_log(keeper->sink, "the probe goes on: %zu of %zu curves are done",
                  progress->done, progress->curves);
         return 0;

@@ -6,6 +6,7 @@
  * one in hand, the points that are.
  */
 
+#include "worker/probe/detail.h"
 #include "worker/probe/probe.h"
 #include "worker/probe/progress.h"
 
@@ -15,8 +16,9 @@ struct keeper {
     struct progress progress;
     const struct probe_env *env; /* borrowed */
     struct sink *sink;           /* borrowed */
-    bool whole;                  /* curves: points alone do not tell all */
-    bool unable;                 /* to save: rows do not tell all of a curve */
+    struct detail *detail;       /* borrowed; or NULL. Where there is one, points alone
+                                    do not tell all of a curve, so only whole ones are
+                                    saved, with what it has kept of them */
     bool goes_on;                /* from what was saved, its rows in the sink */
     bool due, stopping;          /* what has been wished since */
 };

@@ -38,6 +38,7 @@ void progress_close(struct progress *progress)
 {
     free(progress->points);
     progress->points = NULL;
+    buf_free(&progress->kept);
 }
 
 struct trace_point *progress_points(const struct progress *progress, size_t curve)
@@ -160,9 +161,9 @@ int progress_store(const struct progress *progress, const char *dir,
     savefile_tensor(&tensors[n++], "rows", ST_U8, rows.data, rows.size);
     if (count > 0)
         savefile_tensor(&tensors[n++], "points", ST_I64, points, count * NUMBERS);
-    if (progress->kept_size > 0)
-        savefile_tensor(&tensors[n++], "kept", ST_U8, progress->kept,
-                        progress->kept_size);
+    if (progress->keeps)
+        savefile_tensor(&tensors[n++], "kept", ST_U8, progress->kept.data,
+                        progress->kept.size);
     rc = savefile_store(dir, tensors, n, meta, METAS, ret_hash, ret_size, err);
 
 done:
@@ -221,20 +222,21 @@ static int read_all(const struct st_file *file, const char *path,
     if (read_place(file, path, progress, err) || read_points(file, path, progress, err))
         return -1;
     rows = savefile_find(file, path, "rows", ST_U8, 0, err);
-    if (rows && progress->kept_size > 0)
-        kept = savefile_find(file, path, "kept", ST_U8, progress->kept_size, err);
-    if (!rows || (progress->kept_size > 0 && !kept) ||
-        sink_decode(sink, path, rows->data, rows->size, err))
+    if (rows && progress->keeps)
+        kept = savefile_find(file, path, "kept", ST_U8, 0, err);
+    if (!rows || (progress->keeps && !kept))
         return -1;
     if (kept)
-        memcpy(progress->kept, kept->data, kept->size);
-    return 0;
+        buf_add(&progress->kept, kept->data, kept->size);
+    if (progress->kept.failed)
+        return err_set(err, ERR_NO_MEMORY, "no memory for what a probe has kept");
+    return sink_decode(sink, path, rows->data, rows->size, err);
 }
 
 int progress_read(struct progress *progress, const char *path, struct sink *sink,
                   struct error *err)
 {
-    struct progress found = *progress;
+    struct progress found = *progress; /* nothing kept yet */
     struct savefile_meta meta[METAS];
     char numbers[3][NUMBER_TEXT];
     struct st_file *file;

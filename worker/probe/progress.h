@@ -15,6 +15,7 @@
  * networks nor which group a curve is of.
  */
 
+#include "common/buf.h"
 #include "common/hash.h"
 #include "worker/probe/trace.h"
 
@@ -33,11 +34,11 @@ struct progress {
     size_t done;                /* curves */
     bool begun;                 /* there are points of the next one */
     struct trace_point *points; /* (curves, alphas) */
-    void *kept;                 /* the caller's bytes; or NULL */
-    size_t kept_size;
+    bool keeps;                 /* bytes of the caller's are saved with it */
+    struct buf kept;            /* these, of any number; freed with it */
 };
 
-/* Given key, curves and alphas, perhaps all and kept, the rest zeroed: nothing done.
+/* Given key, curves and alphas, perhaps all and keeps, the rest zeroed: nothing done.
  * ERR_NO_MEMORY. */
 int progress_open(struct progress *progress, struct error *err);
 void progress_close(struct progress *progress);
