@@ -62,7 +62,7 @@ bool keeper_points(struct keeper *keeper, const struct trace_point *points)
 {
     struct progress *progress = &keeper->progress;
 
-    if (!keeper->detail) {
+    if (!keeper->whole) {
         memcpy(progress_points(progress, progress->done), points,
                progress->alphas * sizeof *points);
         progress->begun = true;

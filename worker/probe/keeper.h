@@ -16,11 +16,10 @@ struct keeper {
     struct progress progress;
     const struct probe_env *env; /* borrowed */
     struct sink *sink;           /* borrowed */
-    struct detail *detail;       /* borrowed; or NULL. Where there is one, points alone
-                                    do not tell all of a curve, so only whole ones are
-                                    saved, with what it has kept of them */
-    bool goes_on;                /* from what was saved, its rows in the sink */
-    bool due, stopping;          /* what has been wished since */
+    bool whole;                  /* curves: points alone do not tell all */
+    struct detail *detail; /* borrowed; or NULL: of whole curves, what it has kept */
+    bool goes_on;          /* from what was saved, its rows in the sink */
+    bool due, stopping;    /* what has been wished since */
 };
 
 /* Begin, from env->resume if that can be used; progress has what progress_open asks for.

@@ -331,6 +331,7 @@ static int open_keeper(struct probe *probe, const struct probe_env *env,
 
     probe->keeper.env = env;
     probe->keeper.sink = probe->sink;
+    probe->keeper.whole = probe->detail != NULL;
     probe->keeper.detail = probe->detail;
     progress->key = probe->key;
     progress->curves = probe->group_count * probe->bn_count;
