@@ -350,7 +350,8 @@ static void check_worker(const struct cli *cli, struct doctor_line *line)
               "BLAS kernels %.64s%s%.64s, several times slower than "
               "this CPU's",
               blas, wanted ? ", as $OPENBLAS_CORETYPE says: " : "", wanted ? wanted : "");
-        advise(line, "unset OPENBLAS_CORETYPE, or set it to Haswell (or SkylakeX)");
+        advise(line, "unset OPENBLAS_CORETYPE, or set it to Haswell (or SkylakeX); runs "
+                     "use them with train.kernels = \"native\"");
     } else {
         found(line, DOCTOR_OK, "version " COORD_VERSION ", kernels %.64s, BLAS %.64s",
               text_of(json, "kernels"), blas);
