@@ -75,7 +75,8 @@ void curve_set(struct curve *curve, enum curve_bn bn, double alpha)
         const size_t at = arch->tensors[t].offset, count = arch->tensors[t].count;
         double to = alpha;
 
-        if (!curve->varied[t])
+        if (!curve->varied[t] ||
+            (curve->line > 0 && net_reads(curve->net, curve->line - 1, t)))
             continue;
         if (is_statistic(arch, t))
             to = bn == CURVE_INTERP ? alpha : bn == CURVE_START ? 0 : 1;
@@ -162,6 +163,17 @@ static bool all_finite(const real *x, size_t n)
     return vec_sum(sum) + rest == 0;
 }
 
+/* A state that has a step's tensors at alpha 0: a itself, where all of them move. */
+static const real *start_of(struct curve *curve, int step)
+{
+    for (int t = 0; t < curve->env.arch->param_tensors; t++)
+        if (!curve->varied[t] && net_reads(curve->net, step, t)) {
+            curve_set_step(curve, step, 0);
+            return curve->theta;
+        }
+    return curve->env.a;
+}
+
 /* Run examples from .. from + B of a split up to the cut; where the ends of the line are
  * not finite, up to the step before it. */
 static void hold(const struct making *m, enum split split, int64_t from,
@@ -179,12 +191,10 @@ static void hold(const struct making *m, enum split split, int64_t from,
         real *begin = held->alive + net_alive(net, m->cut, EVAL_BATCH);
         size_t n;
 
-        curve_set_step(curve, last, 0);
-        net_run(net, curve->theta, m->norms, NULL, last, m->cut);
+        net_run(net, start_of(curve, last), m->norms, NULL, last, m->cut);
         const real *z = net_output(net, last, &n);
         memcpy(begin, z, n * sizeof *begin);
-        curve_set_step(curve, last, 1);
-        net_run(net, curve->theta, m->norms, NULL, last, m->cut);
+        net_run(net, curve->env.b, m->norms, NULL, last, m->cut);
         if (!all_finite(begin, n) || !all_finite(z, n)) {
             held->cut = last;
             net_begin(net, curve->x, held->B);
@@ -320,16 +330,23 @@ static void share_end(const struct making *m, enum split split)
 /* 0 or CURVE_STOPPED. */
 static int run_split(struct making *m, enum split split, struct held *held, size_t room)
 {
-    const int64_t count = m->curve->env.count[split];
-    int64_t from = m->curve->env.first[split];
+    struct curve *curve = m->curve;
+    const int64_t count = curve->env.count[split];
+    int64_t from = curve->env.first[split];
 
     while (from < count) {
         size_t n = 0;
         set_before(m);
-        for (; n < room && from < count; n++, from += EVAL_BATCH)
+        curve->line = m->lerp ? m->cut : 0;
+        for (; n < room && from < count; n++, from += EVAL_BATCH) {
             hold(m, split, from, &held[n]);
-        if (go_through(m, split, held, n))
-            return CURVE_STOPPED;
+            if (held[n].cut != m->cut)
+                curve->line = 0;
+        }
+        const int rc = go_through(m, split, held, n);
+        curve->line = 0;
+        if (rc)
+            return rc;
     }
     share_end(m, split);
     return 0;
@@ -342,6 +359,16 @@ static size_t batches(const struct curve *curve, int split)
     const int64_t count = curve->env.count[split] - curve->env.first[split];
 
     return (size_t)((count + EVAL_BATCH - 1) / EVAL_BATCH);
+}
+
+/* Batches that are in hand at once at most, of so many reals each: those that stay in a
+ * second-level cache while all points pass by; but enough for setting a point to be a
+ * small part of evaluating it, when every weight that is set is used by every image. */
+static size_t at_once(size_t each)
+{
+    const size_t near = NEAR_BYTES / (each * sizeof(real));
+
+    return near > NEAR_LEAST ? near : NEAR_LEAST;
 }
 
 /* Both splits, with as many batches held as the store takes. */
@@ -357,6 +384,7 @@ static int run_held(struct making *m, struct error *err)
     each = held_reals(m);
     room = curve->env.store_bytes ? curve->env.store_bytes : STORE_BYTES;
     room /= each * sizeof(real);
+    room = room < at_once(each) ? room : at_once(each);
     room = room < 1 ? 1 : room > most ? most : room;
     held = calloc(room + 1, sizeof *held);
     if (!held ||

@@ -8,10 +8,11 @@
 enum {
     /* Alphas whose statistics are held at once. */
     ALPHAS_MAX = 256,
-    /* Bytes of batches run up to the group, kept while its alphas are gone through:
-     * of the small networks where setting a point costs as much as evaluating a
-     * batch, a whole test set. */
+    /* Bytes of batches run up to the group, kept while its alphas are gone through: at
+     * most; and those that stay near. */
     STORE_BYTES = 64 << 20,
+    NEAR_BYTES = 1 << 20,
+    NEAR_LEAST = 4, /* batches: setting weights then is some 5 % of an MLP's point */
     /* Bytes of batches that statistics are recomputed from, kept at the group and from
      * norm to norm; beyond, batches are run again from the last place kept. 2,000
      * images of 3x32x32 have 500 MiB for each value that is alive in the first stage of
@@ -34,6 +35,8 @@ struct curve {
     struct net_options engine;   /* env's own */
     struct net *net;             /* EVAL_BATCH */
     real *theta;                 /* (S) the point; b where nothing moves */
+    int line;                    /* the step before, whose output is a line for all that
+                                    is in hand, is not set; 0: all are */
     real *stats;                 /* (ALPHAS_MAX, S - P) recomputed, by alpha */
     struct net_moments *rebased; /* b's own; NULL: not yet */
     struct net_moments *found;   /* of the point in hand; NULL as that is */
