@@ -223,6 +223,10 @@ static const struct opt TABLE[] = {
     { "probe.kind", OPT_NAME, JOB_PROBE, .names = NAMES("path", "layers", "plane"),
       .names_later = NAMES("between"),
       .help = "what varies: everything at once, or one group at a time" },
+    { "probe.part", OPT_INTS, JOB_PROBE, .fallback = "[]", .max = COUNT_MAX,
+      .needs = "probe.kind=path|layers",
+      .help = "of a probe that is split: first and last + 1 of its groups, alphas, train"
+              " and test examples; set by split" },
     { "probe.refine", OPT_NEAR, JOB_PROBE, .fallback = "[]", .min = 1, .max = 10000,
       .needs = "probe.kind=path|layers",
       .help = "points more near some: [near, how many, how far; 0: a step of the grid]" },

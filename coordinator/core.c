@@ -13,9 +13,9 @@ enum {
     /* Jobs started in one turn: about 10 ms of database work, so that a message
      * never waits long behind a burst of credit. */
     START_MAX = 256,
-    /* Jobs in one ASSIGN: 8 with all their inputs, at 64 KiB a spec, fit a
+    /* Jobs in one ASSIGN: 4 with all their inputs, at 64 KiB a spec, fit a
      * message. */
-    ASSIGN_MAX = 8,
+    ASSIGN_MAX = 4,
 };
 _Static_assert((size_t)ASSIGN_MAX *(PROTO_INPUTS_MAX + 1) * PROTO_SPEC_MAX <
                    PROTO_MESSAGE_MAX,

@@ -5,6 +5,7 @@
 #include "coordinator/plan_make.h"
 
 #include "common/arch.h"
+#include "common/part.h"
 #include "proto/limits.h"
 
 #include <stdio.h>
@@ -17,8 +18,8 @@ enum {
     /* Bytes of a group's name, with room for the rest of a tensor's (detail.h). */
     GROUP_MAX = 96,
     /* States between the two: a job has PROTO_INPUTS_MAX inputs, and up to four may be
-     * its ends, others' and what it goes on from. */
-    STATES_MAX = PROTO_INPUTS_MAX - 4,
+     * its ends, others' and what it goes on from, the rest its parts. */
+    STATES_MAX = PROTO_INPUTS_MAX - 4 - PARTS_MAX,
 };
 
 /* ---- examples, classes ---------------------------------------------------------- */

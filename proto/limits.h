@@ -35,7 +35,7 @@ enum {
      * added, so that 0 means none given. */
     PROTO_PRIORITY_ZERO = 1 << 30,
     PROTO_PRIORITY_MAX = 1000000000,
-    PROTO_INPUTS_MAX = 16,      /* states a job needs */
+    PROTO_INPUTS_MAX = 48,      /* states a job needs, and its parts */
     PROTO_STATES_MAX = 4096,    /* states a job keeps */
     PROTO_HISTORY_MAX = 65536,  /* history rows of one job */
     PROTO_POINTS_MAX = 65536,   /* curve points of one job */

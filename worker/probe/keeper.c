@@ -14,7 +14,7 @@ static int store(struct keeper *keeper, char ret_hash[HASH_TEXT], uint64_t *ret_
     buf_clear(&progress->kept);
     if (progress->keeps && detail_save(keeper->detail, &progress->kept, err))
         return -1;
-    return progress_store(progress, keeper->env->dir, keeper->sink, ret_hash, ret_size,
+    return progress_store(progress, keeper->env->dir, keeper->rows, ret_hash, ret_size,
                           err);
 }
 
@@ -58,24 +58,34 @@ static bool heed(struct keeper *keeper)
     return stops;
 }
 
+void keeper_keep(struct keeper *keeper, const struct trace_point *points)
+{
+    const struct progress *progress = &keeper->progress;
+
+    memcpy(progress_points(progress, progress->done), points,
+           progress->alphas * sizeof *points);
+}
+
 bool keeper_points(struct keeper *keeper, const struct trace_point *points)
 {
-    struct progress *progress = &keeper->progress;
-
     if (!keeper->whole) {
-        memcpy(progress_points(progress, progress->done), points,
-               progress->alphas * sizeof *points);
-        progress->begun = true;
+        keeper_keep(keeper, points);
+        keeper->progress.begun = true;
     }
     return heed(keeper);
+}
+
+void keeper_skip(struct keeper *keeper)
+{
+    keeper->progress.done++;
+    keeper->progress.begun = false;
 }
 
 bool keeper_next(struct keeper *keeper)
 {
     struct progress *progress = &keeper->progress;
 
-    progress->done++;
-    progress->begun = false;
+    keeper_skip(keeper);
     return progress->done < progress->curves && heed(keeper);
 }
 
@@ -96,7 +106,7 @@ int keeper_begin(struct keeper *keeper, struct error *err)
         return -1;
     if (!keeper->env->resume)
         return 0;
-    if (progress_read(progress, keeper->env->resume, keeper->sink, &why) == 0) {
+    if (progress_read(progress, keeper->env->resume, keeper->rows, &why) == 0) {
         const struct buf *kept = &progress->kept;
         keeper->goes_on = true;
         if (progress->keeps &&

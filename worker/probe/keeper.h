@@ -15,7 +15,8 @@
 struct keeper {
     struct progress progress;
     const struct probe_env *env; /* borrowed */
-    struct sink *sink;           /* borrowed */
+    struct sink *sink;           /* borrowed; for its log */
+    struct sink *rows;           /* borrowed; what is saved */
     bool whole;                  /* curves: points alone do not tell all */
     struct detail *detail; /* borrowed; or NULL: of whole curves, what it has kept */
     bool goes_on;          /* from what was saved, its rows in the sink */
@@ -32,6 +33,12 @@ bool keeper_stops(struct keeper *keeper);
 
 /* Points of the curve in hand are done: save if that is due. Whether to stop. */
 bool keeper_points(struct keeper *keeper, const struct trace_point *points);
+
+/* What the curve in hand came to stays in progress. */
+void keeper_keep(struct keeper *keeper, const struct trace_point *points);
+
+/* The curve in hand need not be made. */
+void keeper_skip(struct keeper *keeper);
 
 /* The rows of the curve in hand are in the sink: on to the next. Whether to stop. */
 bool keeper_next(struct keeper *keeper);

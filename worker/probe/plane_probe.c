@@ -262,7 +262,7 @@ static int open_keeper(struct job *job, const struct probe_env *env, struct erro
     struct progress *progress = &job->keeper.progress;
 
     job->keeper.env = env;
-    job->keeper.sink = job->sink;
+    job->keeper.sink = job->keeper.rows = job->sink;
     job->keeper.whole = true;
     progress->key = job->key;
     progress->curves = group_count(job) * rows_of_group(job);

@@ -9,6 +9,7 @@
 #include "worker/probe/control.h"
 #include "worker/probe/detail.h"
 #include "worker/probe/keeper.h"
+#include "worker/probe/part.h"
 #include "worker/probe/path.h"
 #include "worker/probe/plane_probe.h"
 #include "worker/probe/trace.h"
@@ -21,6 +22,7 @@
 struct probe {
     const struct spec *spec;
     struct sink *sink;
+    struct sink *rows; /* sink; a part's own */
     struct endpoint a, b;
     struct dataset *data;
     struct detail *detail; /* NULL: nothing asked */
@@ -28,22 +30,32 @@ struct probe {
     size_t most; /* points more that a curve may ask for */
     struct trace *trace;
     struct value group_list; /* owns names that groups borrows */
-    const char **groups;
-    size_t group_count;
+    const char **groups;     /* the whole's; from group_first on the part's */
+    size_t group_first, group_count;
     enum curve_bn bn[CURVE_BN_COUNT];
     size_t bn_count;
     int64_t eval_count[2];
     char key[HASH_TEXT];
     struct keeper keeper;
+    bool is_part, slices;
+    struct part part;
+    struct part_whole whole;
+    struct alphas own;    /* of slices */
+    bool *told;           /* (curves) of the whole: a part has given its rows */
     uint32_t done, total; /* points, those of the curve in hand not counted */
 };
 
 /* ---- curves ----------------------------------------------------------------- */
 
+static const struct alphas *alphas_in_hand(const struct probe *probe)
+{
+    return probe->slices ? &probe->own : &probe->alphas;
+}
+
 /* At most. */
 static uint32_t points_of_curve(const struct probe *probe)
 {
-    return (uint32_t)(2 * (probe->alphas.count + probe->most));
+    return (uint32_t)(2 * (alphas_in_hand(probe)->count + probe->most));
 }
 
 static void tell(void *user, double share)
@@ -101,9 +113,9 @@ static int put_points(struct probe *probe, const char *group, enum curve_bn bn,
             row.grp = slice_of(group);
             row.bn = slice_of(curve_bn_name(bn));
             row.alpha_index = (uint32_t)i;
-            if (sink_point(probe->sink, &row, err) ||
+            if (sink_point(probe->rows, &row, err) ||
                 (probe->detail && detail_point(probe->detail, i, (enum split)s,
-                                               points[i].alpha, probe->sink, err)))
+                                               points[i].alpha, probe->rows, err)))
                 return -1;
         }
     return probe->detail ? detail_curve(probe->detail, group, bn, count, err) : 0;
@@ -123,7 +135,7 @@ static int put_rises(struct probe *probe, const char *group, enum curve_bn bn,
                                      .sum = exact_value(&rise->pairs.sum),
                                      .sum_sq = exact_value(&rise->pairs.sum_sq)};
 
-        if (rise->pairs.known && sink_rise(probe->sink, &row, err))
+        if (rise->pairs.known && sink_rise(probe->rows, &row, err))
             return -1;
     }
     return 0;
@@ -136,9 +148,12 @@ static int run_curve(struct probe *probe, const char *group, enum curve_bn bn,
     const struct progress *progress = &probe->keeper.progress;
     int rc = trace_run(probe->trace, group, bn, progress_points(progress, progress->done),
                        err);
+    size_t count;
 
-    if (rc == 0 &&
-        (put_points(probe, group, bn, err) || put_rises(probe, group, bn, err)))
+    if (rc == 0 && probe->slices)
+        keeper_keep(&probe->keeper, trace_points(probe->trace, &count));
+    else if (rc == 0 &&
+             (put_points(probe, group, bn, err) || put_rises(probe, group, bn, err)))
         rc = -1;
     if (rc)
         return rc;
@@ -153,22 +168,25 @@ static int put_distance(struct probe *probe, const char *group, struct error *er
 
     path_distance(probe->b.arch, group, probe->a.theta, probe->b.theta, &row.l2,
                   &row.rel);
-    return sink_distance(probe->sink, &row, err);
+    return sink_distance(probe->rows, &row, err);
 }
 
 /* Of the curves of one group those that are not done. */
 static int run_group(struct probe *probe, size_t g, struct error *err)
 {
     const struct progress *progress = &probe->keeper.progress;
-    const char *group = probe->groups[g];
+    const char *group = probe->groups[probe->group_first + g];
     const size_t first = g * probe->bn_count, last = first + probe->bn_count;
-    int rc = 0;
+    int rc = 0, made = 0;
 
-    if (progress->done >= last)
-        return 0;
     while (progress->done < last && rc == 0)
-        rc = run_curve(probe, group, probe->bn[progress->done - first], err);
-    if (rc < 0 || progress->done < last)
+        if (probe->told && probe->told[progress->done]) {
+            keeper_skip(&probe->keeper);
+        } else {
+            rc = run_curve(probe, group, probe->bn[progress->done - first], err);
+            made++;
+        }
+    if (rc < 0 || progress->done < last || made == 0)
         return rc;
     sink_log(probe->sink, "group %s: %zu alphas, train %lld test %lld examples", group,
              probe->alphas.count, (long long)probe->eval_count[SPLIT_TRAIN],
@@ -195,7 +213,7 @@ static int run_groups(struct probe *probe, struct error *err)
     probe->done = (uint32_t)probe->keeper.progress.done * points_of_curve(probe);
     sink_progress(probe->sink, probe->done, probe->total);
     /* Of one that goes on, they are among the rows that were saved. */
-    if (!probe->keeper.goes_on && put_distances(probe, err))
+    if (!probe->keeper.goes_on && !probe->is_part && put_distances(probe, err))
         return -1;
     for (size_t g = 0; g < probe->group_count && rc == 0; g++)
         rc = run_group(probe, g, err);
@@ -311,17 +329,70 @@ static int open_trace(struct probe *probe, const struct probe_env *env, struct e
                               .batch = probe->detail ? tell_batch : NULL,
                               .pause = env->wish ? stops : NULL,
                               .user = probe};
-    const struct trace_plan plan = {.alphas = &probe->alphas,
+    const struct trace_plan plan = {.alphas = alphas_in_hand(probe),
                                     .tolerance =
                                         spec_real(probe->spec, "probe.adapt.tolerance"),
                                     .most = probe->most,
                                     .pause = env->wish ? stops_after : NULL};
 
+    if (probe->is_part) {
+        const struct part *part = &probe->part;
+        curve.first[SPLIT_TRAIN] = part->train[0];
+        curve.count[SPLIT_TRAIN] = part->train[1];
+        curve.first[SPLIT_TEST] = part->test[0];
+        curve.count[SPLIT_TEST] = part->test[1];
+    }
     if (spec_size(probe->spec, "probe.splits.bn", dataset_count(probe->data, SPLIT_TRAIN),
                   &curve.bn_count, err))
         return -1;
     probe->trace = trace_new(&curve, &plan, err);
     return probe->trace ? 0 : -1;
+}
+
+/* Of the whole, the part that the spec names. */
+static int open_part(struct probe *probe, struct error *err)
+{
+    size_t *at;
+    int rc;
+
+    probe->whole =
+        (struct part_whole){.groups = probe->group_count,
+                            .modes = probe->bn_count,
+                            .examples = {probe->eval_count[0], probe->eval_count[1]},
+                            .alphas = &probe->alphas};
+    if (part_of(probe->spec, &probe->is_part, &probe->part, err))
+        return -1;
+    probe->rows = probe->sink;
+    if (!probe->is_part)
+        return 0;
+    if (part_check(&probe->part, &probe->whole, err))
+        return -1;
+    probe->group_first = (size_t)probe->part.groups[0];
+    probe->group_count = (size_t)probe->part.groups[1] - probe->group_first;
+    probe->slices = part_has_slices(&probe->part, &probe->whole);
+    probe->rows = sink_new(NULL, NULL);
+    at = calloc(probe->alphas.count + 1, sizeof *at);
+    if (probe->rows && at)
+        rc = part_alphas(&probe->part, &probe->alphas, &probe->own, at, err);
+    else
+        rc = err_set(err, ERR_NO_MEMORY, "no memory for a part of a probe");
+    free(at);
+    return rc;
+}
+
+static int take_parts(struct probe *probe, const struct msg_input *inputs,
+                      size_t input_count, struct error *err)
+{
+    struct progress *progress = &probe->keeper.progress;
+
+    if (probe->is_part || probe->keeper.goes_on || !part_is_any(inputs, input_count))
+        return 0;
+    probe->told = calloc(progress->curves + 1, sizeof *probe->told);
+    if (!probe->told)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the parts of a probe");
+    sink_log(probe->sink, "made of parts");
+    return part_merge(probe->spec, &probe->whole, inputs, input_count, progress,
+                      probe->told, probe->rows, err);
 }
 
 static int open_keeper(struct probe *probe, const struct probe_env *env,
@@ -331,11 +402,13 @@ static int open_keeper(struct probe *probe, const struct probe_env *env,
 
     probe->keeper.env = env;
     probe->keeper.sink = probe->sink;
+    probe->keeper.rows = probe->rows;
+    progress->all = probe->slices;
     probe->keeper.whole = probe->detail != NULL;
     probe->keeper.detail = probe->detail;
     progress->key = probe->key;
     progress->curves = probe->group_count * probe->bn_count;
-    progress->alphas = probe->alphas.count;
+    progress->alphas = alphas_in_hand(probe)->count;
     if (spec_key(probe->spec, probe->key, err))
         return -1;
     return keeper_begin(&probe->keeper, err);
@@ -361,7 +434,9 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
         spec_size(spec, "probe.splits.test", dataset_count(probe->data, SPLIT_TEST),
                   &probe->eval_count[SPLIT_TEST], err))
         return -1;
-    return open_detail(probe, err) || open_keeper(probe, env, err) ||
+    return open_detail(probe, err) || open_part(probe, err) ||
+                   open_keeper(probe, env, err) ||
+                   take_parts(probe, inputs, input_count, err) ||
                    open_trace(probe, env, err)
                ? -1
                : 0;
@@ -371,6 +446,10 @@ static void tear_down(struct probe *probe)
 {
     trace_free(&probe->trace);
     keeper_end(&probe->keeper);
+    alphas_free(&probe->own);
+    free(probe->told);
+    if (probe->rows != probe->sink)
+        sink_free(&probe->rows);
     detail_free(&probe->detail);
     dataset_free(&probe->data);
     alphas_free(&probe->alphas);
@@ -380,10 +459,28 @@ static void tear_down(struct probe *probe)
     endpoint_free(&probe->b);
 }
 
+/* A part leaves a file, nothing else. */
+static int finish_part(struct probe *probe, const struct probe_env *env,
+                       struct error *err)
+{
+    char hash[HASH_TEXT];
+    struct msg_state state = {
+        .name = slice_of(PART_STATE), .hash = {hash, HASH_HEX}, .stored = true};
+
+    if (progress_store(&probe->keeper.progress, env->dir, probe->rows, hash, &state.size,
+                       err) ||
+        sink_state(probe->sink, &state, err))
+        return -1;
+    sink_summary(probe->sink, 0, 0, false, NULL);
+    return 0;
+}
+
 /* What all curves together give. */
 static int finish(struct probe *probe, const struct msg_input *inputs, size_t input_count,
                   const struct probe_env *env, struct error *err)
 {
+    if (probe->is_part)
+        return finish_part(probe, env, err);
     if (trajectory_run(inputs, input_count, &probe->a, &probe->b, probe->groups,
                        probe->group_count, probe->sink, err) ||
         (probe->detail && env->dir &&
