@@ -36,7 +36,7 @@ static const struct {
     {"pre-training", 18, 936, 36},
     {"quickstart", 18, 912, 72},
     {"resnet20", 3, 0, 0},
-    {"smoke", 12, 168, 24},
+    {"smoke", 12, 232, 24},
     {"weight-decay", 30, 1560, 60},
     {"paper/adversarial-init", 50, 4000, 80},
     {"paper/baseline", 30, 12000, 240},

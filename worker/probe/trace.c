@@ -182,6 +182,7 @@ static struct trace_pairs pair(const struct trace *trace, size_t point, size_t f
             sum += d;
             sum_sq += d * d;
         }
+        /* Losses are below 2^130 (exact.h): the squares of a batch below 2^267. */
         exact_add(&pairs.sum, sum);
         exact_add(&pairs.sum_sq, sum_sq);
     }
