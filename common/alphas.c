@@ -134,7 +134,7 @@ static void settle(struct alphas *alphas)
 static int check_refine(const struct spec *spec, const char **ret_name, struct error *err)
 {
     struct value list;
-    double low, high;
+    double low, high, points = 0;
     int rc = 0;
 
     if (!spec_has(spec, "probe.refine"))
@@ -146,7 +146,10 @@ static int check_refine(const struct spec *spec, const char **ret_name, struct e
         rc = err_set(err, ERR_INVALID, "a single alpha has no span to refine");
     for (size_t i = 0; i < list.list.count && rc == 0; i++) {
         const double near = value_number(&list.list.items[i].list.items[0]);
-        if (near < low || near > high)
+        points += value_number(&list.list.items[i].list.items[1]);
+        if (points > opt_find(JOB_PROBE, "probe.alphas")->max)
+            rc = err_set(err, ERR_INVALID, "more points than a line may have");
+        else if (near < low || near > high)
             rc = err_set(err, ERR_INVALID, "near = %g is outside the alphas, %g to %g",
                          near, low, high);
     }

@@ -152,6 +152,10 @@ static void test_rules(void **state)
               "option 'probe.refine': near = 1.5 is outside the alphas, 0 to 1");
     check_bad(spec_of("[0.5]", "[[0.5,3,0.0]]"),
               "option 'probe.refine': a single alpha has no span to refine");
+    check_bad(spec_of("5", "[[0.0,10000,0.0],[0.1,10000,0.0],[0.2,10000,0.0],"
+                           "[0.3,10000,0.0],[0.4,10000,0.0],[0.5,10000,0.0],"
+                           "[0.6,10000,0.0]]"),
+              "option 'probe.refine': more points than a line may have");
     spec = spec_of("[0.5]", NULL);
     fixture_set(&spec, "probe.adapt.most", "3");
     check_bad(spec, "option 'probe.adapt.most': a single alpha has no span to refine");
