@@ -1,7 +1,7 @@
 /* A probe that is cut into parts, by groups, alphas and examples, each made by itself,
  * comes to the bytes of one that is not; parts that are not its own are refused. */
 
-#include "tests/unit/probekit.h"
+#include "tests/unit/partkit.h"
 
 #include "common/part.h"
 

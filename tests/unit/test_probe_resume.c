@@ -2,7 +2,7 @@
  * bytes of one that nothing disturbed; no curve that is done is computed again. A file
  * that cannot be used is refused, and the probe begins anew. */
 
-#include "tests/unit/probekit.h"
+#include "tests/unit/partkit.h"
 
 #include "common/file.h"
 #include "worker/nn/team.h"
