@@ -95,7 +95,7 @@ struct msg_who {
 /* A state that a job starts from. A role "resume" is no state: it is what an
  * earlier attempt of the job saved, to go on from. */
 struct msg_input {
-    struct slice role;  /* "a", "b", "resume" */
+    struct slice role;  /* "a", "b"; "s1", "s2", ...: between them; "resume" */
     struct slice state; /* "init", "final", "epoch:3", "resume" */
     struct slice spec;  /* canonical text of the run that has the state */
     struct slice hash;  /* content hash of the state */
