@@ -23,7 +23,7 @@ enum rng_stream {
     RNG_DROPOUT = 5,
     RNG_SUBSET = 6,   /* which examples a subset holds */
     RNG_DATA = 7,     /* synthetic data sets */
-    RNG_PROBE = 8,    /* random directions */
+    RNG_PROBE = 8,    /* random directions; epoch = which, index = tensor number */
     RNG_SHUFFLE = 9,  /* where the blocks of an image go */
     RNG_ZERO = 10,    /* values set to 0; epoch = copy, index = example */
     RNG_PERMUTE = 11, /* the order of hidden units; index = set of units */

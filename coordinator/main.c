@@ -52,8 +52,9 @@ static const struct cli_verb VERBS[] = {
      cmd_logs},
     {"sql", "STATEMENT", "query the database, read-only",
      "  STATEMENT  one statement; - reads it from stdin. Views: runs, params, history,\n"
-     "             curves, paths, summary, progress, failures, workers, and for each\n"
-     "             sweep runs_SWEEP with a column for every parameter that varies\n",
+     "             curves, class_curves, planes, paths, summary, trajectory, progress,\n"
+     "             failures, workers, and for each sweep runs_SWEEP with a column for\n"
+     "             every parameter that varies\n",
      cmd_sql},
     {"report", "[SWEEP] [--markdown] [--table NAME]",
      "what a sweep found: runs, paths, curves, and what they come to",
