@@ -11,6 +11,7 @@
 #include "worker/trial.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <sys/mman.h>
 
 /* A finished trial: its messages are read one after another. */
@@ -120,6 +121,40 @@ static void test_threads(void **state)
     ran_free(&one);
     ran_free(&three);
     buf_free(&text);
+    spec_free(&train);
+}
+
+/* Dense layers by OpenBLAS: the same run but for rounding, and its label says so. */
+static void test_kernels(void **state)
+{
+    static const char *const KERNELS[2] = {"portable", "native"};
+    struct fixture *fix = *state;
+    struct spec train = run_spec();
+    struct ran ran[2];
+
+    for (int i = 0; i < 2; i++) {
+        struct buf text = {0};
+        fixture_set(&train, "train.kernels", i ? "\"native\"" : "\"portable\"");
+        spec_text(&train, &text);
+        ran[i] = run_job(fix, (struct slice){text.data, text.size}, NULL, 0);
+        const struct msg_result *result = &ran[i].msg.result;
+        struct json *json =
+            json_parse(result->provenance.data, result->provenance.size, NULL);
+        assert_int_equal(result->outcome, OUTCOME_DONE);
+        assert_string_equal(json_text(json_get(json, "dense")), KERNELS[i]);
+        json_free(&json);
+        buf_free(&text);
+    }
+    const struct msg_result *a = &ran[0].msg.result, *b = &ran[1].msg.result;
+    bool same = true;
+    for (uint32_t i = 0; i < a->history_count; i++) {
+        const double off = a->history[i].tally.sum - b->history[i].tally.sum;
+        assert_true(fabs(off) <= 1e-4 * a->history[i].tally.sum);
+        same = same && off == 0;
+    }
+    assert_false(same);
+    ran_free(&ran[0]);
+    ran_free(&ran[1]);
     spec_free(&train);
 }
 
@@ -257,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_train_then_probe, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_threads, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_kernels, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_bad_specs_fail_with_a_sentence,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_missing_data_is_named, fixture_setup,
