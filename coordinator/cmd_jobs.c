@@ -14,7 +14,8 @@ static const char LIMIT[] = "100";
 
 static const char JOBS[] =
     "SELECT j.id AS job, substr(j.key, 1, 10) AS key, j.kind, j.state,"
-    " m.intervention, m.seed, m.probe, m.point, j.attempt AS attempts, t.seconds,"
+    " m.intervention, m.seed, m.probe || iif(m.role = 'part', ' (part)', '') AS probe,"
+    " m.point, j.attempt AS attempts, t.seconds,"
     " w.host, j.cause, j.reason"
     " FROM sweep_job m JOIN job j ON j.id = m.job"
     " LEFT JOIN attempt t ON t.job = j.id AND t.attempt = j.attempt"

@@ -101,8 +101,11 @@ struct grid_probe {
     struct grid_place kind_place, pairs_place;
     struct grid_settings set; /* probe.alphas, probe.bn, probe.splits.train, ... */
     struct grid_groups groups;
+    int split; /* parts that one is cut into, at most; or GRID_SPLIT_AUTO */
     struct grid_place place;
 };
+
+enum { GRID_SPLIT_AUTO = 0 };
 
 struct grid {
     char *file; /* for messages */

@@ -297,6 +297,7 @@ static const struct grid_field PROBE_FIELDS[] = {
     {"seed", read_seed, false},
     {"xs", grid_read_xs, false},
     {"ys", grid_read_ys, false},
+    {"split", grid_read_split, false},
     {NULL, NULL, false},
 };
 
@@ -367,6 +368,7 @@ static int add_probe(struct grid_reader *reader, const struct toml_node *node,
 
     if (!made)
         return -1;
+    made->split = 1;
     made->place = made->from.place = made->to.place = grid_place_of(node);
     (void)snprintf(made->to.state, sizeof made->to.state, "final");
     if (node->type != TOML_TABLE)

@@ -95,6 +95,10 @@ int grid_read_refine(struct grid_reader *reader, const struct toml_node *node,
 int grid_read_adapt(struct grid_reader *reader, const struct toml_node *node,
                     void *probe);
 
+/* How many parts a probe is cut into: a count or "auto". */
+int grid_read_split(struct grid_reader *reader, const struct toml_node *node,
+                    void *probe);
+
 /* Keys of a [[probe]] that tell where it begins and ends; and, after all its keys,
  * whether they go with its kind. Sets from where it is not given. */
 int grid_read_state(struct grid_reader *reader, const struct toml_node *node,

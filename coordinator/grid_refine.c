@@ -1,6 +1,9 @@
-/* What [[probe]] tables say of alphas beyond the grid: refine and adapt. */
+/* What [[probe]] tables say of alphas beyond the grid, refine and adapt, and of how many
+ * parts one is cut into. */
 
 #include "coordinator/grid_read.h"
+
+#include "common/part.h"
 
 #include <string.h>
 
@@ -159,5 +162,26 @@ int grid_read_adapt(struct grid_reader *reader, const struct toml_node *node, vo
     item->opt = opt_find(JOB_PROBE, "probe.adapt.most");
     item->place = grid_place_of(node);
     item->value = value_int(ADAPT_MOST);
+    return 0;
+}
+
+/* ---- split -------------------------------------------------------------------- */
+
+int grid_read_split(struct grid_reader *reader, const struct toml_node *node, void *probe)
+{
+    static const struct opt COUNT_OF = {.type = OPT_INT, .min = 1, .max = PARTS_MAX};
+    struct grid_probe *made = probe;
+    struct grid_setting count = {0};
+
+    if (node->type == TOML_STRING && strcmp(node->string, "auto") == 0) {
+        made->split = GRID_SPLIT_AUTO;
+        return 0;
+    }
+    if (node->type != TOML_INT)
+        return grid_fail_type(reader, node, "a count of parts or \"auto\"");
+    if (grid_read_value(reader, node, &COUNT_OF, node->key, &count))
+        return -1;
+    made->split = (int)count.value.integer;
+    value_free(&count.value);
     return 0;
 }

@@ -223,6 +223,10 @@ struct plan_counts plan_count(const struct plan *plan)
 
     for (size_t i = 0; i < plan->job_count; i++) {
         const struct plan_job *job = &plan->jobs[i];
+        if (job->whole[0]) {
+            counts.parts++;
+            continue;
+        }
         *(job->spec.kind == JOB_TRAIN ? &counts.runs : &counts.probes) +=
             job->member_count;
         counts.curve_rows += job->member_count * job->curve_rows;

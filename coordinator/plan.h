@@ -20,7 +20,7 @@ struct grid;
 /* A job needs the state `state` of job number `job` of the same plan. */
 struct plan_need {
     size_t job;
-    char role[8];   /* "a", "b", "c" */
+    char role[8];   /* "a", "b", "c"; "p01", ...: parts */
     char state[32]; /* "init", "final", ... */
 };
 
@@ -35,7 +35,8 @@ struct plan_param {
  * that changes nothing, two probes that ask the same). */
 struct plan_member {
     const char *intervention;  /* owned by the plan; "baseline" */
-    const char *role;          /* init, data, optimizer, model; "" for baseline */
+    const char *role;          /* init, data, optimizer, model; "" for baseline;
+                                  "part": of a probe */
     const char *probe;         /* the probe's name; "" for runs */
     int64_t seed;              /* the k of seeds, even when streams are apart */
     struct plan_param *params; /* the point's axis and intervention values,
@@ -51,10 +52,11 @@ struct plan_job {
     size_t need_count;
     struct plan_member *members; /* members[0] asked first: it names the job */
     size_t member_count;
-    uint64_t curve_rows; /* rows in `curves` that a probe will give */
-    uint64_t path_rows;  /* rows in `paths` */
-    bool at_most;        /* curve_rows may be fewer: the curves tell, once computed */
-    uint64_t plane_rows; /* rows in `planes` */
+    uint64_t curve_rows;   /* rows in `curves` that a probe will give */
+    uint64_t path_rows;    /* rows in `paths` */
+    bool at_most;          /* curve_rows may be fewer: the curves tell, once computed */
+    uint64_t plane_rows;   /* rows in `planes` */
+    char whole[HASH_TEXT]; /* of a part: the key of its probe; else "" */
 };
 
 struct plan {
@@ -86,6 +88,7 @@ struct plan_counts {
     uint64_t curve_rows, path_rows; /* rows of the views `curves` and `paths` */
     bool at_most;                   /* as in plan_job, of any */
     uint64_t plane_rows;            /* rows of the view `planes` */
+    size_t parts;                   /* jobs that are parts of probes */
 };
 
 struct plan_counts plan_count(const struct plan *plan);

@@ -89,6 +89,11 @@ static int make_job(struct plan_maker *maker, struct spec spec, struct plan_job 
     return 0;
 }
 
+bool plan_has_job(const struct plan_maker *maker, const char *key)
+{
+    return maker->slot_count > 0 && *slot_of(maker, key) != 0;
+}
+
 int plan_add_job(struct plan_maker *maker, struct spec spec, size_t *ret_job)
 {
     struct plan *plan = maker->plan;

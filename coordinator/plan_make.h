@@ -7,6 +7,7 @@
  */
 
 #include "common/error.h"
+#include "common/part.h"
 #include "coordinator/expand.h"
 #include "coordinator/plan.h"
 
@@ -95,6 +96,29 @@ int plan_check_points(struct plan_maker *maker);
 
 /* The network of a run that is in the plan. */
 struct arch *plan_run_arch(struct plan_maker *maker, size_t run);
+
+/* The jobs of a probe's parts, before its own. */
+struct plan_parts {
+    size_t jobs[PARTS_MAX];
+    size_t count; /* 0: it is not cut */
+};
+
+/* Cut a probe (spec) whose end b is a run with this network: split as grid_probe has it,
+ * ends what it needs of runs. */
+int plan_add_parts(struct plan_maker *maker, const struct spec *spec,
+                   const struct spec *run, const struct arch *arch, int split,
+                   const struct plan_need ends[2], struct plan_parts *ret);
+
+/* Add them to what the whole needs. */
+int plan_need_parts(struct plan_maker *maker, const struct plan_parts *parts,
+                    struct plan_job *job);
+
+/* List the parts of a probe's job under a member, as plan_copy_member does the job. */
+int plan_copy_part_members(struct plan_maker *maker, size_t job,
+                           const struct plan_member *member, const char *probe);
+
+/* Whether a job of this key is in the plan. */
+bool plan_has_job(const struct plan_maker *maker, const char *key);
 
 /* Every [[probe]] within one run. */
 int plan_add_probes(struct plan_maker *maker, size_t run);

@@ -340,22 +340,60 @@ static int add_answers(struct plan_maker *maker, const struct grid_probe *probe,
     return 0;
 }
 
+/* Whether the job is in the plan; else its parts, which come before it. */
+static int find_or_cut(struct plan_maker *maker, const struct grid_probe *probe,
+                       const struct plan_ends *ends, const struct arch *arch,
+                       const struct spec *spec, bool *ret_known, struct plan_parts *ret)
+{
+    struct plan_job job = {.needs = (struct plan_need[2]){{0}}};
+    char key[HASH_TEXT];
+
+    ret->count = 0;
+    if (spec_key(spec, key, maker->err))
+        return -1;
+    *ret_known = plan_has_job(maker, key);
+    if (*ret_known)
+        return 0;
+    put_need(&job, "a", ends->from, &probe->from);
+    put_need(&job, "b", ends->to, &probe->to);
+    return plan_add_parts(maker, spec, &maker->plan->jobs[ends->to].spec, arch,
+                          probe->split, job.needs, ret);
+}
+
+/* List a job and its parts. */
+static int list_job(struct plan_maker *maker, size_t job,
+                    const struct plan_member *member, const char *probe)
+{
+    return plan_copy_member(maker, job, member, probe) ||
+                   plan_copy_part_members(maker, job, member, probe)
+               ? -1
+               : 0;
+}
+
 /* Find or make the job; *ret_job is its number. */
 static int add_job(struct plan_maker *maker, const struct grid_probe *probe,
                    const struct plan_ends *ends, const struct arch *arch, size_t *ret_job)
 {
     struct plan *plan = maker->plan;
-    size_t before = plan->job_count;
+    struct plan_parts parts;
     struct plan_job *job;
     struct spec spec;
+    bool known;
 
     maker->has_norm = maker->has_norm || arch_has_norm(arch);
-    if (make_spec(maker, probe, ends, arch, &spec) || plan_add_job(maker, spec, ret_job))
+    if (make_spec(maker, probe, ends, arch, &spec))
+        return -1;
+    if (find_or_cut(maker, probe, ends, arch, &spec, &known, &parts)) {
+        spec_free(&spec);
+        return -1;
+    }
+    if (plan_add_job(maker, spec, ret_job))
         return -1;
     job = &plan->jobs[*ret_job];
-    return plan->job_count > before && (count_rows(maker, probe, arch, job) ||
-                                        add_needs(maker, probe, ends, job) ||
-                                        add_answers(maker, probe, ends->to, arch, job))
+    return !known && (count_rows(maker, probe, arch, job) ||
+                      add_needs(maker, probe, ends, job) ||
+                      add_answers(maker, probe, ends->to, arch, job) ||
+                      plan_need_parts(maker, &parts, job))
                ? -1
                : 0;
 }
@@ -368,7 +406,7 @@ int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe,
 
     if (add_job(maker, probe, ends, arch, &job))
         return -1;
-    return plan_copy_member(maker, job, member, probe->name);
+    return list_job(maker, job, member, probe->name);
 }
 
 static int add_of_network(struct plan_maker *maker, const struct grid_probe *probe,
@@ -381,7 +419,7 @@ static int add_of_network(struct plan_maker *maker, const struct grid_probe *pro
     if (add_job(maker, probe, ends, arch, &job))
         return -1;
     for (size_t i = 0; i < plan->jobs[run].member_count; i++)
-        if (plan_copy_member(maker, job, &plan->jobs[run].members[i], probe->name))
+        if (list_job(maker, job, &plan->jobs[run].members[i], probe->name))
             return -1;
     return 0;
 }

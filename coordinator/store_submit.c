@@ -10,14 +10,14 @@ struct submit {
     struct store *store;
     const struct plan *plan;
     int64_t now_ms;
-    int64_t *ids; /* of the plan's jobs, in its order */
-    bool *added;  /* those that are new */
-    uint64_t added_count;
-    int64_t sweep;       /* row */
-    size_t place;        /* in the store's counts */
-    bool extends;        /* the sweep was there before */
-    struct names varied; /* by this and by earlier submissions */
-    bool varies_more;    /* than before */
+    int64_t *ids;                   /* of the plan's jobs, in its order */
+    bool *added;                    /* those that are new */
+    uint64_t added_count, left_out; /* of the plan's jobs: new; not needed */
+    int64_t sweep;                  /* row */
+    size_t place;                   /* in the store's counts */
+    bool extends;                   /* the sweep was there before */
+    struct names varied;            /* by this and by earlier submissions */
+    bool varies_more;               /* than before */
 };
 
 static int find_request(struct store *store, const char *request,
@@ -197,7 +197,15 @@ static int add_members(struct submit *s, size_t place, struct error *err)
 static int write_job(struct submit *s, size_t place, struct error *err)
 {
     const struct plan_job *job = &s->plan->jobs[place];
+    int64_t whole = 0;
 
+    /* A probe that is there, or on its way, is not made once more of parts. */
+    if (job->whole[0] && find_id(s->store, STMT_JOB_BY_KEY, job->whole, &whole, err) != 0)
+        return -1;
+    if (whole != 0) {
+        s->left_out++;
+        return 0;
+    }
     if (find_id(s->store, STMT_JOB_BY_KEY, job->key, &s->ids[place], err) != 0 ||
         (s->ids[place] == 0 && add_job(s, place, err) != 0) ||
         add_members(s, place, err) != 0)
@@ -246,11 +254,12 @@ int store_submit(struct store *store, const struct plan *plan, const char *reque
     if (write_plan(&s, err) != 0 ||
         stmt_run(store, STMT_REQUEST_ADD,
                  ARGS(arg_text(request), arg_text(plan->name),
-                      arg_int((int64_t)plan->job_count), arg_int((int64_t)s.added_count),
-                      arg_int(now_ms)),
+                      arg_int((int64_t)(plan->job_count - s.left_out)),
+                      arg_int((int64_t)s.added_count), arg_int(now_ms)),
                  err) != 0)
         goto done;
-    *ret = (struct store_submitted){s.sweep, plan->job_count, s.added_count, false};
+    *ret = (struct store_submitted){s.sweep, plan->job_count - s.left_out, s.added_count,
+                                    false};
     rc = 0;
 done:
     names_free(&s.varied);

@@ -93,7 +93,8 @@ struct msg_who {
 };
 
 /* A state that a job starts from. A role "resume" is no state: it is what an
- * earlier attempt of the job saved, to go on from. */
+ * earlier attempt of the job saved, to go on from; nor is the state "part": the file
+ * that a part of a probe left, its role "p01", .... */
 struct msg_input {
     struct slice role;  /* "a", "b"; "s1", "s2", ...: between them; "resume" */
     struct slice state; /* "init", "final", "epoch:3", "resume" */

@@ -418,7 +418,7 @@ static void test_bad_probes(void **state)
          "g.toml:6:1: unknown key 'alpha' in [[probe]]: expected one of name, kind, from,"
          " to, alphas, groups, bn, splits, tolerance, classes, examples,"
          " trajectory, refine, adapt, pairs, start, start_seed, third, directions, seed, "
-         "xs, ys (did you mean 'alphas'?) (probe 'p')"},
+         "xs, ys, split (did you mean 'alphas'?) (probe 'p')"},
         {PROBE "alphas = 1", "g.toml:6:1: key 'alphas': expected a count from 2 to 65536 "
                              "or a list of different"
                              " numbers, got 1 (probe 'p')"},
