@@ -215,6 +215,31 @@ static void test_savings(void **state)
     close_surface(&f);
 }
 
+/* Neither threads nor the instruction set change a bit. */
+static void test_threads_and_isa(void **state)
+{
+    struct team *team = team_new(3, NULL);
+    struct surface f;
+
+    (void)state;
+    open_surface(&f, "\"resnet20\"", "\"batch\"");
+    for (size_t m = 0; m < 2; m++) {
+        struct tally_sum one[2 * XS * YS], other[2 * XS * YS];
+        struct plane *plane;
+        f.engine = (struct net_options){.isa = ISA_AVX2};
+        plane = make_plane(&f, false);
+        run_plane(&f, plane, MODES[m], one);
+        plane_free(&plane);
+        f.engine = (struct net_options){.isa = isa_choose(), .team = team};
+        plane = make_plane(&f, false);
+        run_plane(&f, plane, MODES[m], other);
+        plane_free(&plane);
+        assert_memory_equal(one, other, sizeof one);
+    }
+    close_surface(&f);
+    team_free(&team);
+}
+
 /* A negative variance is no variance: far outside the triangle the loss is NaN. */
 static void test_negative_variance(void **state)
 {
@@ -345,9 +370,13 @@ static void test_gram(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_corners),    cmocka_unit_test(test_points),
-        cmocka_unit_test(test_savings),    cmocka_unit_test(test_negative_variance),
-        cmocka_unit_test(test_directions), cmocka_unit_test(test_around),
+        cmocka_unit_test(test_corners),
+        cmocka_unit_test(test_points),
+        cmocka_unit_test(test_savings),
+        cmocka_unit_test(test_threads_and_isa),
+        cmocka_unit_test(test_negative_variance),
+        cmocka_unit_test(test_directions),
+        cmocka_unit_test(test_around),
         cmocka_unit_test(test_gram),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
