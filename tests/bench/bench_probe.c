@@ -1,11 +1,13 @@
 /* Our side of the benchmark of probes: a whole path, or every layer, of a network.
  *
- *     bench_probe NET MODE THREADS FILE    MODE: whole, layers
+ *     bench_probe NET MODE THREADS FILE    MODE: whole, layers, memory
  *
  * Writes the images and labels to FILE for the other side, says "ready" and what it
  * does; for every line of its input it runs the probe once and answers with points
  * times images per second; at the end it prints "curve" and all losses, and "rss" and
- * its largest size in KiB. States are numbers that torch_probe.py has too.
+ * its largest size in KiB. "memory" is for that: a few groups and alphas, since what
+ * is held depends on neither, with norms both ways, recomputed from 2,000 images.
+ * States are numbers that torch_probe.py has too.
  */
 
 #include "common/arch.h"
@@ -30,8 +32,14 @@ static const struct subject {
     {"resnet18", "\"resnet18\"", "[3,32,32]", "[100,128]", 128, 11},
 };
 
+/* "memory": its examples take the 184 MB of CIFAR-10. */
+#define MEMORY_SIZES "[5000,10000]"
+enum { MEMORY_ALPHAS = 2, MEMORY_IMAGES = 2000 };
+
 struct bench {
     const struct subject *subject;
+    bool layers, memory;
+    int alpha_count;
     struct arch *arch;
     struct dataset *data;
     struct team *team;
@@ -84,7 +92,7 @@ static void open_net(struct bench *b)
     set(&spec, "model.name", b->subject->model);
     set(&spec, "data.name", "\"blobs\"");
     set(&spec, "data.shape", b->subject->shape);
-    set(&spec, "data.sizes", b->subject->sizes);
+    set(&spec, "data.sizes", b->memory ? MEMORY_SIZES : b->subject->sizes);
     for (size_t i = 0; i < sizeof SEEDS / sizeof SEEDS[0]; i++)
         set(&spec, SEEDS[i], "1");
     b->arch = arch_build(&spec, &err);
@@ -122,10 +130,22 @@ static void write_examples(const struct bench *b, const char *path)
     free(x);
 }
 
-static void open_curve(struct bench *b, bool layers, int threads)
+/* The whole path, every layer, or of those the first, the middle and the last. */
+static void list_groups(struct bench *b)
+{
+    const char *layers[ARCH_TENSORS_MAX];
+    const int n = arch_groups(b->arch, layers, ARCH_TENSORS_MAX);
+
+    if (!b->layers)
+        b->groups[b->group_count++] = "all";
+    for (int g = 0; g < n && (b->layers || b->memory); g += b->memory ? (n - 1) / 2 : 1)
+        b->groups[b->group_count++] = layers[g];
+}
+
+static void open_curve(struct bench *b, int threads)
 {
     struct error err;
-    const int n = b->subject->alphas;
+    const int n = b->memory ? MEMORY_ALPHAS : b->subject->alphas;
 
     b->team = team_new(threads, &err);
     if (!b->team)
@@ -137,28 +157,33 @@ static void open_curve(struct bench *b, bool layers, int threads)
                                   .a = b->a,
                                   .b = b->b,
                                   .count = {0, b->subject->images},
-                                  .bn_count = 100};
+                                  .bn_count = b->memory ? MEMORY_IMAGES : 100};
     b->curve = curve_new(&env, &err);
     if (!b->curve)
         die(&err);
-    b->groups[0] = "all";
-    b->group_count = layers ? arch_groups(b->arch, b->groups, ARCH_TENSORS_MAX) : 1;
+    b->alpha_count = n;
+    list_groups(b);
     for (int i = 0; i < n; i++)
-        b->alphas[i] = (double)i / (n - 1);
+        b->alphas[i] = b->memory ? (double)i / n : (double)i / (n - 1);
     b->tallies = take((size_t)(b->group_count * n) * 2, sizeof *b->tallies);
 }
 
 static double run(struct bench *b)
 {
-    const int n = b->subject->alphas;
-    const enum curve_bn bn = arch_has_norm(b->arch) ? CURVE_INTERP : CURVE_NONE;
+    const int n = b->alpha_count;
+    const bool norms = arch_has_norm(b->arch);
     const int64_t start = clock_mono_us();
     struct error err;
 
-    for (int g = 0; g < b->group_count; g++)
-        if (curve_run(b->curve, b->groups[g], bn, b->alphas, (size_t)n,
-                      b->tallies + (size_t)(2 * g * n), &err))
+    for (int g = 0; g < b->group_count; g++) {
+        struct tally_sum *to = b->tallies + (size_t)(2 * g * n);
+        if ((b->memory && norms &&
+             curve_run(b->curve, b->groups[g], CURVE_RECOMPUTE, b->alphas, (size_t)n, to,
+                       &err)) ||
+            curve_run(b->curve, b->groups[g], norms ? CURVE_INTERP : CURVE_NONE,
+                      b->alphas, (size_t)n, to, &err))
             die(&err);
+    }
     return (double)b->group_count * n * b->subject->images /
            ((double)(clock_mono_us() - start) * 1e-6);
 }
@@ -168,7 +193,7 @@ static void answer(struct bench *b)
     struct rusage usage;
     char line[64];
 
-    printf("ready isa=%s alphas=%d groups=", isa_name(isa_choose()), b->subject->alphas);
+    printf("ready isa=%s alphas=%d groups=", isa_name(isa_choose()), b->alpha_count);
     for (int g = 0; g < b->group_count; g++)
         printf("%s%s", g ? "," : "", b->groups[g]);
     printf("\n");
@@ -178,7 +203,7 @@ static void answer(struct bench *b)
         fflush(stdout);
     }
     printf("curve");
-    for (int i = 0; i < b->group_count * b->subject->alphas; i++) {
+    for (int i = 0; i < b->group_count * b->alpha_count; i++) {
         const struct tally at = tally_round(&b->tallies[2 * i + SPLIT_TEST]);
         printf(" %.9g", tally_loss(&at));
     }
@@ -194,14 +219,16 @@ int main(int argc, char **argv)
         if (strcmp(SUBJECTS[i].name, argv[1]) == 0)
             b.subject = &SUBJECTS[i];
     if (!b.subject) {
-        fprintf(stderr, "usage: bench_probe mlp|resnet20|resnet18 whole|layers"
+        fprintf(stderr, "usage: bench_probe mlp|resnet20|resnet18 whole|layers|memory"
                         " THREADS FILE\n");
         return 2;
     }
     blas_set_threads(1);
+    b.layers = strcmp(argv[2], "layers") == 0;
+    b.memory = strcmp(argv[2], "memory") == 0;
     open_net(&b);
     write_examples(&b, argv[4]);
-    open_curve(&b, strcmp(argv[2], "layers") == 0, atoi(argv[3]));
+    open_curve(&b, atoi(argv[3]));
     answer(&b);
     curve_free(&b.curve);
     dataset_free(&b.data);

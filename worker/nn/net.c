@@ -15,7 +15,9 @@ struct net *net_new(const struct arch *arch, const struct net_options *options,
                                       .threads = team_size(options->team),
                                       .training = options->training,
                                       .exact = options->exact,
-                                      .native = options->native};
+                                      .native = options->native,
+                                      .from = options->from,
+                                      .to = options->to};
     struct net *net = calloc(1, sizeof *net);
     size_t size;
 

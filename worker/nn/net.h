@@ -40,6 +40,8 @@ struct net_options {
     double label_smoothing; /* as loss_smoothed; 0: none */
     struct team *team;      /* borrowed; NULL: the caller alone */
     enum isa isa;           /* isa_choose() */
+    int from, to;           /* evaluation in parts (net_part.h): memory for the steps
+                               [from, to) alone, and only those are run; to 0: all */
 };
 
 /* Where the dropped units of a step are drawn from: unit f of example n (as the

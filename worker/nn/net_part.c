@@ -2,6 +2,7 @@
 
 #include "worker/nn/lanes.h"
 #include "worker/nn/net_internal.h"
+#include "worker/nn/vec.h"
 
 #include <assert.h>
 #include <string.h>
@@ -126,23 +127,89 @@ void net_save(const struct net *net, int step, real *to)
     }
 }
 
-void net_load(struct net *net, int step, const real *from, int B)
+static size_t image_reals(const struct net *net, int value, int count)
 {
-    assert(B <= net->plan.options.batch_max);
-    net->B = B;
+    return net->plan.values[value].size * (size_t)count;
+}
+
+void net_load_some(struct net *net, int step, const real *from, int B, int first,
+                   int count)
+{
+    assert(count <= net->plan.options.batch_max && first % VEC_LANES == 0);
+    net->B = count;
     for (int v = 0; v < net->plan.value_count; v++) {
         if (!is_alive(net, v, step))
             continue;
+        const real *at = from + image_reals(net, v, first);
         if (v == VALUE_EXAMPLE)
-            net->x = from;
+            net->x = at;
         else
-            memcpy(net_span(net, net->plan.values[v].data), from,
-                   value_reals(net, v, B) * sizeof *from);
+            memcpy(net_span(net, net->plan.values[v].data), at,
+                   value_reals(net, v, count) * sizeof *at);
         from += saved_reals(net, v, B);
     }
+}
+
+void net_load(struct net *net, int step, const real *from, int B)
+{
+    net_load_some(net, step, from, B, 0, B);
 }
 
 bool net_keeps_example(const struct net *net, int step)
 {
     return is_alive(net, VALUE_EXAMPLE, step);
+}
+
+/* ---- sections ---------------------------------------------------------------- */
+
+size_t net_filters(const struct net *net, int step)
+{
+    const struct step *conv = &net->plan.steps[step];
+
+    return conv->kind == STEP_CONV ? (size_t)conv->conv.C * (size_t)conv->conv.O : 0;
+}
+
+void net_put(struct net *net, int first, const struct net *from, int step)
+{
+    assert(first % VEC_LANES == 0 && first + from->B <= net->plan.options.batch_max);
+    net->B = first + from->B;
+    for (int v = VALUE_EXAMPLE + 1; v < net->plan.value_count; v++)
+        if (is_alive(net, v, step))
+            memcpy(net_span(net, net->plan.values[v].data) + image_reals(net, v, first),
+                   net_span(from, from->plan.values[v].data),
+                   value_reals(from, v, from->B) * sizeof(real));
+}
+
+static real *slice_at(const struct net *net, int value, int first)
+{
+    if (value == NONE)
+        return NULL;
+    return net_span(net, net->plan.values[value].data) + image_reals(net, value, first);
+}
+
+static void run_norm_slices(struct net *net, const struct step *step, const real *state,
+                            const real *const *stats, int each)
+{
+    const size_t params = net->arch->param_count;
+    const struct params *at = &step->at;
+
+    for (int first = 0; first < net->B; first += each, stats++) {
+        const int left = net->B - first;
+        const struct norm_call call = {&step->norm, left < each ? left : each,
+                                       net->options.isa, net->options.team, false};
+        norm_apply(&call, slice_at(net, step->out, first), slice_at(net, step->in, first),
+                   slice_at(net, step->other, first), *stats + (at->mean - params),
+                   *stats + (at->var - params), state + at->weight, state + at->bias);
+    }
+}
+
+void net_run_slices(struct net *net, const real *state, const real *const *stats,
+                    int each, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        if (net_next_norm(net, i) == i)
+            run_norm_slices(net, &net->plan.steps[i], state, stats, each);
+        else
+            net_run(net, state, NET_RUNNING, NULL, i, i + 1);
+    }
 }

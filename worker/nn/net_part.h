@@ -56,6 +56,11 @@ size_t net_alive(const struct net *net, int step, int B);
 void net_save(const struct net *net, int step, real *to);
 void net_load(struct net *net, int step, const real *from, int B);
 
+/* The same for `count` of its images from `first` on, which begins a group of
+ * VEC_LANES. */
+void net_load_some(struct net *net, int step, const real *from, int B, int first,
+                   int count);
+
 /* Whether the batch itself is alive at a cut, and so is borrowed by net_load. */
 bool net_keeps_example(const struct net *net, int step);
 
@@ -95,5 +100,25 @@ void net_moments_settle(const struct net *net, struct net_moments *moments, int 
 /* Into the running statistics of a state: the mean and the unbiased variance of every
  * norm. stats is (state_count - param_count), the part behind the parameters. */
 void net_moments_write(const struct net_moments *moments, real *stats);
+
+/* ---- sections ------------------------------------------------------------------
+ *
+ * Networks of one arch, each with room for some steps (net_options), that hand a batch
+ * on at a cut: few images at a time where activations are large, so that they stay in
+ * a cache, and many where filters are. In lanes an image's bits depend on neither.
+ */
+
+/* Filters of a convolution, one for every two channels; 0 for other steps. */
+size_t net_filters(const struct net *net, int step);
+
+/* Put the batch of `from`, run up to a cut, where no example is alive, into the batch
+ * of net as its images from `first` on (the beginning of a group), which then ends
+ * with them. */
+void net_put(struct net *net, int first, const struct net *from, int step);
+
+/* As net_run with running statistics, of a batch whose every `each` images (whole
+ * groups) have statistics of their own: stats[k], as net_moments_write has them. */
+void net_run_slices(struct net *net, const real *state, const real *const *stats,
+                    int each, int from, int to);
 
 #endif

@@ -121,6 +121,7 @@ struct step {
 struct plan_options {
     int batch_max, threads;
     bool training, exact, native;
+    int from, to; /* steps that will be run; to 0: all */
 };
 
 struct plan {

@@ -267,6 +267,42 @@ static void place_scratch(struct plan *plan)
     }
 }
 
+static void drop_span(struct plan *plan, int span)
+{
+    if (span != NONE)
+        plan->spans[span].size = 0;
+}
+
+/* Written before `to`, and read from `from` on. */
+static bool is_needed(const struct plan *plan, int value)
+{
+    return plan->values[value].writer < plan->options.to &&
+           last_read(plan, value) >= plan->options.from;
+}
+
+/* No room for what only steps that are not run would use. Values may share a span:
+ * those that are needed get theirs back. */
+static void drop_unused(struct plan *plan)
+{
+    const int from = plan->options.from, to = plan->options.to;
+    const size_t B = (size_t)lanes_round(plan->options.batch_max);
+
+    for (int v = VALUE_EXAMPLE + 1; v < plan->value_count; v++)
+        drop_span(plan, plan->values[v].data);
+    for (int v = VALUE_EXAMPLE + 1; v < plan->value_count; v++)
+        if (is_needed(plan, v))
+            plan->spans[plan->values[v].data].size = plan->values[v].size * B;
+    for (int i = 0; i < plan->count; i++) {
+        struct step *step = &plan->steps[i];
+        if (i >= from && i < to)
+            continue;
+        drop_span(plan, step->scratch);
+        drop_span(plan, step->stats);
+        if (step->kind == STEP_DENSE && !plan->options.native)
+            drop_span(plan, step->packed);
+    }
+}
+
 /* A step takes at most: its value, a gradient or two, its own four. */
 int plan_memory(struct plan *plan, struct error *err)
 {
@@ -279,5 +315,7 @@ int plan_memory(struct plan *plan, struct error *err)
     if (plan->options.training)
         place_gradients(plan);
     place_scratch(plan);
+    if (plan->options.to > 0)
+        drop_unused(plan);
     return place_spans(plan->spans, plan->span_count, &plan->real_count, err);
 }

@@ -67,6 +67,14 @@ static bool is_statistic(const struct arch *arch, int t)
     return t >= arch->param_tensors;
 }
 
+/* Weights that a network keeps for products. */
+static void curve_moved(struct curve *curve)
+{
+    net_moved(curve->net, curve->varied);
+    if (curve->late)
+        net_moved(curve->late, curve->varied);
+}
+
 void curve_set(struct curve *curve, enum curve_bn bn, double alpha)
 {
     const struct arch *arch = curve->env.arch;
@@ -82,7 +90,7 @@ void curve_set(struct curve *curve, enum curve_bn bn, double alpha)
             to = bn == CURVE_INTERP ? alpha : bn == CURVE_START ? 0 : 1;
         path_lerp(curve->theta + at, curve->env.a + at, curve->env.b + at, to, count);
     }
-    net_moved(curve->net, curve->varied);
+    curve_moved(curve);
 }
 
 void curve_set_step(struct curve *curve, int step, double alpha)
@@ -95,7 +103,7 @@ void curve_set_step(struct curve *curve, int step, double alpha)
             path_lerp(curve->theta + at, curve->env.a + at, curve->env.b + at, alpha,
                       arch->tensors[t].count);
     }
-    net_moved(curve->net, curve->varied);
+    curve_moved(curve);
 }
 
 int curve_fetch(struct curve *curve, enum split split, int64_t from, int64_t count,
@@ -112,30 +120,6 @@ int curve_fetch(struct curve *curve, enum split split, int64_t from, int64_t cou
 }
 
 /* ---- batches in hand ------------------------------------------------------------ */
-
-/* A curve in the making. */
-struct making {
-    struct curve *curve;
-    enum curve_bn bn;
-    enum net_norms norms;
-    const double *alphas;
-    size_t n;
-    size_t first; /* of them, among those of the curve */
-    struct tally_sum *ret;
-    int cut;     /* steps before it are done once */
-    bool lerp;   /* so is the step before the cut, as a line */
-    size_t done; /* points times batches; for tick */
-    size_t total;
-};
-
-/* A batch that has been run up to its cut. */
-struct held {
-    int cut; /* m's; or one before, where the ends of the line are not finite */
-    int64_t from;
-    int B;
-    uint8_t labels[EVAL_BATCH];
-    real *alive; /* at the cut; and behind, for a line, its beginning */
-};
 
 static size_t held_reals(const struct making *m)
 {
@@ -206,71 +190,6 @@ static void hold(const struct making *m, enum split split, int64_t from,
 
 /* ---- one split -------------------------------------------------------------------- */
 
-/* At alpha 1 nothing has moved, unless the group has a's statistics. */
-static bool is_shared(const struct making *m, size_t i)
-{
-    return m->alphas[i] == 1 && m->bn != CURVE_START;
-}
-
-/* Tell of a batch that has just been evaluated, or of one of the shared end. */
-static void tell(const struct making *m, size_t i, enum split split,
-                 const struct held *held, const double *losses, const uint8_t *right)
-{
-    struct curve *curve = m->curve;
-    uint8_t predicted[EVAL_BATCH];
-    struct curve_batch batch = {.point = m->first + i,
-                                .split = split,
-                                .from = held->from,
-                                .B = held->B,
-                                .losses = losses,
-                                .labels = held->labels,
-                                .right = right,
-                                .predicted = predicted};
-
-    if (!losses) {
-        curve_rows_repeat(curve, &batch, m->bn);
-        return;
-    }
-    loss_predict(predicted, net_logits(curve->net), held->B, curve->env.arch->classes);
-    curve_rows_tell(curve, &batch, m->bn, is_shared(m, i));
-}
-
-/* Evaluate a held batch at point i, which theta is. */
-static void add_batch(const struct making *m, size_t i, enum split split,
-                      const struct held *held)
-{
-    struct net *net = m->curve->net;
-    struct tally_sum *tally = &m->ret[2 * i + split];
-    double losses[EVAL_BATCH];
-    uint8_t right[EVAL_BATCH];
-
-    net_load(net, held->cut, held->alive, held->B);
-    if (m->lerp && held->cut == m->cut) {
-        size_t n;
-        real *z = net_output(net, m->cut - 1, &n);
-        curve_lerp(z, held->alive + net_alive(net, m->cut, EVAL_BATCH), m->alphas[i], n);
-    }
-    net_run(net, m->curve->theta, m->norms, NULL, held->cut, net_steps(net));
-    loss_softmax(losses, right, NULL, net_logits(net), held->labels, held->B,
-                 m->curve->env.arch->classes);
-    for (int k = 0; k < held->B; k++)
-        tally_add(tally, losses[k], right[k]);
-    if (m->curve->env.batch)
-        tell(m, i, split, held, losses, right);
-}
-
-static void set_point(const struct making *m, size_t i)
-{
-    struct curve *curve = m->curve;
-    const struct arch *arch = curve->env.arch;
-    const size_t stats = arch->state_count - arch->param_count;
-
-    curve_set(curve, m->bn, m->alphas[i]);
-    if (m->bn == CURVE_RECOMPUTE)
-        memcpy(curve->theta + arch->param_count, curve->stats + i * stats,
-               stats * sizeof *curve->theta);
-}
-
 /* What steps before the group read: no tensor of it, and statistics of b. */
 static void set_before(const struct making *m)
 {
@@ -280,32 +199,18 @@ static void set_before(const struct making *m)
         net_moments_write(curve->rebased, curve->theta + curve->env.arch->param_count);
 }
 
-static void run_point(struct making *m, size_t i, enum split split,
-                      const struct held *held, size_t count)
-{
-    struct curve *curve = m->curve;
-
-    if (is_shared(m, i) && curve->have_end[m->bn][split]) {
-        for (size_t h = 0; h < count && curve->env.batch; h++)
-            tell(m, i, split, &held[h], NULL, NULL);
-        return;
-    }
-    set_point(m, i);
-    for (size_t h = 0; h < count; h++)
-        add_batch(m, i, split, &held[h]);
-}
-
 /* The points of the batches in hand: 0 or CURVE_STOPPED. */
 static int go_through(struct making *m, enum split split, const struct held *held,
                       size_t count)
 {
     struct curve *curve = m->curve;
 
-    for (size_t i = 0; i < m->n; i++) {
+    for (size_t i = 0; i < m->n;) {
         if (curve->env.pause && curve->env.pause(curve->env.user))
             return CURVE_STOPPED;
-        run_point(m, i, split, held, count);
-        m->done += count;
+        const size_t points = curve_points(m, i, split, held, count);
+        i += points;
+        m->done += points * count;
         if (curve->env.tick)
             curve->env.tick(curve->env.user, (double)m->done / (double)m->total);
     }
@@ -318,7 +223,7 @@ static void share_end(const struct making *m, enum split split)
 
     for (size_t i = 0; i < m->n; i++) {
         struct tally_sum *tally = &m->ret[2 * i + split];
-        if (!is_shared(m, i))
+        if (!curve_is_shared(m, i))
             continue;
         if (curve->have_end[m->bn][split])
             *tally = curve->end[m->bn][split];
@@ -416,6 +321,7 @@ static int run_block(struct making *m, struct error *err)
     m->cut = curve->env.naive ? 0 : first;
     m->lerp = !curve->env.naive && first < net_steps(net) && net_is_linear(net, first);
     m->cut += m->lerp;
+    m->agree = curve_agree(m);
     return run_held(m, err);
 }
 
@@ -428,6 +334,8 @@ static int begin_curve(struct curve *curve, const char *group, enum curve_bn bn,
     for (int t = 0; t < arch->tensor_count; t++)
         curve->varied[t] = arch_in_group(arch, t, group);
     net_keep(curve->net, curve->theta);
+    if (curve->late)
+        net_keep(curve->late, curve->theta);
     return bn == CURVE_RECOMPUTE ? curve_rebase(curve, err) : 0;
 }
 
@@ -478,7 +386,7 @@ struct curve *curve_new(const struct curve_env *env, struct error *err)
     if (!curve->theta || !curve->stats || !curve->varied || !curve->x)
         goto fail;
     curve->net = net_new(arch, &options, err);
-    if (!curve->net)
+    if (!curve->net || curve_sections_open(curve, err))
         curve_free(&curve);
     return curve;
 
@@ -495,6 +403,8 @@ void curve_free(struct curve **curve_p)
     if (!curve)
         return;
     net_free(&curve->net);
+    net_free(&curve->early);
+    net_free(&curve->late);
     curve_rows_close(curve);
     free(curve->theta);
     free(curve->stats);
@@ -510,5 +420,8 @@ void curve_free(struct curve **curve_p)
 
 size_t curve_memory(const struct curve *curve)
 {
-    return net_memory(curve->net) + curve->store_size;
+    size_t bytes = net_memory(curve->net) + curve->store_size;
+
+    bytes += curve->early ? net_memory(curve->early) : 0;
+    return bytes + (curve->late ? net_memory(curve->late) : 0);
 }

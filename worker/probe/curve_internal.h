@@ -1,8 +1,10 @@
 #ifndef COORD_CURVE_INTERNAL_H
 #define COORD_CURVE_INTERNAL_H
 
-/* What curve.c and curve_bn.c share. Nobody else includes this. */
+/* What the files of curves share. Nobody else includes this. */
 
+#include "worker/eval.h"
+#include "worker/nn/net_part.h"
 #include "worker/probe/curve.h"
 
 enum {
@@ -16,10 +18,11 @@ enum {
     /* Bytes of batches that statistics are recomputed from, kept at the group and from
      * norm to norm; beyond, batches are run again from the last place kept. 2,000
      * images of 3x32x32 have 500 MiB for each value that is alive in the first stage of
-     * a ResNet-18, half as much in the next: all but the first stage is kept. With
-     * the rest (three states of 45 MB, 100 MB of activations, 184 MB of CIFAR-10)
-     * a probe stays below 1 GB. */
-    STORE_BN_BYTES = 384 << 20,
+     * a ResNet-18, half as much in the next, and so on: with half of this for the
+     * group, everything from its third stage on is kept. With the rest of such a probe
+     * (three states of 45 MB, 260 MB of activations in all sections, 184 MB of
+     * CIFAR-10) it stays below 1 GB. */
+    STORE_BN_BYTES = 256 << 20,
 };
 
 /* A split at the end that groups share, example by example: (count) each. */
@@ -28,12 +31,12 @@ struct curve_rows {
     uint8_t *labels, *right, *predicted;
 };
 
-struct net_moments;
-
 struct curve {
     struct curve_env env;
     struct net_options engine;   /* env's own */
     struct net *net;             /* EVAL_BATCH */
+    struct net *early, *late;    /* sections (curve_eval.c), or NULL */
+    int turn;                    /* the step between them */
     real *theta;                 /* (S) the point; b where nothing moves */
     int line;                    /* the step before, whose output is a line for all that
                                     is in hand, is not set; 0: all are */
@@ -49,6 +52,45 @@ struct curve {
     bool have_end[CURVE_BN_COUNT][2];
     struct curve_rows end_rows[CURVE_BN_COUNT][2]; /* NULL where nobody is told */
 };
+
+/* A curve in the making. */
+struct making {
+    struct curve *curve;
+    enum curve_bn bn;
+    enum net_norms norms;
+    const double *alphas;
+    size_t n;
+    size_t first; /* of them, among those of the curve */
+    struct tally_sum *ret;
+    int cut;     /* steps before it are done once */
+    bool lerp;   /* so is the step before the cut, as a line */
+    int agree;   /* from here on points differ in statistics only, and are evaluated
+                    several at once; all steps: one by one */
+    size_t done; /* points times batches; for tick */
+    size_t total;
+};
+
+/* A batch that has been run up to its cut. */
+struct held {
+    int cut; /* m's; or one before, where the ends of the line are not finite */
+    int64_t from;
+    int B;
+    uint8_t labels[EVAL_BATCH];
+    real *alive; /* at the cut; and behind, for a line, its beginning */
+};
+
+/* The sections of a curve's network. */
+int curve_sections_open(struct curve *curve, struct error *err);
+
+/* m's agree, once varied is set. */
+int curve_agree(const struct making *m);
+
+/* Whether point i is the end that all groups have in common. */
+bool curve_is_shared(const struct making *m, size_t i);
+
+/* Evaluate some points from i on at the batches in hand: how many. */
+size_t curve_points(const struct making *m, size_t i, enum split split,
+                    const struct held *held, size_t count);
 
 /* Room for what the shared end has to tell, where somebody is told. */
 int curve_rows_open(struct curve *curve, enum curve_bn bn, struct error *err);
