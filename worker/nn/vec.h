@@ -124,4 +124,43 @@ static inline real vec_sum(vec value)
     return sum;
 }
 
+/* Swap lanes with rows: to[i][j] = from[j][i]. */
+static VEC_UNROLLED void vec_turn(vec to[VEC_LANES], const vec from[VEC_LANES])
+{
+    vec a[VEC_LANES];
+#ifdef NN_DOUBLE
+    for (int i = 0; i < 4; i += 2) {
+        a[i] = __builtin_shufflevector(from[i], from[i + 1], 0, 4, 2, 6);
+        a[i + 1] = __builtin_shufflevector(from[i], from[i + 1], 1, 5, 3, 7);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+        to[i] = __builtin_shufflevector(a[i], a[i + 2], 0, 1, 4, 5);
+        to[i + 2] = __builtin_shufflevector(a[i], a[i + 2], 2, 3, 6, 7);
+    }
+#else
+    vec b[VEC_LANES];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = __builtin_shufflevector(from[i], from[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        a[i + 1] =
+            __builtin_shufflevector(from[i], from[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            const vec x = a[i + j], y = a[i + j + 2];
+            b[i + 2 * j] = __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13);
+            b[i + 2 * j + 1] = __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        to[i] = __builtin_shufflevector(b[i], b[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        to[i + 4] = __builtin_shufflevector(b[i], b[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+#endif
+}
+
 #endif
