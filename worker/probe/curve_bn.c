@@ -3,7 +3,12 @@
  * batch is run up to it from where it was kept last, and adds to its sums. Batches are
  * kept at the norm, as many as the store takes, and at the group, where all alphas
  * begin; the others are run again from there, or from the images. In the worst case
- * that is a whole pass for every norm, and never more memory. */
+ * that is a whole pass for every norm, and never more memory.
+ *
+ * Behind a line, the first norm's moments are a closed form of five: the means and the
+ * variances of its ends, and what they have in common. That would save a reading of what
+ * is kept, and no product: found 3 % of the time for the statistics of a ResNet-20's
+ * points (0.33 of 9.5 s), which is below 1 % of a probe's, for other bits. */
 
 #include "worker/probe/curve_internal.h"
 
