@@ -114,11 +114,16 @@ static void let_go(struct saved *saved, bool useless, struct cache *cache,
 int saved_take(struct saved *saved, struct kept *kept, const char *dir,
                struct cache *cache, struct outbox *outbox, struct error *err)
 {
+    char before[HASH_TEXT], now[HASH_TEXT];
+
     if (add_files(cache, &kept->msg.checkpoint, dir, err) != 0) {
         kept_free(kept);
         return -1;
     }
-    let_go(saved, true, cache, outbox);
+    /* A job that was asked to save itself before it came further saves the same. */
+    resume_hash(&saved->kept, before);
+    resume_hash(kept, now);
+    let_go(saved, strcmp(before, now) != 0, cache, outbox);
     saved->kept = *kept;
     *kept = (struct kept){0};
     return 0;

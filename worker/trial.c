@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -87,13 +88,15 @@ static void send_checkpoint(struct trial *trial, const struct msg_state *file)
 static void saved(void *user, const struct msg_state *file)
 {
     struct trial *trial = user;
+    struct buf path = {0};
 
-    /* The daemon takes each away at once; this one it did not. */
-    if (trial->file.size > 0)
+    buf_printf(&path, "%s/%.*s.safetensors", trial->state_dir, (int)file->hash.size,
+               file->hash.data);
+    /* The daemon takes each away at once; this one it did not, and it is another. */
+    if (trial->file.size > 0 && !path.failed && strcmp(trial->file.data, path.data) != 0)
         (void)unlink(trial->file.data);
-    buf_clear(&trial->file);
-    buf_printf(&trial->file, "%s/%.*s.safetensors", trial->state_dir,
-               (int)file->hash.size, file->hash.data);
+    buf_free(&trial->file);
+    trial->file = path;
     send_checkpoint(trial, file);
     trial->saved_ms = clock_mono_ms(); /* of a slow disk: not all the time */
 }

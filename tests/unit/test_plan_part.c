@@ -51,7 +51,7 @@ static struct part part_at(const struct plan *plan, size_t job)
     return part;
 }
 
-/* ---- every point once --------------------------------------------------------------- */
+/* ---- every point once ------------------------------------------------------- */
 
 static int64_t length(const int64_t range[2])
 {
@@ -130,15 +130,14 @@ static void test_every_point_once(void **state)
     (void)state;
     for (int split = 1; split <= PARTS_MAX; split++) {
         check_split("kind = \"path\"\nalphas = 7\n", split, 1, 7);
-        check_split(
-            "kind = \"layers\"\ngroups = [\"conv1\", \"B2\", \"fc\"]\nalphas = 4\n"
-            "refine = { near = 1.0, n = 2 }\n",
-            split, 3, 6);
+        check_split("kind = \"layers\"\ngroups = [\"conv1\",\"B2\",\"fc\"]\nalphas = 4\n"
+                    "refine = { near = 1.0, n = 2 }\n",
+                    split, 3, 6);
         check_split("kind = \"layers\"\ngroups = \"blocks\"\nalphas = 3\n", split, 5, 3);
     }
 }
 
-/* ---- by cost ------------------------------------------------------------------------ */
+/* ---- by cost ---------------------------------------------------------------- */
 
 /* The last group is little work: its alphas go through one layer. */
 static void test_the_dear_groups_are_cut(void **state)
@@ -181,12 +180,12 @@ static void test_what_is_not_cut(void **state)
     assert_int_equal(parts_of("kind = \"path\"\nsplit = 8\nadapt = {}\n"), 0);
     assert_int_equal(parts_of("kind = \"path\"\nsplit = 8\nclasses = true\n"), 0);
     assert_int_equal(parts_of("kind = \"layers\"\nsplit = 8\nexamples = 5\n"), 0);
-    assert_int_equal(parts_of("kind = \"layers\"\ngroups = [\"conv1\", \"B2\", \"fc\"]\n"
+    assert_int_equal(parts_of("kind = \"layers\"\ngroups = [\"conv1\",\"B2\",\"fc\"]\n"
                               "split = 8\nadapt = {}\n"),
                      3);
 }
 
-/* ---- errors ------------------------------------------------------------------------- */
+/* ---- errors ----------------------------------------------------------------- */
 
 static void assert_bad(const char *probe, const char *expected)
 {
