@@ -316,7 +316,7 @@ int plan_need_parts(struct plan_maker *maker, const struct plan_parts *parts,
     for (size_t i = 0; i < parts->count; i++) {
         struct plan_need *need = &needs[job->need_count++];
         *need = (struct plan_need){.job = parts->jobs[i]};
-        (void)snprintf(need->role, sizeof need->role, "p%02zu", i + 1);
+        (void)snprintf(need->role, sizeof need->role, "p%02u", (unsigned)(i + 1) % 100);
         (void)snprintf(need->state, sizeof need->state, "%s", PART_STATE);
     }
     return 0;
