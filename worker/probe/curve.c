@@ -31,23 +31,22 @@ enum curve_bn curve_bn_of(const char *name)
 
 /* ---- points ------------------------------------------------------------------- */
 
-void curve_lerp(real *z, const real *a, double alpha, size_t n)
+void curve_lerp(real *z, const real *a, const real *b, double alpha, size_t n)
 {
     const vec share = vec_all((real)alpha);
     size_t i = 0;
 
-    if (alpha == 1)
-        return;
-    if (alpha == 0) {
-        memcpy(z, a, n * sizeof *z);
+    if (alpha == 0 || alpha == 1) {
+        if (alpha == 0 || z != b)
+            memcpy(z, alpha == 0 ? a : b, n * sizeof *z);
         return;
     }
     for (; i + VEC_LANES <= n; i += VEC_LANES) {
         const vec from = vec_load(a + i);
-        vec_store(z + i, vec_fma(share, vec_load(z + i) - from, from));
+        vec_store(z + i, vec_fma(share, vec_load(b + i) - from, from));
     }
     for (; i < n; i++)
-        z[i] = (real)fma((double)(real)alpha, (double)(z[i] - a[i]), (double)a[i]);
+        z[i] = (real)fma((double)(real)alpha, (double)(b[i] - a[i]), (double)a[i]);
 }
 
 real *curve_room(real **store, size_t *size, size_t bytes)

@@ -141,7 +141,7 @@ static void take_prefix(const struct recompute *r, int batch, double alpha)
     net_load(net, r->cut, prefix_of(r, batch), batch_size(r, batch));
     if (r->lerp) {
         real *z = net_output(net, r->cut - 1, &n);
-        curve_lerp(z, line_begin(r, batch), alpha, n);
+        curve_lerp(z, line_begin(r, batch), z, alpha, n);
     }
 }
 

@@ -100,7 +100,27 @@ static void lerp_output(const struct making *m, struct net *net, const struct he
     curve_lerp(z,
                held->alive + net_alive(m->curve->net, m->cut, EVAL_BATCH) +
                    n / (size_t)lanes_round(count) * (size_t)first,
-               alpha, n);
+               z, alpha, n);
+}
+
+/* Take up a batch in hand at its cut, at a point of the line. */
+static void load(const struct making *m, const struct held *held, double alpha)
+{
+    struct net *net = m->curve->net;
+    const real *begin = held->alive + net_alive(net, m->cut, EVAL_BATCH);
+    size_t n;
+
+    net_begin(net, m->curve->x, held->B);
+    if (m->lerp && held->cut == m->cut) {
+        real *z = net_output(net, m->cut - 1, &n);
+        /* Nothing else is alive: it need not be copied first. */
+        if (net_alive(net, m->cut, held->B) - n < 64 / sizeof(real)) {
+            curve_lerp(z, begin, held->alive, alpha, n);
+            return;
+        }
+    }
+    net_load(net, held->cut, held->alive, held->B);
+    lerp_output(m, net, held, 0, held->B, alpha);
 }
 
 /* Run a batch in hand up to a step at point i, which theta is, and have it in `into`
@@ -129,8 +149,7 @@ static void run_to(const struct making *m, size_t i, const struct held *held,
             return;
         from = curve->turn;
     } else {
-        net_load(net, from, held->alive, held->B);
-        lerp_output(m, net, held, 0, held->B, alpha);
+        load(m, held, alpha);
     }
     net_run(net, curve->theta, m->norms, NULL, from, until);
     if (into != net)

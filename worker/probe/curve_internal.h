@@ -107,8 +107,8 @@ void curve_rows_repeat(struct curve *curve, struct curve_batch *batch, enum curv
  * next: NULL when there is no memory. */
 real *curve_room(real **store, size_t *size, size_t bytes);
 
-/* z = a + alpha (z - a): exact at both ends, and between two equal numbers. */
-void curve_lerp(real *z, const real *a, double alpha, size_t n);
+/* z = a + alpha (b - a): exact at both ends, and between equal numbers. z may be b. */
+void curve_lerp(real *z, const real *a, const real *b, double alpha, size_t n);
 
 /* Set the tensors that move to alpha, parameters and statistics. */
 void curve_set(struct curve *curve, enum curve_bn bn, double alpha);
