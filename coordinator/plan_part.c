@@ -41,7 +41,7 @@ struct parts {
     size_t count;
 };
 
-/* ---- cost ---------------------------------------------------------------------------- */
+/* ---- cost ------------------------------------------------------------------- */
 
 static double size_of(struct shape shape)
 {
@@ -96,7 +96,7 @@ static double group_cost(const struct subject *s, size_t g)
     return passes * (before + (double)s->alphas.count * after);
 }
 
-/* ---- cuts ----------------------------------------------------------------------------- */
+/* ---- cuts ------------------------------------------------------------------- */
 
 static void add_part(const struct subject *s, struct parts *parts, struct part part)
 {
@@ -208,7 +208,7 @@ static int cut(const struct subject *s, int split, struct parts *parts, struct e
     return rc;
 }
 
-/* ---- the probe ------------------------------------------------------------------------ */
+/* ---- the probe -------------------------------------------------------------- */
 
 static int read_modes(const struct spec *spec, struct subject *s, struct error *err)
 {
@@ -250,7 +250,7 @@ static bool is_whole_only(const struct spec *spec)
            spec_int(spec, "probe.examples") > 0;
 }
 
-/* ---- jobs ----------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------- */
 
 static int add_part_job(struct plan_maker *maker, const struct spec *whole,
                         const struct part *part, const struct plan_need *needs,
