@@ -105,7 +105,7 @@ why() { coord explain "$1"; }
     size=$(stat -c %s "$COORD_DIR/coord.db")
     for page in 5 20 40; do
         head -c 2000 /dev/urandom |
-            dd of="$COORD_DIR/coord.db" bs=1 seek=$((page * 4096 + 100)) conv=notrunc status=none
+            dd of="$COORD_DIR/coord.db" bs=1 seek=$((page * 4096)) conv=notrunc status=none
     done
     [ "$(stat -c %s "$COORD_DIR/coord.db")" = "$size" ]
     run coord db check
