@@ -172,7 +172,7 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.c.o $(ARCHIVES)
 # ---- verbs -----------------------------------------------------------------
 
 check: all tests
-	sh tests/run.sh $(B) $(TESTS) -- $(FLOWS)
+	sh tests/run.sh $(B) $(TESTS) $(FLOWS)
 check-asan:
 	$(MAKE) VARIANT=asan check
 check-tsan:

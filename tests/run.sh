@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh BUILD TEST... -- FLOW...: run every test program and every bats file,
-# print each runner's own output, and close with one line that counts.
+# run.sh BUILD TEST...: run every test, programs and bats files, print each runner's own
+# output, and close with one line that counts.
 set -u
 build=$1
 shift
@@ -25,15 +25,17 @@ count() {
     fi
 }
 
-# many N DIR COMMAND TEST...: run each test as COMMAND TEST, N at once, and then say
-# what each said, in their order.
+# many N DIR TEST...: run each test, N at once, and then say what each said, in their
+# order.
 many() {
-    at_once=$1 logs=$2 command=$3
-    shift 3
+    at_once=$1 logs=$2
+    shift 2
     mkdir -p "$logs"
-    printf '%s\n' "$@" | xargs -P "$at_once" -I '{}' sh -c \
-        'log=$1/$(basename "$3"); $2 "$3" >"$log.log" 2>&1; echo $? >"$log.rc"' \
-        sh "$logs" "$command" '{}'
+    printf '%s\n' "$@" | xargs -P "$at_once" -I '{}' sh -c '
+        case $2 in *.bats) run="timeout 1200 bats" ;; *) run="timeout 900" ;; esac
+        log=$1/$(basename "$2")
+        $run "$2" >"$log.log" 2>&1
+        echo $? >"$log.rc"' sh "$logs" '{}'
     for test in "$@"; do
         echo "== $test"
         cat "$logs/$(basename "$test").log"
@@ -41,17 +43,11 @@ many() {
     done
 }
 
-programs=
-while [ $# -gt 0 ] && [ "$1" != -- ]; do
-    programs="$programs $1"
-    shift
-done
-[ $# -gt 0 ] && shift
-# A program has one thread; a flow mostly waits. Each has a folder of its own.
+# A program has one thread; a flow mostly waits. All in one row, so that the longest of
+# the programs does not keep a core idle before the flows begin. Each has a folder of its
+# own.
 cores=$(getconf _NPROCESSORS_ONLN)
-# shellcheck disable=SC2086
-[ -z "$programs" ] || many "$cores" "$build/said" "timeout 600" $programs
-[ $# -eq 0 ] || many $((2 * cores)) "$build/said" "timeout 1200 bats" "$@"
+[ $# -eq 0 ] || many $((cores + (cores + 1) / 2)) "$build/said" "$@"
 
 [ -z "$failures" ] || echo "failed:$failures"
 echo "$passed passed, $failed failed"
