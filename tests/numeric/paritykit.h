@@ -319,4 +319,43 @@ static void check_optimizers(const struct mode *mode)
     st_close(&file);
 }
 
+/* The modes of the program. */
+struct parity {
+    const struct mode *exact, *fast;
+};
+
+static inline void exact_networks_are_pytorchs(void **state)
+{
+    const struct parity *parity = *state;
+
+    check_all(parity->exact);
+}
+
+static inline void fast_networks_are_pytorchs(void **state)
+{
+    const struct parity *parity = *state;
+
+    check_all(parity->fast);
+}
+
+static inline void optimizers_are_pytorchs(void **state)
+{
+    const struct parity *parity = *state;
+
+    check_optimizers(parity->exact);
+    check_optimizers(parity->fast);
+}
+
+static inline int parity_main(const struct mode *exact, const struct mode *fast)
+{
+    struct parity parity = {exact, fast};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(exact_networks_are_pytorchs, &parity),
+        cmocka_unit_test_prestate(fast_networks_are_pytorchs, &parity),
+        cmocka_unit_test_prestate(optimizers_are_pytorchs, &parity),
+    };
+    blas_set_threads(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
 #endif

@@ -178,9 +178,8 @@ static void block_item(void *arg, int item, int who)
     }
 }
 
-/* Many tiles: the items of one block are (something, part of the channels). */
-
-/* One panel of the block. */
+/* Many tiles: the items of one block are (something, part of the channels). One panel
+ * of it: */
 static struct wino_tiles panel_tiles(const struct pass *s, int panel)
 {
     const int first = panel * PANEL;
