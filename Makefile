@@ -145,18 +145,20 @@ $(B)/gen/%.c.o: $(B)/gen/%.c
 # linked by name.
 $(B)/common/cpucheck.c.o: ARCH =
 
-# The schema, embedded: the SQL files of each version, in order, as one C string.
-SCHEMA_1_SQL := coordinator/sql/10-schema.sql coordinator/sql/20-views.sql
+# The schema, embedded as C strings: what each version adds, and the views.
+SCHEMA_1_SQL := coordinator/sql/10-schema.sql
 SCHEMA_2_SQL := coordinator/sql/30-resume.sql
 SCHEMA_3_SQL := coordinator/sql/40-control.sql
 SCHEMA_4_SQL := coordinator/sql/50-probe.sql
 $(B)/gen/schema_sql.c: $(SCHEMA_1_SQL) $(SCHEMA_2_SQL) $(SCHEMA_3_SQL) $(SCHEMA_4_SQL) \
-                       coordinator/sql/invariants.sql coordinator/sql/embed.sh
+                       coordinator/sql/views.sql coordinator/sql/invariants.sql \
+                       coordinator/sql/embed.sh
 	@mkdir -p $(@D)
 	sh coordinator/sql/embed.sh store_schema_1_sql $(SCHEMA_1_SQL) > $@
 	sh coordinator/sql/embed.sh store_schema_2_sql $(SCHEMA_2_SQL) >> $@
 	sh coordinator/sql/embed.sh store_schema_3_sql $(SCHEMA_3_SQL) >> $@
 	sh coordinator/sql/embed.sh store_schema_4_sql $(SCHEMA_4_SQL) >> $@
+	sh coordinator/sql/embed.sh store_views_sql coordinator/sql/views.sql >> $@
 	sh coordinator/sql/embed.sh store_invariants_sql coordinator/sql/invariants.sql >> $@
 
 $(B)/tests/%: $(B)/tests/%.c.o $(ARCHIVES)

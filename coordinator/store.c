@@ -16,7 +16,7 @@ enum {
     BUSY_MS = 5000, /* a reader waits this long for a checkpoint in progress */
 };
 
-/* Forward only, one row per version; `to` is what user_version becomes. */
+/* Forward only, one row per version: `to`. */
 static const struct migration {
     int to;
     const char *sql;
@@ -155,26 +155,30 @@ static int check_identity(struct store *store, int64_t *ret_version, struct erro
     return 0;
 }
 
+/* All in one transaction. Views hold nothing, so they are made anew whatever they
+ * were. */
 static int migrate(struct store *store, int64_t from, struct error *err)
 {
     char pragma[96];
 
-    for (int i = 0; i < MIGRATION_COUNT; i++) {
-        const struct migration *step = &MIGRATIONS[i];
+    if (from == STORE_SCHEMA)
+        return 0;
+    snprintf(pragma, sizeof pragma,
+             "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+             STORE_APPLICATION_ID, STORE_SCHEMA);
+    if (store_exec(store, "BEGIN IMMEDIATE", "migrate", err) != 0)
+        goto fail;
+    for (int i = 0; i < MIGRATION_COUNT; i++)
+        if (MIGRATIONS[i].to > from &&
+            store_exec(store, MIGRATIONS[i].sql, "migrate", err) != 0)
+            goto fail;
+    if (store_exec(store, store_views_sql, "migrate", err) == 0 &&
+        store_exec(store, pragma, "migrate", err) == 0)
+        return 0;
 
-        if (step->to <= from)
-            continue;
-        snprintf(pragma, sizeof pragma,
-                 "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-                 STORE_APPLICATION_ID, step->to);
-        if (store_exec(store, "BEGIN IMMEDIATE", "migrate", err) != 0 ||
-            store_exec(store, step->sql, "migrate", err) != 0 ||
-            store_exec(store, pragma, "migrate", err) != 0) {
-            store_rollback(store);
-            return -1;
-        }
-    }
-    return 0;
+fail:
+    store_rollback(store);
+    return -1;
 }
 
 /* auto_vacuum and the journal mode are kept in the file; the first must be set

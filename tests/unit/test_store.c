@@ -130,6 +130,7 @@ static void test_migrates_an_older_one(void **state)
     snprintf(path, sizeof path, "%s/old.db", kit.dir);
     buf_puts(&sql, store_schema_1_sql);
     buf_puts(&sql, "PRAGMA application_id = 0x436f7264; PRAGMA user_version = 1;"
+                   "CREATE VIEW progress AS SELECT 1 AS jobs;"
                    "INSERT INTO sweep VALUES (1, 's', 'f', 'g', 0, 0, 1, 1)");
     exec_sql(path, sql.data);
     buf_free(&sql);
@@ -138,6 +139,8 @@ static void test_migrates_an_older_one(void **state)
     assert_int_equal(kit_int(old, "PRAGMA user_version"), STORE_SCHEMA);
     assert_int_equal(kit_int(old, "SELECT count(*) FROM resume"), 0);
     assert_int_equal(kit_int(old, "SELECT count(*) FROM sweep"), 1);
+    assert_int_equal(kit_int(old, "SELECT count(paused) FROM progress"), 0);
+    assert_int_equal(kit_int(old, "SELECT count(origin) FROM curves"), 0);
     store_close(&old);
     kit_close(&kit);
 }

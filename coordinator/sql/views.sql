@@ -3,6 +3,7 @@
 -- that is not finite is NULL and `nonfinite` says 'nan' or 'inf'.
 -- One row per place in a sweep: a job that two sweeps ask for is listed in both.
 
+DROP VIEW IF EXISTS history;
 CREATE VIEW history AS -- a run's evaluations, epoch by epoch
 SELECT job, epoch, split,
        iif(nan_count + inf_count = 0, sum / n, NULL) AS loss,
@@ -16,9 +17,11 @@ SELECT job, epoch, split,
        n, lr, seconds
 FROM evaluation;
 
+DROP VIEW IF EXISTS params;
 CREATE VIEW params AS -- a run's options: not the default, or varied by a sweep
 SELECT job, name, value FROM job_param;
 
+DROP VIEW IF EXISTS runs;
 CREATE VIEW runs AS -- one row per training run, with its final evaluation
 SELECT m.sweep AS sweep, j.id AS job, j.key AS key,
        m.intervention AS intervention, m.role AS role, m.seed AS seed,
@@ -38,6 +41,7 @@ LEFT JOIN history tr ON tr.job = j.id AND tr.split = 'train' AND tr.epoch =
 LEFT JOIN history te ON te.job = j.id AND te.split = 'test' AND te.epoch =
     (SELECT max(epoch) FROM evaluation WHERE job = j.id AND split = 'test');
 
+DROP VIEW IF EXISTS curves;
 CREATE VIEW curves AS -- a probe's points
 SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
        m.intervention AS intervention, m.role AS role, m.point AS point,
@@ -53,12 +57,24 @@ SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
        CASE WHEN p.nan_count > 0 THEN 'nan' WHEN p.inf_count > 0 THEN 'inf' END
            AS nonfinite,
        1.0 * p.correct / p.n AS accuracy,
-       a.state AS state_a, b.state AS state_b
+       a.state AS state_a, b.state AS state_b,
+       p.origin AS origin,
+       p.start_sum / p.n AS diff_start,
+       iif(p.n < 2, 0.0 * p.start_sum,
+           sqrt(max(0.0, (p.start_sq - p.start_sum * p.start_sum / p.n)
+                         / (p.n - 1)) / p.n)) AS diff_start_se,
+       p.end_sum / p.n AS diff_end,
+       iif(p.n < 2, 0.0 * p.end_sum,
+           sqrt(max(0.0, (p.end_sq - p.end_sum * p.end_sum / p.n)
+                         / (p.n - 1)) / p.n)) AS diff_end_se,
+       coalesce(c.value, '') AS start
 FROM sweep_job m
 JOIN point p ON p.job = m.job
 LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
-LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN job_param c ON c.job = m.job AND c.name = 'probe.start';
 
+DROP VIEW IF EXISTS paths;
 CREATE VIEW paths AS -- metrics of a probe's curves: of the loss, and err_* of the error
 SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
        m.intervention AS intervention, m.role AS role, m.point AS point,
@@ -76,17 +92,95 @@ SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
        err_barrier_linear, err_barrier_mean, err_barrier_init,
        err_interior_bump, err_alpha_star, err_plateau, err_chance,
        err_chance_share,
-       a.state AS state_a, b.state AS state_b
+       a.state AS state_a, b.state AS state_b,
+       loss_bump_from AS bump_from, loss_bump_to AS bump_to,
+       iif(r.n < 2, 0.0,
+           sqrt(max(0.0, (r.sum_sq - r.sum * r.sum / r.n) / (r.n - 1)) / r.n))
+           AS bump_se,
+       coalesce(c.value, '') AS start
 FROM sweep_job m
 JOIN path p ON p.job = m.job
 LEFT JOIN distance d ON d.job = p.job AND d.grp = p.grp
+LEFT JOIN rise r ON r.job = p.job AND r.grp = p.grp AND r.bn = p.bn
+    AND r.split = p.split AND r.alpha_from = p.loss_bump_from
+    AND r.alpha_to = p.loss_bump_to
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN job_param c ON c.job = m.job AND c.name = 'probe.start';
+
+DROP VIEW IF EXISTS class_curves;
+CREATE VIEW class_curves AS -- a probe's points, class by class
+SELECT m.sweep AS sweep, c.job AS job, a.needs AS run_a, b.needs AS run_b,
+       m.intervention AS intervention, m.role AS role, m.point AS point,
+       m.probe AS probe, m.seed AS seed,
+       c.grp AS grp, c.bn AS bn, c.split AS split,
+       c.alpha_index AS alpha_index, p.alpha AS alpha, c.class AS class, c.n AS n,
+       iif(c.nan_count + c.inf_count = 0, c.sum / c.n, NULL) AS loss,
+       iif(c.nan_count + c.inf_count = 0,
+           iif(c.n < 2, 0.0,
+               sqrt(max(0.0, (c.sum_sq - c.sum * c.sum / c.n) / (c.n - 1))
+                    / c.n)),
+           NULL) AS loss_se,
+       CASE WHEN c.nan_count > 0 THEN 'nan' WHEN c.inf_count > 0 THEN 'inf' END
+           AS nonfinite,
+       1.0 * c.correct / c.n AS accuracy,
+       a.state AS state_a, b.state AS state_b
+FROM sweep_job m
+JOIN class_point c ON c.job = m.job
+JOIN point p ON p.job = c.job AND p.grp = c.grp AND p.bn = c.bn AND p.split = c.split
+    AND p.alpha_index = c.alpha_index
 LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
 LEFT JOIN dep b ON b.job = m.job AND b.role = 'b';
+
+DROP VIEW IF EXISTS trajectory;
+CREATE VIEW trajectory AS -- stored states of a run, seen from a probe's line
+SELECT m.sweep AS sweep, p.job AS job, b.needs AS run,
+       m.intervention AS intervention, m.role AS role, m.point AS point,
+       m.probe AS probe, m.seed AS seed, p.grp AS grp,
+       p.state AS state, c.epoch AS epoch, c.step AS step, p.alpha AS alpha,
+       p.dist AS dist_line, p.rel AS dist_rel, p.angle AS angle,
+       p.corner AS corner,
+       a.needs AS run_a, a.state AS state_a, b.state AS state_b
+FROM sweep_job m
+JOIN place p ON p.job = m.job
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN checkpoint c ON c.job = b.needs AND c.name = p.state;
+
+-- u and v are where the point lies in the plane itself, in units of the parameters:
+-- u along x, v at a right angle to it.
+DROP VIEW IF EXISTS planes;
+CREATE VIEW planes AS -- points of a probe's planes
+SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
+       c.needs AS run_c, m.intervention AS intervention, m.role AS role,
+       m.point AS point, m.probe AS probe, m.seed AS seed,
+       p.grp AS grp, p.bn AS bn, p.split AS split,
+       p.x_index AS x_index, p.x AS x, p.y_index AS y_index, p.y AS y, p.n AS n,
+       iif(p.nan_count + p.inf_count = 0, p.sum / p.n, NULL) AS loss,
+       iif(p.nan_count + p.inf_count = 0,
+           iif(p.n < 2, 0.0,
+               sqrt(max(0.0, (p.sum_sq - p.sum * p.sum / p.n) / (p.n - 1))
+                    / p.n)),
+           NULL) AS loss_se,
+       CASE WHEN p.nan_count > 0 THEN 'nan' WHEN p.inf_count > 0 THEN 'inf' END
+           AS nonfinite,
+       1.0 * p.correct / p.n AS accuracy,
+       p.x * d.x_l2 + p.y * d.y_l2 * d.cosine AS u,
+       p.y * d.y_l2 * sqrt(1.0 - d.cosine * d.cosine) AS v,
+       d.x_l2 AS x_l2, d.y_l2 AS y_l2, d.cosine AS cosine,
+       a.state AS state_a, b.state AS state_b, c.state AS state_c
+FROM sweep_job m
+JOIN plane_point p ON p.job = m.job
+LEFT JOIN plane d ON d.job = p.job AND d.grp = p.grp
+LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
+LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN dep c ON c.job = m.job AND c.role = 'c';
 
 -- Means and standard deviations (n - 1; NULL for one seed) over seeds. The
 -- deviations are taken from the mean, in a second pass: differences of large
 -- sums would show a spread where there is none. n_X counts the rows that have X;
 -- means and deviations are over the rows that have the number.
+DROP VIEW IF EXISTS summary;
 CREATE VIEW summary AS -- the paths of a sweep, over seeds
 WITH row AS (
     SELECT p.*, te.accuracy AS test_acc
@@ -147,6 +241,7 @@ SELECT m.sweep AS sweep, m.intervention AS intervention, m.point AS point,
 FROM mean m JOIN row r USING (sweep, intervention, point, probe, grp, bn, split)
 GROUP BY m.sweep, m.intervention, m.point, m.probe, m.grp, m.bn, m.split;
 
+DROP VIEW IF EXISTS progress;
 CREATE VIEW progress AS -- jobs of each sweep by state
 SELECT s.name AS sweep, s.id AS sweep_id, sum(c.n) AS jobs,
        sum(iif(c.state = 'waiting', c.n, 0)) AS waiting,
@@ -156,10 +251,13 @@ SELECT s.name AS sweep, s.id AS sweep_id, sum(c.n) AS jobs,
        sum(iif(c.state = 'failed', c.n, 0)) AS failed,
        sum(iif(c.state = 'cancelled', c.n, 0)) AS cancelled,
        sum(iif(c.state = 'skipped', c.n, 0)) AS skipped,
-       s.created_ms AS created_ms, s.submitted_ms AS submitted_ms
+       s.created_ms AS created_ms, s.submitted_ms AS submitted_ms,
+       EXISTS (SELECT 1 FROM pause p WHERE p.sweep = s.id) AS paused,
+       s.max_running AS max_running
 FROM sweep s JOIN sweep_count c ON c.sweep = s.name
 GROUP BY s.id;
 
+DROP VIEW IF EXISTS failures;
 CREATE VIEW failures AS -- jobs that failed, or were skipped because one failed
 SELECT j.sweep AS sweep, j.id AS job, j.kind AS kind, j.key AS key,
        j.state AS state, j.cause AS cause, j.reason AS message,
@@ -170,6 +268,7 @@ LEFT JOIN attempt t ON t.job = j.id AND t.attempt = j.attempt
 LEFT JOIN worker w ON w.id = t.worker
 WHERE j.state IN ('failed', 'skipped');
 
+DROP VIEW IF EXISTS workers;
 CREATE VIEW workers AS -- the daemons, and what they have in hand
 SELECT id, uuid, host, pid, slots, threads, cores, state,
        (SELECT count(*) FROM attempt t
