@@ -74,6 +74,30 @@ worker() {
     PIDS+=("$WORKER")
 }
 
+# What a job goes on from: saved_at and wait_for_progress are the file's own.
+is_saved_beyond() { [ "$(saved_at)" -gt "$1" ]; }
+# trial_of DAEMON: the process of its trial.
+trial_of() { cut -d' ' -f1 "/proc/$1/task/$1/children"; }
+
+# kill_in_turn SECONDS: after some progress each, kill -9 of the trial, of the coordinator
+# while the worker goes on, and of the worker with its trial. Worker `one` runs, and saves
+# every so many seconds, as does `two` in the end.
+kill_in_turn() {
+    wait_for_progress
+    kill -KILL "$(trial_of "$WORKER")"
+    wait_for is 1 "SELECT count(*) > 0 FROM attempt WHERE cause = 'signal'"
+    wait_for_progress
+    kill -KILL "$SERVE"
+    wait "$SERVE" || true
+    BIND=$ENDPOINT serve --lease 2 --beat 300
+    wait_for_progress
+    kill -KILL "$WORKER"
+    wait "$WORKER" || true
+    worker two --checkpoint "$1"
+    wait_for is 1 "SELECT count(*) > 0 FROM attempt WHERE cause = 'worker-lost'"
+    wait_for_progress
+}
+
 # Every result row of every job, in an order of its own: what must be byte-equal
 # whoever computed it. Times and hosts are left out.
 results() { coord --csv sql "$(cat "$COORD_SOURCE/tests/flow/results.sql")"; }

@@ -97,12 +97,10 @@ parts() { sql "SELECT count(DISTINCT job) FROM sweep_job WHERE role = 'part'"; }
 
 # What the running attempt would go on from, as a number that grows.
 saved_at() { sql "SELECT coalesce(max(at_ms), 0) FROM resume"; }
-is_saved_beyond() { [ "$(saved_at)" -gt "$1" ]; }
 wait_for_progress() {
     wait_for is 1 "SELECT count(*) FROM job WHERE kind = 'probe' AND state = 'running'"
     wait_for is_saved_beyond "$(saved_at)"
 }
-trial_of() { cut -d' ' -f1 "/proc/$1/task/$1/children"; }
 
 @test "parts: a probe whose trial, worker and coordinator are killed goes on" {
     write_grid "blocks:kind = \"layers\";groups = \"blocks\";alphas = $ALPHAS"
@@ -110,19 +108,7 @@ trial_of() { cut -d' ' -f1 "/proc/$1/task/$1/children"; }
     worker one --checkpoint 0.05
     coord submit "$DIR/grid.toml"
 
-    wait_for_progress
-    kill -KILL "$(trial_of "$WORKER")"
-    wait_for is 1 "SELECT count(*) > 0 FROM attempt WHERE cause = 'signal'"
-    wait_for_progress
-    kill -KILL "$SERVE"
-    wait "$SERVE" || true
-    BIND=$ENDPOINT serve --lease 2 --beat 300
-    wait_for_progress
-    kill -KILL "$WORKER"
-    wait "$WORKER" || true
-    worker two --checkpoint 0.05
-    wait_for is 1 "SELECT count(*) > 0 FROM attempt WHERE cause = 'worker-lost'"
-    wait_for_progress
+    kill_in_turn 0.05
     # SIGTERM: it saves itself and is handed back.
     kill -TERM "$WORKER"
     wait "$WORKER"

@@ -32,16 +32,10 @@ TOML
 }
 
 # The step that the job in hand would go on from; 0: none.
-saved_step() { sql "SELECT coalesce(max(step), 0) FROM resume"; }
-
-# It has saved itself beyond a step.
-is_saved_beyond() { [ "$(saved_step)" -gt "$1" ]; }
+saved_at() { sql "SELECT coalesce(max(step), 0) FROM resume"; }
 
 # wait_for_progress: until the run has saved something new.
-wait_for_progress() { wait_for is_saved_beyond "$(saved_step)"; }
-
-# trial_of DAEMON: the process of its trial.
-trial_of() { cut -d' ' -f1 "/proc/$1/task/$1/children"; }
+wait_for_progress() { wait_for is_saved_beyond "$(saved_at)"; }
 
 all_done() { is 4 "SELECT count(*) FROM job WHERE state = 'done'"; }
 
@@ -70,23 +64,8 @@ left_over() {
     worker one --checkpoint 0.1
     coord submit "$DIR/grid.toml"
 
-    # The trial.
-    wait_for_progress
-    kill -KILL "$(trial_of "$WORKER")"
-    wait_for is 1 "SELECT count(*) > 0 FROM attempt WHERE cause = 'signal'"
-    # The coordinator: the worker goes on.
-    wait_for_progress
-    kill -KILL "$SERVE"
-    wait "$SERVE" || true
-    BIND=$ENDPOINT serve --lease 2 --beat 300
-    # The worker, with its trial.
-    wait_for_progress
-    kill -KILL "$WORKER"
-    wait "$WORKER" || true
-    worker two --checkpoint 0.1
+    kill_in_turn 0.1
     # And both, the run being at another place meanwhile.
-    wait_for is 1 "SELECT count(*) > 0 FROM attempt WHERE cause = 'worker-lost'"
-    wait_for_progress
     kill -KILL "$WORKER" "$SERVE"
     wait "$WORKER" "$SERVE" || true
     BIND=$ENDPOINT serve --lease 2 --beat 300

@@ -48,4 +48,23 @@ static inline void plankit_expect(const char *text, const char *expected,
     plan_free(&plan);
 }
 
+/* Jobs, who asks for them, and what they need:
+ * "1 baseline/0 | 2 run:up/0 | 3 p baseline/0 a 2 final b 1 final" */
+static inline void plankit_put_jobs(const struct plan *plan, struct buf *out)
+{
+    for (size_t i = 0; i < plan->job_count; i++) {
+        const struct plan_job *job = &plan->jobs[i];
+        buf_printf(out, "%s%zu", i ? " | " : "", i + 1);
+        for (size_t m = 0; m < job->member_count; m++) {
+            const struct plan_member *member = &job->members[m];
+            buf_printf(out, "%s %s%s%s/%lld", m ? "," : "", member->probe,
+                       *member->probe ? " " : "", member->intervention,
+                       (long long)member->seed);
+        }
+        for (size_t n = 0; n < job->need_count; n++)
+            buf_printf(out, " %s %zu %s", job->needs[n].role, job->needs[n].job + 1,
+                       job->needs[n].state);
+    }
+}
+
 #endif

@@ -101,4 +101,22 @@ static inline const struct msg_distance *distance(const struct outcome *out,
     return NULL;
 }
 
+/* What a probe says that refuses its inputs, of which it gives no row. */
+static inline const char *probe_refusal(const struct spec *spec,
+                                        const struct msg_input *inputs, size_t count,
+                                        struct error *err)
+{
+    struct sink *sink = sink_new(NULL, NULL);
+    struct probe_env env = {0};
+    struct msg_result result = {0};
+
+    assert_non_null(sink);
+    assert_int_equal(probe_run(spec, inputs, count, &env, sink, err), -1);
+    assert_int_equal(err->code, ERR_DATA);
+    sink_fill(sink, &result);
+    assert_int_equal(result.point_count, 0);
+    sink_free(&sink);
+    return err->text;
+}
+
 #endif

@@ -76,4 +76,31 @@ static inline void assert_tally_equal(const struct tally *a, const struct tally 
     assert_memory_equal(&a->sum_sq, &b->sum_sq, sizeof a->sum_sq);
 }
 
+/* Stops a run or a probe by itself, and says where its file is. */
+struct stopper {
+    const struct fixture *fix;
+    int left; /* questions until it is stopped; below 0: never */
+    int asked;
+    char path[256];
+};
+
+static inline enum wish stop_at(void *user)
+{
+    struct stopper *stopper = user;
+
+    stopper->asked++;
+    return stopper->left-- == 0 ? WISH_STOP : WISH_GO_ON;
+}
+
+static inline void note_file(void *user, const struct msg_state *file)
+{
+    struct stopper *stopper = user;
+    char name[64];
+
+    assert_true(slice_is(file->name, "resume"));
+    snprintf(name, sizeof name, "%.*s.safetensors", (int)file->hash.size,
+             file->hash.data);
+    fixture_path(stopper->fix, name, stopper->path, sizeof stopper->path);
+}
+
 #endif

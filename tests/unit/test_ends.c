@@ -11,27 +11,9 @@
 #define BETWEEN "[[probe]]\nname = \"p\"\nkind = \"between\"\n"
 #define PLANE   "[[probe]]\nname = \"p\"\nkind = \"plane\"\n"
 
-/* "1 baseline/0 | 2 run:up/0 | 3 p baseline/0 a 2 final b 1 final" */
-static void put_jobs(const struct plan *plan, struct buf *out)
-{
-    for (size_t i = 0; i < plan->job_count; i++) {
-        const struct plan_job *job = &plan->jobs[i];
-        buf_printf(out, "%s%zu", i ? " | " : "", i + 1);
-        for (size_t m = 0; m < job->member_count; m++) {
-            const struct plan_member *member = &job->members[m];
-            buf_printf(out, "%s %s%s%s/%lld", m ? "," : "", member->probe,
-                       *member->probe ? " " : "", member->intervention,
-                       (long long)member->seed);
-        }
-        for (size_t n = 0; n < job->need_count; n++)
-            buf_printf(out, " %s %zu %s", job->needs[n].role, job->needs[n].job + 1,
-                       job->needs[n].state);
-    }
-}
-
 static void assert_jobs(const char *text, const char *expected)
 {
-    plankit_expect(text, expected, put_jobs);
+    plankit_expect(text, expected, plankit_put_jobs);
 }
 
 static const char *spec_of(const struct plan *plan, size_t job)

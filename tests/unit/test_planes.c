@@ -132,31 +132,6 @@ static void test_around(void **state)
 
 /* ---- stopping ------------------------------------------------------------------- */
 
-struct stopper {
-    const struct fixture *fix;
-    int left; /* questions until it is stopped; below 0: never */
-    int asked;
-    char path[256];
-};
-
-static enum wish stop_at(void *user)
-{
-    struct stopper *stopper = user;
-
-    stopper->asked++;
-    return stopper->left-- == 0 ? WISH_STOP : WISH_GO_ON;
-}
-
-static void note_file(void *user, const struct msg_state *file)
-{
-    struct stopper *stopper = user;
-    char name[64];
-
-    snprintf(name, sizeof name, "%.*s.safetensors", (int)file->hash.size,
-             file->hash.data);
-    fixture_path(stopper->fix, name, stopper->path, sizeof stopper->path);
-}
-
 /* Its rows, encoded, go to ret. */
 static int attempt(const struct spec *spec, const struct msg_input inputs[3],
                    struct stopper *stopper, const char *resume, struct buf *ret)
@@ -213,36 +188,24 @@ static void test_stops(void **state)
 
 /* ---- refusals ------------------------------------------------------------------- */
 
-static void check_refused(const struct spec *spec, const struct msg_input *inputs,
-                          size_t count, const char *rule)
-{
-    struct sink *sink = sink_new(NULL, NULL);
-    struct probe_env env = {0};
-    struct error err = {0};
-
-    assert_non_null(sink);
-    assert_int_equal(probe_run(spec, inputs, count, &env, sink, &err), -1);
-    assert_int_equal(err.code, ERR_DATA);
-    assert_string_equal(err.text, rule);
-    sink_free(&sink);
-}
-
 static void test_refusals(void **state)
 {
     struct fixture *fix = *state;
     struct subject run = make_subject(fix, run_spec()), wide;
     struct spec spec = plane_spec(), wider = run_spec();
+    struct error err;
     char paths[3][256];
     struct msg_input inputs[3] = {input_of(fix, &run, "a", "init", paths[0]),
                                   input_of(fix, &run, "b", "final", paths[1])};
 
-    check_refused(&spec, inputs, 2, "the state for 'c' did not come with the job");
+    assert_string_equal(probe_refusal(&spec, inputs, 2, &err),
+                        "the state for 'c' did not come with the job");
     fixture_set(&wider, "model.widths", "[16,17]");
     wide = make_subject(fix, wider);
     inputs[2] = input_of(fix, &wide, "c", "final", paths[2]);
-    check_refused(&spec, inputs, 3,
-                  "the state at (0,1): the networks of 'a' and 'b' differ in"
-                  " 'fc2.weight'");
+    assert_string_equal(probe_refusal(&spec, inputs, 3, &err),
+                        "the state at (0,1): the networks of 'a' and 'b' differ in"
+                        " 'fc2.weight'");
     subject_free(&wide);
     subject_free(&run);
     spec_free(&spec);

@@ -13,32 +13,6 @@
  * and four batches, all held. */
 enum { AT_ONCE = 2 * 10 + 1 };
 
-struct stopper {
-    const struct fixture *fix;
-    int every, left; /* questions until it is stopped; every = 0: never */
-    int asked;
-    char path[256];
-};
-
-static enum wish stop_at(void *user)
-{
-    struct stopper *stopper = user;
-
-    stopper->asked++;
-    return stopper->every > 0 && stopper->left-- == 0 ? WISH_STOP : WISH_GO_ON;
-}
-
-static void note_file(void *user, const struct msg_state *file)
-{
-    struct stopper *stopper = user;
-    char name[64];
-
-    assert_true(slice_is(file->name, "resume"));
-    snprintf(name, sizeof name, "%.*s.safetensors", (int)file->hash.size,
-             file->hash.data);
-    fixture_path(stopper->fix, name, stopper->path, sizeof stopper->path);
-}
-
 /* One attempt, from `resume` unless it is empty. The rows, encoded, go to ret. */
 static int attempt(const struct subject *s, const struct spec *spec,
                    struct stopper *stopper, const char *resume, struct team *team,
@@ -67,7 +41,7 @@ static int attempt(const struct subject *s, const struct spec *spec,
 static void run_whole(const struct fixture *fix, const struct subject *s,
                       const struct spec *spec, struct buf *ret, int *ret_asked)
 {
-    struct stopper never = {.fix = fix};
+    struct stopper never = {.fix = fix, .left = -1};
 
     assert_int_equal(attempt(s, spec, &never, "", NULL, NULL, ret), 0);
     *ret_asked = never.asked;
@@ -77,7 +51,7 @@ static void run_whole(const struct fixture *fix, const struct subject *s,
 static int check_stops(const struct fixture *fix, const struct subject *s,
                        const struct spec *spec, int every)
 {
-    struct stopper stopper = {.fix = fix, .every = every};
+    struct stopper stopper = {.fix = fix};
     struct team *team = team_new(3, NULL);
     struct buf whole = {0}, pieces = {0};
     char resume[256] = "";
@@ -139,7 +113,7 @@ static void test_stops_with_detail(void **state)
     fixture_set(&spec, "probe.examples", "150");
     make_subject(fix, norm_spec(), &s);
     for (int every = 13; every <= 29; every += 8) {
-        struct stopper stopper = {.fix = fix, .every = every};
+        struct stopper stopper = {.fix = fix};
         struct buf whole = {0}, pieces = {0};
         char resume[256] = "";
         int asked, more = 0;
@@ -170,7 +144,7 @@ static void test_stops_with_detail(void **state)
 static void assert_anew(const struct fixture *fix, const struct subject *s,
                         const struct spec *spec, const char *path, const char *why)
 {
-    struct stopper never = {.fix = fix};
+    struct stopper never = {.fix = fix, .left = -1};
     struct buf whole = {0}, anew = {0};
     char *text = NULL;
     size_t size = 0;
@@ -195,7 +169,7 @@ static void test_other_files_are_refused(void **state)
 {
     const struct fixture *fix = *state;
     struct spec spec = probe_spec("5"), other = probe_spec("6");
-    struct stopper stopper = {.fix = fix, .every = 22, .left = 22};
+    struct stopper stopper = {.fix = fix, .left = 22};
     struct buf rows = {0}, bytes = {0};
     struct subject s;
     char bad[256];

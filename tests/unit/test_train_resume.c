@@ -238,29 +238,6 @@ static void test_damage_is_refused(void **state)
 /* ---- runs -------------------------------------------------------------------- */
 
 /* Asks a run to stop before its n-th step, and remembers where it saved itself. */
-struct stopper {
-    const struct fixture *fix;
-    int left;
-    char path[256];
-};
-
-static enum wish stop_at(void *user)
-{
-    struct stopper *stopper = user;
-
-    return stopper->left-- > 0 ? WISH_GO_ON : WISH_STOP;
-}
-
-static void note_file(void *user, const struct msg_state *file)
-{
-    struct stopper *stopper = user;
-    char name[64];
-
-    snprintf(name, sizeof name, "%.*s.safetensors", (int)file->hash.size,
-             file->hash.data);
-    fixture_path(stopper->fix, name, stopper->path, sizeof stopper->path);
-}
-
 /* Run a spec, stopping before every given step (-1 ends the list) and going on, with
  * one thread and three by turns. */
 static struct outcome run_in_pieces(const struct fixture *fix, const struct spec *spec,
@@ -285,7 +262,7 @@ static struct outcome run_in_pieces(const struct fixture *fix, const struct spec
         memcpy(resume, stopper.path, sizeof resume);
         sink_free(&out.sink);
         out.sink = sink_new(NULL, NULL);
-        stopper.left = *stops < 0 ? 1 << 30 : *stops - done;
+        stopper.left = *stops < 0 ? -1 : *stops - done;
         done = *stops;
         rc = train_run(spec, &env, out.sink, &err);
         if (rc < 0)

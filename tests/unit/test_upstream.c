@@ -11,27 +11,9 @@
     "\" }\n"
 #define RUN "[run.up]\nset = { optimizer.lr = 0.5 }\n"
 
-/* "1 baseline/0 | 2 run:up/0 | 3 x/0 from 2 final | 4 p x/0 from 3 init 3 final" */
-static void put_jobs(const struct plan *plan, struct buf *out)
-{
-    for (size_t i = 0; i < plan->job_count; i++) {
-        const struct plan_job *job = &plan->jobs[i];
-        buf_printf(out, "%s%zu", i ? " | " : "", i + 1);
-        for (size_t m = 0; m < job->member_count; m++) {
-            const struct plan_member *member = &job->members[m];
-            buf_printf(out, "%s %s%s%s/%lld", m ? "," : "", member->probe,
-                       *member->probe ? " " : "", member->intervention,
-                       (long long)member->seed);
-        }
-        for (size_t n = 0; n < job->need_count; n++)
-            buf_printf(out, "%s %zu %s", n ? "" : " from", job->needs[n].job + 1,
-                       job->needs[n].state);
-    }
-}
-
 static void assert_jobs(const char *text, const char *expected)
 {
-    plankit_expect(text, expected, put_jobs);
+    plankit_expect(text, expected, plankit_put_jobs);
 }
 
 /* One for each seed that needs it. */
@@ -49,8 +31,8 @@ static void test_one_for_each_seed(void **state)
     assert_string_equal(plan->jobs[3].needs[0].role, "init");
     plan_free(&plan);
     assert_jobs(SWEEP "seeds = 2\n" FROM("run:up") RUN,
-                "1 baseline/0 | 2 baseline/1 | 3 run:up/0 | 4 x/0 from 3 final | "
-                "5 run:up/1 | 6 x/1 from 5 final");
+                "1 baseline/0 | 2 baseline/1 | 3 run:up/0 | 4 x/0 init 3 final | "
+                "5 run:up/1 | 6 x/1 init 5 final");
 }
 
 /* Points that differ in what does not concern the other run share it. */
@@ -61,7 +43,7 @@ static void test_shared(void **state)
         SWEEP "[[intervention]]\nname = \"x\"\nrole = \"init\"\n"
               "set = { init.from = \"run:up:epoch:3\" }\n"
               "axes = { \"init.reset\" = [[\"conv1\"], [\"fc3\"]] }\n" RUN,
-        "1 baseline/0 | 2 run:up/0 | 3 x/0 from 2 epoch:3 | 4 x/0 from 2 epoch:3");
+        "1 baseline/0 | 2 run:up/0 | 3 x/0 init 2 epoch:3 | 4 x/0 init 2 epoch:3");
 }
 
 /* A run that sets nothing is the baseline; it is one job, and is probed. */
@@ -70,8 +52,8 @@ static void test_trained_is_the_baseline(void **state)
     (void)state;
     assert_jobs(
         SWEEP FROM("run:t") "[run.t]\n[[probe]]\nname = \"p\"\nkind = \"path\"\n",
-        "1 baseline/0, run:t/0 | 2 x/0 from 1 final | "
-        "3 p baseline/0, p run:t/0 from 1 init 1 final | 4 p x/0 from 2 init 2 final");
+        "1 baseline/0, run:t/0 | 2 x/0 init 1 final | "
+        "3 p baseline/0, p run:t/0 a 1 init b 1 final | 4 p x/0 a 2 init b 2 final");
 }
 
 /* Upstream runs are not probed. Where a run does not draw its init, that is stored. */
@@ -110,7 +92,7 @@ static void test_chain(void **state)
     (void)state;
     assert_jobs(SWEEP FROM("run:b") "[run.a]\nset = { optimizer.lr = 0.5 }\n"
                                     "[run.b]\nset = { init.from = \"run:a\" }\n",
-                "1 baseline/0 | 2 run:a/0 | 3 run:b/0 from 2 final | 4 x/0 from 3 final");
+                "1 baseline/0 | 2 run:a/0 | 3 run:b/0 init 2 final | 4 x/0 init 3 final");
 }
 
 /* Other classes: the head is drawn anew, everything else must fit. */
@@ -118,7 +100,7 @@ static void test_new_head(void **state)
 {
     (void)state;
     assert_jobs(SWEEP FROM("run:up") "[run.up]\nset = { data.classes = [1, 2, 3] }\n",
-                "1 baseline/0 | 2 run:up/0 | 3 x/0 from 2 final");
+                "1 baseline/0 | 2 run:up/0 | 3 x/0 init 2 final");
 }
 
 static void test_errors(void **state)
