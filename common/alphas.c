@@ -27,19 +27,19 @@ static void fill_line(double *at, size_t n, double from, double to)
     at[n - 1] = to;
 }
 
-static void fill_grid(const struct spec *spec, const struct value *value, double *at,
-                      size_t n)
+size_t alphas_size(const struct value *points)
 {
-    if (value->type == VALUE_LIST)
-        for (size_t i = 0; i < n; i++)
-            at[i] = value_number(&value->list.items[i]);
-    else
-        fill_line(at, n, spec_real(spec, "probe.from"), spec_real(spec, "probe.to"));
+    return points->type == VALUE_LIST ? points->list.count : (size_t)points->integer;
 }
 
-static size_t grid_size(const struct value *value)
+void alphas_fill(const struct value *points, double from, double to, double *at)
 {
-    return value->type == VALUE_LIST ? value->list.count : (size_t)value->integer;
+    const size_t n = alphas_size(points);
+
+    if (points->type != VALUE_LIST)
+        fill_line(at, n, from, to);
+    for (size_t i = 0; points->type == VALUE_LIST && i < n; i++)
+        at[i] = value_number(&points->list.items[i]);
 }
 
 /* The least and the largest alpha of the grid. */
@@ -192,7 +192,7 @@ int alphas_of(const struct spec *spec, struct alphas *ret, struct error *err)
         return -1;
     if (spec_value(spec, "probe.refine", &list, err))
         goto done;
-    room = made.grid = made.count = grid_size(&grid);
+    room = made.grid = made.count = alphas_size(&grid);
     for (size_t i = 0; i < list.list.count; i++)
         room += (size_t)list.list.items[i].list.items[1].integer;
     made.at = calloc(room, sizeof *made.at);
@@ -200,7 +200,8 @@ int alphas_of(const struct spec *spec, struct alphas *ret, struct error *err)
         err_set(err, ERR_NO_MEMORY, "no memory for %zu alphas", room);
         goto done;
     }
-    fill_grid(spec, &grid, made.at, made.grid);
+    alphas_fill(&grid, spec_real(spec, "probe.from"), spec_real(spec, "probe.to"),
+                made.at);
     for (size_t i = 0; i < list.list.count; i++)
         fill_refinement(&made, &list.list.items[i]);
     settle(&made);

@@ -24,6 +24,7 @@
 
 struct error;
 struct spec;
+struct value;
 
 enum alpha_origin { ALPHA_GRID, ALPHA_REFINE, ALPHA_ADAPT };
 
@@ -35,6 +36,10 @@ struct alphas {
     size_t grid;  /* of the grid */
     size_t count; /* all */
 };
+
+/* The points of one grid, a count or a list, as above: how many, and which. */
+size_t alphas_size(const struct value *points);
+void alphas_fill(const struct value *points, double from, double to, double *at);
 
 /* Of a probe's spec that has passed spec_check. alphas_free frees it. ERR_NO_MEMORY. */
 int alphas_of(const struct spec *spec, struct alphas *ret, struct error *err);

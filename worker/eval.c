@@ -28,14 +28,20 @@ struct net_options eval_engine(const struct spec *spec, struct team *team)
     };
 }
 
+struct net_options eval_options(const struct net_options *engine)
+{
+    struct net_options options = *engine;
+
+    options.batch_max = EVAL_BATCH;
+    options.training = false;
+    options.from = options.to = 0;
+    return options;
+}
+
 struct eval *eval_new(const struct arch *arch, const struct dataset *data,
                       const struct net_options *engine, struct error *err)
 {
-    const struct net_options options = {.batch_max = EVAL_BATCH,
-                                        .exact = engine->exact,
-                                        .native = engine->native,
-                                        .team = engine->team,
-                                        .isa = engine->isa};
+    const struct net_options options = eval_options(engine);
     struct eval *eval = calloc(1, sizeof *eval);
     size_t example =
         (size_t)arch->input.C * (size_t)arch->input.H * (size_t)arch->input.W;

@@ -23,7 +23,10 @@ struct eval; /* scratch: batch buffers and a net that can take EVAL_BATCH */
 /* How a train spec is computed on this CPU: all but the batch and the passes. */
 struct net_options eval_engine(const struct spec *spec, struct team *team);
 
-/* Of `engine` the team, the instruction set and the numerics are taken. */
+/* The same engine, for evaluating batches of EVAL_BATCH alone. */
+struct net_options eval_options(const struct net_options *engine);
+
+/* With eval_options of `engine`. */
 struct eval *eval_new(const struct arch *arch, const struct dataset *data,
                       const struct net_options *engine, struct error *err);
 void eval_free(struct eval **eval);

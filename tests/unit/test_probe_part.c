@@ -125,6 +125,57 @@ static struct parts cut(int64_t groups, const int64_t *alphas, const int64_t *tr
     return parts;
 }
 
+/* Putting parts together can be stopped after a curve, like any probe; what it saved then
+ * has the rows of whole parts already, which must not be told twice. */
+static void test_a_merge_that_is_stopped(void **state)
+{
+    const struct fixture *fix = *state;
+    struct parts parts = {.count = 3,
+                          .list = {{{0, 2}, {0, 5}, {0, TRAIN}, {0, TEST}},
+                                   {{0, 2}, {5, 9}, {0, TRAIN}, {0, TEST}},
+                                   {{2, 3}, {0, 9}, {0, TRAIN}, {0, TEST}}}};
+    struct spec spec = probe_spec("9");
+    struct stopper stopper = {.fix = fix};
+    struct msg_input inputs[INPUTS_MAX];
+    struct buf whole = {0}, made = {0};
+    struct subject s;
+    int stops = 0, rc;
+
+    make_subject(fix, run_spec(), &s);
+    for (size_t i = 0; i < parts.count; i++)
+        make_part(fix, &s, &spec, &parts, i, NULL);
+    encode(fix, &spec, s.inputs, 2, &whole);
+    do {
+        char resume[256];
+        struct probe_env env = {.dir = fix->dir,
+                                .resume = stopper.path[0] ? resume : NULL,
+                                .wish = stop_at,
+                                .saved = note_file,
+                                .user = &stopper};
+        struct sink *sink = sink_new(NULL, NULL);
+        struct error err = {0};
+
+        memcpy(resume, stopper.path, sizeof resume);
+        stopper.left = stops;
+        rc = probe_run(&spec, inputs, inputs_of(&s, &parts, inputs), &env, sink, &err);
+        if (rc < 0)
+            fail_msg("%s", err.text);
+        stops += rc == PROBE_STOPPED;
+        buf_clear(&made);
+        if (rc == 0)
+            assert_int_equal(sink_encode(sink, &made, NULL), 0);
+        sink_free(&sink);
+    } while (rc != 0);
+    assert_true(stops >= 2);
+    assert_int_equal(whole.size, made.size);
+    assert_memory_equal(whole.data, made.data, whole.size);
+    buf_free(&whole);
+    buf_free(&made);
+    parts_free(&parts);
+    spec_free(&spec);
+    subject_free(&s);
+}
+
 static void test_cuts(void **state)
 {
     static const int64_t whole_line[] = {0, 9, 0}, halves[] = {0, 4, 9, 0},
@@ -226,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_cuts),
+        CASE(test_a_merge_that_is_stopped),
         CASE(test_groups),
         CASE(test_others_are_refused),
     };

@@ -1,7 +1,7 @@
 #ifndef COORD_NN_NET_INTERNAL_H
 #define COORD_NN_NET_INTERNAL_H
 
-/* What net.c and net_part.c share. Nobody else includes this. */
+/* What net.c, net_part.c and net_moments.c share. Nobody else includes this. */
 
 #include "worker/nn/net.h"
 #include "worker/nn/plan.h"

@@ -1,13 +1,13 @@
 #include "worker/probe/curve.h"
 
 #include "common/error.h"
+#include "common/spec.h"
 #include "worker/eval.h"
 #include "worker/nn/net_part.h"
 #include "worker/nn/vec.h"
 #include "worker/probe/curve_internal.h"
 #include "worker/probe/path.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +27,24 @@ enum curve_bn curve_bn_of(const char *name)
     while (bn < CURVE_BN_COUNT && strcmp(NAMES[bn], name) != 0)
         bn++;
     return (enum curve_bn)bn;
+}
+
+int curve_modes(const struct spec *spec, const struct arch *arch,
+                enum curve_bn ret[CURVE_BN_COUNT], size_t *ret_count, struct error *err)
+{
+    struct value list;
+
+    ret[0] = CURVE_NONE;
+    *ret_count = 1;
+    if (!arch_has_norm(arch))
+        return 0;
+    if (spec_value(spec, "probe.bn", &list, err))
+        return -1;
+    *ret_count = list.list.count;
+    for (size_t i = 0; i < list.list.count; i++)
+        ret[i] = curve_bn_of(list.list.items[i].string);
+    value_free(&list);
+    return 0;
 }
 
 /* ---- points ------------------------------------------------------------------- */
@@ -366,11 +384,7 @@ struct curve *curve_new(const struct curve_env *env, struct error *err)
     const size_t state = arch->state_count, stats = state - arch->param_count;
     const size_t example =
         (size_t)arch->input.C * (size_t)arch->input.H * (size_t)arch->input.W;
-    const struct net_options options = {.batch_max = EVAL_BATCH,
-                                        .exact = env->engine->exact,
-                                        .native = env->engine->native,
-                                        .team = env->engine->team,
-                                        .isa = env->engine->isa};
+    const struct net_options options = eval_options(env->engine);
     struct curve *curve = calloc(1, sizeof *curve);
 
     if (!curve)

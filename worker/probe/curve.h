@@ -36,6 +36,7 @@
 
 struct curve;
 struct error;
+struct spec;
 
 /* Running statistics of batch norms at theta(alpha). */
 enum curve_bn {
@@ -51,6 +52,11 @@ enum curve_bn {
 /* "none", "interp", ...; and back, CURVE_BN_COUNT if it is no such name. */
 const char *curve_bn_name(enum curve_bn bn);
 enum curve_bn curve_bn_of(const char *name);
+
+/* The ways that a probe asks for, *ret_count of them: none for a network without running
+ * statistics, where one curve is all. ERR_NO_MEMORY. */
+int curve_modes(const struct spec *spec, const struct arch *arch,
+                enum curve_bn ret[CURVE_BN_COUNT], size_t *ret_count, struct error *err);
 
 enum { CURVE_NO_CLASS = 255 }; /* predicted of logits that hold NaN */
 

@@ -57,10 +57,7 @@ static int find_late(const struct net *net, bool *ret_large)
 int curve_sections_open(struct curve *curve, struct error *err)
 {
     const int pieces = PIECE * team_size(curve->engine.team);
-    struct net_options options = {.exact = curve->engine.exact,
-                                  .native = curve->engine.native,
-                                  .team = curve->engine.team,
-                                  .isa = curve->engine.isa};
+    struct net_options options = eval_options(&curve->engine);
     bool large;
 
     curve->turn = find_late(curve->net, &large);

@@ -77,8 +77,7 @@ bool keeper_points(struct keeper *keeper, const struct trace_point *points)
 
 void keeper_skip(struct keeper *keeper)
 {
-    keeper->progress.done++;
-    keeper->progress.begun = false;
+    progress_next(&keeper->progress);
 }
 
 bool keeper_next(struct keeper *keeper)
@@ -104,7 +103,7 @@ int keeper_begin(struct keeper *keeper, struct error *err)
     progress->keeps = keeper->detail && detail_keeps(keeper->detail);
     if (progress_open(progress, err))
         return -1;
-    if (!keeper->env->resume)
+    if (!keeper->env->resume || keeper->anew)
         return 0;
     if (progress_read(progress, keeper->env->resume, keeper->rows, &why) == 0) {
         const struct buf *kept = &progress->kept;

@@ -19,12 +19,14 @@ struct keeper {
     struct sink *rows;           /* borrowed; what is saved */
     bool whole;                  /* curves: points alone do not tell all */
     struct detail *detail; /* borrowed; or NULL: of whole curves, what it has kept */
+    bool anew;             /* what an earlier attempt saved is of no use */
     bool goes_on;          /* from what was saved, its rows in the sink */
     bool due, stopping;    /* what has been wished since */
 };
 
 /* Begin, from env->resume if that can be used; progress has what progress_open asks for.
- * ERR_NO_MEMORY. */
+ * ERR_NO_MEMORY; ERR_INVALID or ERR_DATA for a file that is whole, of this very job, and
+ * has what no such job can have saved. */
 int keeper_begin(struct keeper *keeper, struct error *err);
 void keeper_end(struct keeper *keeper);
 

@@ -81,11 +81,6 @@ static void add_pairs(struct trace_pairs *to, const struct trace_pairs *from, bo
     exact_merge(&to->sum_sq, &from->sum_sq);
 }
 
-static bool is_begun(const struct trace_point *point)
-{
-    return point->tally[0].count + point->tally[1].count > 0;
-}
-
 static void add_point(struct trace_point *to, const struct trace_point *from)
 {
     for (int s = 0; s < 2; s++) {
@@ -152,6 +147,11 @@ static void add_slices(const struct merge *m, const struct part *part,
     }
 }
 
+static int fail_twice(size_t curve, struct error *err)
+{
+    return err_set(err, ERR_DATA, "curve %zu is there twice among the parts", curve + 1);
+}
+
 static int read_part(const struct merge *m, const struct part *part, const char *key,
                      const char *path, struct error *err)
 {
@@ -163,6 +163,9 @@ static int read_part(const struct merge *m, const struct part *part, const char 
     struct alphas alphas = {0};
     int rc = -1;
 
+    for (size_t c = 0; c < from.curves; c++)
+        if (m->told[first + c])
+            return fail_twice(first + c, err);
     if (part_alphas(part, m->whole->alphas, &alphas, m->at, err))
         return -1;
     from.alphas = alphas.count;
@@ -224,7 +227,8 @@ bool part_is_any(const struct msg_input *inputs, size_t count)
     return false;
 }
 
-/* Points have all examples or, where a part is lacking altogether, none. */
+/* Points have all examples or, where a part is lacking altogether, none; and none of a
+ * curve that a part has told whole. */
 static int check_points(const struct merge *m, struct error *err)
 {
     struct progress *progress = m->progress;
@@ -233,8 +237,11 @@ static int check_points(const struct merge *m, struct error *err)
         for (size_t i = 0; i < progress->alphas; i++) {
             struct trace_point *point = &progress_points(progress, c)[i];
             settle_point(point);
+            if (m->told[c] && trace_is_done(point))
+                return fail_twice(c, err);
             for (int s = 0; s < 2; s++)
-                if (is_begun(point) && point->tally[s].count != m->whole->examples[s])
+                if (trace_is_done(point) &&
+                    point->tally[s].count != m->whole->examples[s])
                     return err_set(err, ERR_DATA,
                                    "the parts of curve %zu have %lld examples of %lld",
                                    c + 1, (long long)point->tally[s].count,

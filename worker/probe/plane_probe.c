@@ -1,5 +1,6 @@
 #include "worker/probe/plane_probe.h"
 
+#include "common/alphas.h"
 #include "common/error.h"
 #include "common/spec.h"
 #include "worker/data/dataset.h"
@@ -144,47 +145,22 @@ static int load(struct job *job, const struct msg_input *inputs, size_t input_co
     return 0;
 }
 
-/* A count gives from + (to - from) i / (n - 1), both ends exact. */
 static double *read_axis(const struct spec *spec, const char *points, const char *first,
                          const char *last, size_t *ret_count, struct error *err)
 {
-    const double from = spec_real(spec, first), to = spec_real(spec, last);
     struct value value;
     double *at;
-    size_t n;
 
     if (spec_value(spec, points, &value, err))
         return NULL;
-    n = value.type == VALUE_LIST ? value.list.count : (size_t)value.integer;
-    at = calloc(n, sizeof *at);
-    for (size_t i = 0; at && i < n; i++)
-        at[i] = value.type == VALUE_LIST
-                    ? value_number(&value.list.items[i])
-                    : from + (to - from) * (double)i / (double)(n - 1);
-    if (!at)
+    *ret_count = alphas_size(&value);
+    at = calloc(*ret_count, sizeof *at);
+    if (at)
+        alphas_fill(&value, spec_real(spec, first), spec_real(spec, last), at);
+    else
         err_set(err, ERR_NO_MEMORY, "no memory for the points of a plane");
-    else if (value.type != VALUE_LIST)
-        at[n - 1] = to;
     value_free(&value);
-    *ret_count = n;
     return at;
-}
-
-/* Where there are no running statistics, one plane is all. */
-static int read_modes(struct job *job, struct error *err)
-{
-    struct value list;
-
-    if (!arch_has_norm(job->b.arch)) {
-        job->bn[job->bn_count++] = CURVE_NONE;
-        return 0;
-    }
-    if (spec_value(job->spec, "probe.bn", &list, err))
-        return -1;
-    for (size_t i = 0; i < list.list.count; i++)
-        job->bn[job->bn_count++] = curve_bn_of(list.list.items[i].string);
-    value_free(&list);
-    return 0;
 }
 
 static int read_groups(struct job *job, struct error *err)
@@ -209,7 +185,8 @@ static const char *group_at(const struct job *job, size_t g)
 
 static int read_spec(struct job *job, struct error *err)
 {
-    if (read_groups(job, err) || read_modes(job, err))
+    if (read_groups(job, err) ||
+        curve_modes(job->spec, job->b.arch, job->bn, &job->bn_count, err))
         return -1;
     job->xs = read_axis(job->spec, "probe.xs", "probe.xs_from", "probe.xs_to",
                         &job->x_count, err);

@@ -38,11 +38,11 @@ struct probe {
     char key[HASH_TEXT];
     struct keeper keeper;
     bool is_part, slices;
+    bool merges; /* parts; that is quick, so it always begins anew */
     struct part part;
     struct part_whole whole;
-    struct alphas own;    /* of slices */
-    bool *told;           /* (curves) of the whole: a part has given its rows */
-    uint32_t done, total; /* points, those of the curve in hand not counted */
+    struct alphas own; /* of slices */
+    bool *told;        /* (curves) of the whole: a part has given its rows */
 };
 
 /* ---- curves ----------------------------------------------------------------- */
@@ -58,13 +58,16 @@ static uint32_t points_of_curve(const struct probe *probe)
     return (uint32_t)(2 * (alphas_in_hand(probe)->count + probe->most));
 }
 
+/* Points of the curves that are done, and of the one in hand. */
 static void tell(void *user, double share)
 {
     const struct probe *probe = user;
+    const struct progress *progress = &probe->keeper.progress;
+    const uint32_t points = points_of_curve(probe);
 
     sink_progress(probe->sink,
-                  probe->done + (uint32_t)(share * (double)points_of_curve(probe)),
-                  probe->total);
+                  (uint32_t)progress->done * points + (uint32_t)(share * points),
+                  (uint32_t)progress->curves * points);
 }
 
 static bool stops(void *user)
@@ -157,9 +160,9 @@ static int run_curve(struct probe *probe, const char *group, enum curve_bn bn,
         rc = -1;
     if (rc)
         return rc;
-    probe->done += points_of_curve(probe);
-    sink_progress(probe->sink, probe->done, probe->total);
-    return keeper_next(&probe->keeper) ? TRACE_STOPPED : 0;
+    rc = keeper_next(&probe->keeper) ? TRACE_STOPPED : 0;
+    tell(probe, 0);
+    return rc;
 }
 
 static int put_distance(struct probe *probe, const char *group, struct error *err)
@@ -210,8 +213,7 @@ static int run_groups(struct probe *probe, struct error *err)
 {
     int rc = 0;
 
-    probe->done = (uint32_t)probe->keeper.progress.done * points_of_curve(probe);
-    sink_progress(probe->sink, probe->done, probe->total);
+    tell(probe, 0);
     /* Of one that goes on, they are among the rows that were saved. */
     if (!probe->keeper.goes_on && !probe->is_part && put_distances(probe, err))
         return -1;
@@ -279,23 +281,6 @@ static int load_ends(struct probe *probe, const struct msg_input *inputs,
         endpoint_match(&probe->a, &probe->b, err))
         return -1;
     return control_apply(probe->spec, &probe->a, &probe->b, err);
-}
-
-/* How running statistics are got; where there are none, one curve is all. */
-static int read_modes(struct probe *probe, struct error *err)
-{
-    struct value list;
-
-    if (!arch_has_norm(probe->b.arch)) {
-        probe->bn[probe->bn_count++] = CURVE_NONE;
-        return 0;
-    }
-    if (spec_value(probe->spec, "probe.bn", &list, err))
-        return -1;
-    for (size_t i = 0; i < list.list.count; i++)
-        probe->bn[probe->bn_count++] = curve_bn_of(list.list.items[i].string);
-    value_free(&list);
-    return 0;
 }
 
 static int open_detail(struct probe *probe, struct error *err)
@@ -385,7 +370,7 @@ static int take_parts(struct probe *probe, const struct msg_input *inputs,
 {
     struct progress *progress = &probe->keeper.progress;
 
-    if (probe->is_part || probe->keeper.goes_on || !part_is_any(inputs, input_count))
+    if (!probe->merges)
         return 0;
     probe->told = calloc(progress->curves + 1, sizeof *probe->told);
     if (!probe->told)
@@ -395,15 +380,18 @@ static int take_parts(struct probe *probe, const struct msg_input *inputs,
                       probe->told, probe->rows, err);
 }
 
-static int open_keeper(struct probe *probe, const struct probe_env *env,
-                       struct error *err)
+static int open_keeper(struct probe *probe, const struct msg_input *inputs,
+                       size_t input_count, const struct probe_env *env, struct error *err)
 {
     struct progress *progress = &probe->keeper.progress;
+
+    probe->merges = !probe->is_part && part_is_any(inputs, input_count);
+    probe->keeper.anew = probe->merges;
 
     probe->keeper.env = env;
     probe->keeper.sink = probe->sink;
     probe->keeper.rows = probe->rows;
-    progress->all = probe->slices;
+    progress->all = probe->slices || probe->merges;
     probe->keeper.whole = probe->detail != NULL;
     probe->keeper.detail = probe->detail;
     progress->key = probe->key;
@@ -420,13 +408,10 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
     const struct spec *spec = probe->spec;
 
     if (load_ends(probe, inputs, input_count, err) || read_groups(probe, err) ||
-        read_modes(probe, err))
-        return -1;
-    if (alphas_of(spec, &probe->alphas, err))
+        curve_modes(spec, probe->b.arch, probe->bn, &probe->bn_count, err) ||
+        alphas_of(spec, &probe->alphas, err))
         return -1;
     probe->most = (size_t)spec_int(spec, "probe.adapt.most");
-    probe->total =
-        (uint32_t)(probe->group_count * probe->bn_count) * points_of_curve(probe);
     probe->data = dataset_open(&probe->b.spec, env->data_dir, err);
     if (!probe->data ||
         spec_size(spec, "probe.splits.train", dataset_count(probe->data, SPLIT_TRAIN),
@@ -435,7 +420,7 @@ static int set_up(struct probe *probe, const struct msg_input *inputs, size_t in
                   &probe->eval_count[SPLIT_TEST], err))
         return -1;
     return open_detail(probe, err) || open_part(probe, err) ||
-                   open_keeper(probe, env, err) ||
+                   open_keeper(probe, inputs, input_count, env, err) ||
                    take_parts(probe, inputs, input_count, err) ||
                    open_trace(probe, env, err)
                ? -1

@@ -6,7 +6,6 @@
 #include "worker/savefile.h"
 #include "worker/sink.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +25,11 @@ enum {
 
 int progress_open(struct progress *progress, struct error *err)
 {
-    progress->points =
-        calloc(progress->curves * progress->alphas + 1, sizeof *progress->points);
+    const size_t count = (progress->all ? progress->curves : 1) * progress->alphas;
+
+    progress->points = calloc(count + 1, sizeof *progress->points);
     if (!progress->points)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu points",
-                       progress->curves * progress->alphas);
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu points", count);
     return 0;
 }
 
@@ -43,7 +42,15 @@ void progress_close(struct progress *progress)
 
 struct trace_point *progress_points(const struct progress *progress, size_t curve)
 {
-    return progress->points + curve * progress->alphas;
+    return progress->points + (progress->all ? curve * progress->alphas : 0);
+}
+
+void progress_next(struct progress *progress)
+{
+    progress->done++;
+    progress->begun = false;
+    if (!progress->all)
+        memset(progress->points, 0, progress->alphas * sizeof *progress->points);
 }
 
 /* ---- numbers ----------------------------------------------------------------- */

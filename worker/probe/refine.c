@@ -50,7 +50,7 @@ static double width(const struct refine *r, size_t gap)
 }
 
 /* What the line through its neighbours misses the point at a place by: NaN where one of
- * the three is not finite, 0 where it is small. */
+ * the three is not finite, 0 where it is more than the tolerance, but within its error. */
 static int miss_at(const struct refine *r, size_t place, int split, double *ret,
                    struct error *err)
 {
@@ -206,6 +206,9 @@ int refine_ask(struct refine *r, const double (*losses)[2], double *ret, size_t 
     const size_t left = r->env.most - (r->count - r->given);
     size_t n;
 
+    *ret_n = 0;
+    if (left == 0) /* judging costs evaluations */
+        return 0;
     r->losses = losses;
     if (r->started ? judge_asked(r, err) : judge_all(r, err))
         return -1;

@@ -214,11 +214,6 @@ static bool is_end(const struct trace *trace, size_t point)
            (ptrdiff_t)point == trace->ends[TRACE_END];
 }
 
-static bool is_done(const struct trace_point *point)
-{
-    return point->tally[0].count + point->tally[1].count > 0;
-}
-
 /* Have the ends at hand; those that are not evaluated yet go into the chunk. Returns how
  * many ends there are, -1 for an error. */
 static int take_ends(struct trace *trace, struct error *err)
@@ -230,7 +225,7 @@ static int take_ends(struct trace *trace, struct error *err)
         if (trace->ends[end] == NONE)
             continue;
         count++;
-        if (!is_done(&trace->points[trace->ends[end]]))
+        if (!trace_is_done(&trace->points[trace->ends[end]]))
             fresh[fresh_count++] = (size_t)trace->ends[end];
         else if (need(trace, (size_t)trace->ends[end], err))
             return -1;
@@ -263,7 +258,7 @@ static int run_points(struct trace *trace, size_t first, struct error *err)
 {
     int rc;
 
-    while (first < trace->point_count && is_done(&trace->points[first]))
+    while (first < trace->point_count && trace_is_done(&trace->points[first]))
         first++;
     for (size_t at = first; at < trace->point_count;) {
         const int ends = take_ends(trace, err);
@@ -274,7 +269,7 @@ static int run_points(struct trace *trace, size_t first, struct error *err)
             return -1;
         others = stretch(trace, trace->row_count - (size_t)ends);
         for (; at < trace->point_count && others > 0; at++)
-            if (!is_done(&trace->points[at]) && !is_end(trace, at)) {
+            if (!trace_is_done(&trace->points[at]) && !is_end(trace, at)) {
                 trace->chunk[trace->chunk_count++] = at;
                 others--;
             }
@@ -449,7 +444,7 @@ static void start(struct trace *trace, const char *group, enum curve_bn bn,
         trace->points[i] = given ? given[i] : (struct trace_point){.alpha = 0};
         trace->points[i].alpha = alphas->at[i];
         trace->points[i].origin = alphas_origin(alphas, i);
-        trace->done += is_done(&trace->points[i]);
+        trace->done += trace_is_done(&trace->points[i]);
         if (alphas->at[i] == 0)
             trace->ends[TRACE_START] = (ptrdiff_t)i;
         if (alphas->at[i] == 1)
@@ -467,6 +462,11 @@ int trace_run(struct trace *trace, const char *group, enum curve_bn bn,
     if (rc == 0 && trace->plan.most > 0)
         rc = run_more(trace, err);
     return rc ? rc : find_rises(trace, err);
+}
+
+bool trace_is_done(const struct trace_point *point)
+{
+    return point->tally[0].count + point->tally[1].count > 0;
 }
 
 const struct trace_point *trace_points(const struct trace *trace, size_t *ret_count)

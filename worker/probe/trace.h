@@ -69,6 +69,9 @@ void trace_free(struct trace **trace);
 int trace_run(struct trace *trace, const char *group, enum curve_bn bn,
               const struct trace_point *given, struct error *err);
 
+/* Whether anything has been evaluated there. */
+bool trace_is_done(const struct trace_point *point);
+
 /* The plan's alphas in their order, then those that the curve asked for. */
 const struct trace_point *trace_points(const struct trace *trace, size_t *ret_count);
 
