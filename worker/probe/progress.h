@@ -55,10 +55,10 @@ int progress_store(const struct progress *progress, const char *dir,
                    const struct sink *sink, char ret_hash[HASH_TEXT], uint64_t *ret_size,
                    struct error *err);
 
-/* Read it into an opened one, which says what is expected; its rows are added to those of
- * the sink. ERR_DATA, ERR_IO or ERR_NOT_FOUND for a file that is broken, or of another job
- * or engine: nothing is changed then. ERR_NO_MEMORY; ERR_INVALID for more rows than a sink
- * takes. */
+/* Read it into an opened one, which says what is expected; its rows are added to those
+ * of the sink. ERR_DATA, ERR_IO or ERR_NOT_FOUND for a file that is broken, or of another
+ * job or engine: nothing is changed then. ERR_NO_MEMORY; ERR_INVALID for more rows than a
+ * sink takes. */
 int progress_read(struct progress *progress, const char *path, struct sink *sink,
                   struct error *err);
 

@@ -50,7 +50,7 @@ static double width(const struct refine *r, size_t gap)
 }
 
 /* What the line through its neighbours misses the point at a place by: NaN where one of
- * the three is not finite, 0 where it is more than the tolerance, but within its error. */
+ * the three is not finite, 0 where it is above the tolerance, but within its error. */
 static int miss_at(const struct refine *r, size_t place, int split, double *ret,
                    struct error *err)
 {
