@@ -67,6 +67,20 @@ static int add_runs(struct plan_maker *maker)
     return plan_check_points(maker);
 }
 
+/* Runs that probes ask for, before any probe: one may turn out to be a point's run, and
+ * then all its probes are asked for in that name too. */
+static int add_ends(struct plan_maker *maker, size_t run_count)
+{
+    const struct grid *grid = maker->grid;
+    struct plan_ends ends;
+
+    for (size_t run = 0; run < run_count; run++)
+        for (size_t i = 0; i < grid->probe_count && is_point(maker, run); i++)
+            if (plan_find_ends(maker, &grid->probes[i], run, &ends))
+                return plan_name_probe(maker, &grid->probes[i]);
+    return 0;
+}
+
 static int add_jobs(struct plan_maker *maker)
 {
     size_t run_count;
@@ -74,6 +88,8 @@ static int add_jobs(struct plan_maker *maker)
     if (add_runs(maker))
         return -1;
     run_count = maker->plan->job_count;
+    if (add_ends(maker, run_count))
+        return -1;
     for (size_t run = 0; run < run_count; run++)
         if (is_point(maker, run) && plan_add_probes(maker, run))
             return -1;

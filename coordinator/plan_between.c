@@ -108,7 +108,6 @@ static bool is_point(const struct plan_maker *maker, size_t run)
     return run < maker->first_room && maker->first_point[run] > 0;
 }
 
-/* First of all, since it may add jobs, and members to those there are. */
 static int find_ends(struct plan_maker *maker, const struct grid_probe *probe,
                      size_t run_count, struct entries *ret)
 {

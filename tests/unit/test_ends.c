@@ -27,9 +27,9 @@ static void test_path_from_upstream(void **state)
 {
     (void)state;
     assert_jobs(SWEEP "seeds = 2\n" RUN PATH "from = \"run:up\"\n",
-                "1 baseline/0 | 2 baseline/1 | 3 run:up/0 | "
-                "4 p baseline/0 a 3 final b 1 final | 5 run:up/1 | "
-                "6 p baseline/1 a 5 final b 2 final");
+                "1 baseline/0 | 2 baseline/1 | 3 run:up/0 | 4 run:up/1 | "
+                "5 p baseline/0 a 3 final b 1 final | "
+                "6 p baseline/1 a 4 final b 2 final");
     assert_jobs(SWEEP RUN PATH "from = \"init\"\nto = \"run:up:init\"\n",
                 "1 baseline/0 | 2 run:up/0 | 3 p baseline/0 a 1 init b 2 init");
 }
@@ -59,8 +59,25 @@ static void test_axes(void **state)
     assert_int_equal(plan->job_count, 2 + 2 + 2);
     assert_non_null(strstr(spec_of(plan, 2), "optimizer.batch=32\n"));
     assert_non_null(strstr(spec_of(plan, 2), "optimizer.lr=0.5\n"));
-    assert_non_null(strstr(spec_of(plan, 4), "optimizer.batch=64\n"));
+    assert_non_null(strstr(spec_of(plan, 3), "optimizer.batch=64\n"));
     plan_free(&plan);
+}
+
+/* A point's run that is an upstream run too has its probes asked for in both names,
+ * whichever point comes first. */
+static void test_a_point_that_is_upstream(void **state)
+{
+    (void)state;
+    assert_jobs(SWEEP "[axes]\n\"optimizer.lr\" = [0.1, 0.5]\n" RUN PATH
+                      "from = \"run:up:init\"\n",
+                "1 baseline/0 | 2 baseline/0, run:up/0 | "
+                "3 p baseline/0 a 2 init b 1 final | "
+                "4 p baseline/0, p run:up/0 a 2 init b 2 final");
+    assert_jobs(SWEEP "[axes]\n\"optimizer.lr\" = [0.5, 0.1]\n" RUN PATH
+                      "from = \"run:up:init\"\n",
+                "1 baseline/0, run:up/0 | 2 baseline/0 | "
+                "3 p baseline/0, p run:up/0 a 1 init b 1 final | "
+                "4 p baseline/0 a 1 init b 2 final");
 }
 
 /* Side a's state is that of its point's upstream run; pairs stay what they are. */
@@ -223,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_path_from_upstream),
         cmocka_unit_test(test_layers_from_upstream),
         cmocka_unit_test(test_axes),
+        cmocka_unit_test(test_a_point_that_is_upstream),
         cmocka_unit_test(test_between_from_upstream),
         cmocka_unit_test(test_upstream_is_a_point),
         cmocka_unit_test(test_upstream_errors),
