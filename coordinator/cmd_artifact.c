@@ -1,6 +1,6 @@
-/* coord artifact list [SWEEP] | get JOB STATE -o FILE | put FILE: the states that
- * runs kept, as safetensors files that PyTorch opens; and files of PyTorch's that runs
- * start from. */
+/* coord artifact list [SWEEP] | get JOB STATE -o FILE | put FILE: the states that runs
+ * and the losses that probes kept, as safetensors files that PyTorch opens; and files of
+ * PyTorch's that runs start from. */
 
 #include "coordinator/cli.h"
 

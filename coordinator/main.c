@@ -63,8 +63,10 @@ static const struct cli_verb VERBS[] = {
      "                interventions, differences or correlations\n",
      cmd_report},
     {"artifact", "list [SWEEP] | get JOB STATE -o FILE | put FILE",
-     "stored states of runs",
-     "  -o FILE  where to write the state, as safetensors with PyTorch's names\n",
+     "stored states of runs, losses that a probe kept; files for runs to start from",
+     "  STATE     final, epoch:3, ...; 'examples': the losses that a probe kept\n"
+     "  -o FILE   where to write it, as safetensors; weights have PyTorch's names\n"
+     "  put FILE  take a file of weights, and say what init.from calls it\n",
      cmd_artifact},
     {"options", "[PREFIX]", "everything that a grid can say about a run",
      "  PREFIX  of the options' names, such as train or optimizer.lr\n", cmd_options},

@@ -21,7 +21,7 @@ seeds = 1
 data = { name = "blobs", shape = [3, 8, 8], sizes = [$PROBED, $PROBED] }
 model = { name = "resnet20", width = 4.0 }
 optimizer = { lr = 0.02, momentum = 0.9, batch = 50 }
-train = { epochs = 1, eval = { train = $EVAL, test = $EVAL } }
+train = { epochs = 1, keep = ["step:2"], eval = { train = $EVAL, test = $EVAL } }
 TOML
     for split; do
         cat >>"$DIR/grid.toml" <<TOML
@@ -54,12 +54,13 @@ parts() { sql "SELECT count(DISTINCT job) FROM sweep_job WHERE role = 'part'"; }
 
 @test "parts: split probes give the bytes of whole ones, and are made once" {
     write_grid 'path:kind = "path";alphas = 9;split = 6' \
-        'groups:kind = "layers";groups = "blocks";alphas = 3;split = 3' \
-        'asks:kind = "layers";groups = ["B1", "fc"];alphas = 4;adapt = { most = 4 };split = 9'
-    coord submit --dry-run "$DIR/grid.toml" | head -n 1 | grep -q 'probes 3,.* parts 11,'
+        'groups:kind = "layers";groups = "blocks";alphas = 3;classes = true;trajectory = true;split = 3' \
+        'asks:kind = "layers";groups = ["B1", "fc"];alphas = 4;adapt = { most = 4 };split = 9' \
+        'plane:kind = "plane";third = "step:2";groups = ["fc"];xs = 3;ys = 2'
+    coord submit --dry-run "$DIR/grid.toml" | head -n 1 | grep -q 'probes 4,.* parts 11,'
     coord run "$DIR/grid.toml" --workers 2 >"$DIR/report"
     [ "$(parts)" = 11 ]
-    [ "$(sql "SELECT count(*) FROM job WHERE state = 'done'")" = 15 ]
+    [ "$(sql "SELECT count(*) FROM job WHERE state = 'done'")" = 16 ]
     # Parts give no rows of their own.
     [ "$(sql "SELECT count(DISTINCT job) FROM curves")" = 3 ]
     [ "$(sql "SELECT count(DISTINCT job) FROM paths")" = 3 ]
@@ -68,11 +69,14 @@ parts() { sql "SELECT count(DISTINCT job) FROM sweep_job WHERE role = 'part'"; }
     coord logs "$(sql "SELECT job FROM paths WHERE probe = 'path' LIMIT 1")" |
         grep -q 'made of parts'
     same_as_undisturbed
+    for kind in class place plane 'plane point'; do
+        grep -q ",$kind," "$DIR/rows.csv"
+    done
     # Where the whole is, there are no parts.
     COORD_DIR=$DIR/undisturbed
     coord run "$DIR/grid.toml" --workers 1 >"$DIR/report"
     [ "$(parts)" = 0 ]
-    [ "$(sql "SELECT count(*) FROM job")" = 4 ]
+    [ "$(sql "SELECT count(*) FROM job")" = 5 ]
 }
 
 @test "parts: without one of them the probe is skipped, and a retry revives it" {

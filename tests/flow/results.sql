@@ -24,6 +24,21 @@ UNION ALL
 SELECT j.key, 'distance', d.grp, d.l2, d.rel, d.nonfinite, '', '', '', '', ''
 FROM distance d JOIN job j ON j.id = d.job
 UNION ALL
+SELECT j.key, 'class', c.grp || ' ' || c.bn || ' ' || c.split, c.alpha_index, c.class,
+       c.n, c.correct, c.nan_count, c.inf_count, c.sum, c.sum_sq
+FROM class_point c JOIN job j ON j.id = c.job
+UNION ALL
+SELECT j.key, 'place', p.grp, p.state, p.alpha, p.dist, p.rel, p.angle, p.corner, '', ''
+FROM place p JOIN job j ON j.id = p.job
+UNION ALL
+SELECT j.key, 'plane', p.grp, p.x_l2, p.y_l2, p.cosine, '', '', '', '', ''
+FROM plane p JOIN job j ON j.id = p.job
+UNION ALL
+SELECT j.key, 'plane point', p.grp || ' ' || p.bn || ' ' || p.split,
+       p.x_index || ' ' || p.y_index, p.x, p.y, p.n, p.correct,
+       p.nan_count || ' ' || p.inf_count, p.sum, p.sum_sq
+FROM plane_point p JOIN job j ON j.id = p.job
+UNION ALL
 SELECT j.key, 'path', p.grp || ' ' || p.bn || ' ' || p.split, p.loss_bump,
        p.loss_barrier_linear, p.loss_interior_bump, p.loss_alpha_star, p.loss_plateau,
        p.err_bump, p.err_barrier_linear, p.err_plateau
