@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* What a check found. A bad or unbuilt word is named in the message. */
-enum finding { GOOD, BAD, LATER, NO_MEMORY };
+enum finding { GOOD, BAD, NO_MEMORY };
 
 struct finding_of {
     enum finding finding;
@@ -44,9 +44,7 @@ static int place_in(const char *const *names, const char *word)
 
 static struct finding_of check_word(const struct opt *opt, const char *word)
 {
-    if (place_in(opt->names, word) >= 0)
-        return found(GOOD, NULL);
-    return found(place_in(opt->names_later, word) >= 0 ? LATER : BAD, word);
+    return place_in(opt->names, word) >= 0 ? found(GOOD, NULL) : found(BAD, word);
 }
 
 static struct finding_of check_bool(const struct opt *opt, struct value *value)
@@ -452,8 +450,6 @@ int opt_check(const struct opt *opt, struct value *value, struct error *err)
     switch (finding.finding) {
     case GOOD:
         return 0;
-    case LATER:
-        return err_set(err, ERR_UNSUPPORTED, "\"%s\" is not supported yet", finding.word);
     case NO_MEMORY:
         return err_set(err, ERR_NO_MEMORY, "no memory for a value");
     case BAD:

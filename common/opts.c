@@ -221,7 +221,6 @@ static const struct opt TABLE[] = {
     { "probe.groups", OPT_STRINGS, JOB_PROBE, .fallback = "[]",
       .needs = "probe.kind=layers|plane", .help = "groups varied, one curve each" },
     { "probe.kind", OPT_NAME, JOB_PROBE, .names = NAMES("path", "layers", "plane"),
-      .names_later = NAMES("between"),
       .help = "what varies: everything at once, or one group at a time" },
     { "probe.part", OPT_INTS, JOB_PROBE, .fallback = "[]", .max = COUNT_MAX,
       .needs = "probe.kind=path|layers",

@@ -46,21 +46,20 @@ struct opt_case {
 struct opt {
     const char *name; /* "optimizer.lr" */
     enum opt_type type;
-    enum job_kind kind;             /* the jobs that have it */
-    const char *fallback;           /* default, as a value text; NULL: required */
-    const struct opt_case *cases;   /* where one of these holds, its default instead;
+    enum job_kind kind;           /* the jobs that have it */
+    const char *fallback;         /* default, as a value text; NULL: required */
+    const struct opt_case *cases; /* where one of these holds, its default instead;
                                  ends with needs == NULL. NULL: none */
-    double min, max;                /* range of numbers (of each item), inclusive */
-    bool above_min, below_max;      /* that bound is exclusive */
-    bool ascending;                 /* OPT_INTS: each item above the one before */
-    const char *const *names;       /* OPT_NAME, OPT_STRINGS: allowed; NULL-terminated.
+    double min, max;              /* range of numbers (of each item), inclusive */
+    bool above_min, below_max;    /* that bound is exclusive */
+    bool ascending;               /* OPT_INTS: each item above the one before */
+    const char *const *names;     /* OPT_NAME, OPT_STRINGS: allowed; NULL-terminated.
                                  Lists are kept in this order */
-    const char *const *names_later; /* known names that are not built yet */
-    const char *needs;              /* when it applies: "model.name=mlp|lenet5", or
+    const char *needs;            /* when it applies: "model.name=mlp|lenet5", or
                                  NULL: always. Giving it elsewhere is an error */
-    bool later;                     /* known to the language, not built yet */
-    const char *unit;               /* "epochs", "examples", ...; NULL: none */
-    const char *help;               /* one line */
+    bool later;                   /* known to the language, not built yet */
+    const char *unit;             /* "epochs", "examples", ...; NULL: none */
+    const char *help;             /* one line */
 };
 
 /* All rows, sorted by name. */
@@ -88,7 +87,7 @@ void opt_expect(const struct opt *opt, struct buf *out);
 /* Check a value against a row and bring it to the row's type and canonical form
  * (1 -> 1.0 for a real), in place. -1 with ERR_INVALID and a sentence without a
  * position: "expected ..., got ...". ERR_UNSUPPORTED ("not supported yet") for a
- * row, or one of its names, that is not built yet. On failure the value may have
+ * row that is not built yet. On failure the value may have
  * changed, but is valid. */
 int opt_check(const struct opt *opt, struct value *value, struct error *err);
 

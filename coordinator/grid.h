@@ -151,6 +151,9 @@ const struct grid_intervention *grid_intervention_of(const struct grid *grid,
 const struct grid_axis *grid_axis_of(const struct grid *grid, const char *name);
 
 /* The setting of an option by name, or NULL. */
+/* The same state of the same run, as the grid names them. */
+bool grid_same_state(const struct grid_state *a, const struct grid_state *b);
+
 const struct grid_setting *grid_find(const struct grid_settings *set, const char *name);
 
 #endif

@@ -43,7 +43,7 @@ int grid_read_state(struct grid_reader *reader, const struct toml_node *node,
     return rc;
 }
 
-static bool same_state(const struct grid_state *a, const struct grid_state *b)
+bool grid_same_state(const struct grid_state *a, const struct grid_state *b)
 {
     return strcmp(a->run, b->run) == 0 && strcmp(a->state, b->state) == 0;
 }
@@ -222,7 +222,7 @@ static int differ(struct grid_reader *reader, const struct grid_probe *probe,
                   const char *count, const struct grid_state *a,
                   const struct grid_state *b)
 {
-    if (!same_state(a, b))
+    if (!grid_same_state(a, b))
         return 0;
     return grid_fail(reader, probe->place, ERR_INVALID,
                      "probe '%s': expected %s different states, got \"%s%s%s\" twice",

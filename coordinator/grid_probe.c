@@ -20,8 +20,8 @@ static int read_probe_name(struct grid_reader *reader, const struct toml_node *n
     return grid_read_name(reader, node, true, &((struct grid_probe *)into)->name);
 }
 
-/* Between runs is not another computation: the worker's kinds are path and layers,
- * and groups tell which (check_kind). */
+/* Between runs is not another computation: the worker's kinds are path, layers and
+ * plane, and groups tell which of the first two (check_kind). */
 static int read_kind(struct grid_reader *reader, const struct toml_node *node, void *into)
 {
     static const char *const WORDS[] = {"path", "layers", "between", "plane", NULL};

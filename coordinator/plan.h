@@ -20,7 +20,7 @@ struct grid;
 /* A job needs the state `state` of job number `job` of the same plan. */
 struct plan_need {
     size_t job;
-    char role[8];   /* "a", "b", "c"; "p01", ...: parts */
+    char role[8];   /* "a", "b", "c", "init"; "s1", ...; "p01", ...: parts */
     char state[32]; /* "init", "final", ... */
 };
 

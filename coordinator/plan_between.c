@@ -152,8 +152,7 @@ static int find_entries(struct plan_maker *maker, const struct grid_probe *probe
 static bool is_pair(const struct grid_probe *probe, const struct entry *a,
                     const struct entry *b)
 {
-    bool one_state = strcmp(probe->from.state, probe->to.state) == 0 &&
-                     strcmp(probe->from.run, probe->to.run) == 0;
+    const bool one_state = grid_same_state(&probe->from, &probe->to);
 
     if (!a->in_a || !b->in_b || a->run == b->run)
         return false;
@@ -176,16 +175,13 @@ static int add_pair(struct plan_maker *maker, const struct grid_probe *probe,
                     const struct entry *b)
 {
     const struct plan_ends pair = {ends[a->run].from, ends[b->run].to, 0};
-    const struct plan_job *jobs = maker->plan->jobs;
-    struct arch *arch_a = arch_build(&jobs[pair.from].spec, maker->err);
-    struct arch *arch_b = arch_a ? arch_build(&jobs[pair.to].spec, maker->err) : NULL;
+    struct arch *arch_a = plan_end_arch(maker, probe, pair.from, "from");
+    struct arch *arch_b = arch_a ? plan_end_arch(maker, probe, pair.to, "to") : NULL;
     int rc = -1;
 
-    if (!arch_b)
-        plan_fail_at(maker, probe->place, "kind");
-    else if (arch_fit(arch_a, arch_b, NULL) <= 0)
+    if (arch_b && arch_fit(arch_a, arch_b, NULL) <= 0)
         other_networks(maker, probe, a, b);
-    else
+    else if (arch_b)
         rc = plan_add_probe(maker, probe, &pair, arch_b,
                             by_seeds(probe) ? a->member : b->member);
     arch_free(&arch_a);

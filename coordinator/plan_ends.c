@@ -55,12 +55,27 @@ int plan_find_ends(struct plan_maker *maker, const struct grid_probe *probe, siz
 
 /* ---- one network ---------------------------------------------------------------- */
 
+struct arch *plan_end_arch(struct plan_maker *maker, const struct grid_probe *probe,
+                           size_t job, const char *key)
+{
+    struct arch *arch = arch_build(&maker->plan->jobs[job].spec, maker->err);
+
+    if (!arch)
+        err_prefix(maker->err, "%s:%d:%d: probe '%s': the network of '%s'",
+                   maker->grid->file, probe->place.line, probe->place.column, probe->name,
+                   key);
+    return arch;
+}
+
 static int fits(struct plan_maker *maker, const struct grid_probe *probe, size_t job,
                 const char *key, const struct arch *arch)
 {
-    struct arch *other = arch_build(&maker->plan->jobs[job].spec, maker->err);
-    int rc = other ? arch_fit(other, arch, maker->err) : -1;
+    struct arch *other = plan_end_arch(maker, probe, job, key);
+    int rc;
 
+    if (!other)
+        return -1;
+    rc = arch_fit(other, arch, maker->err);
     arch_free(&other);
     if (rc > 0)
         return 0;

@@ -133,6 +133,11 @@ struct plan_ends {
 int plan_find_ends(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
                    struct plan_ends *ret);
 
+/* The network of a probe's end, key the grid's name of it; or NULL, with the probe's
+ * place. */
+struct arch *plan_end_arch(struct plan_maker *maker, const struct grid_probe *probe,
+                           size_t job, const char *key);
+
 /* Whether any is a state of an upstream run. */
 bool plan_has_upstream(const struct grid_probe *probe);
 

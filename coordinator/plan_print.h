@@ -11,8 +11,9 @@ struct plan;
 
 /* The plan as text in a form:
  * - table: a line "NAME: runs 6, probes 12, curve rows 1234, path rows 24, jobs
- *   18", then one line for every place that asks for a job; "curve rows at most"
- *   where curves may ask for points of their own, and "at_most" in JSON;
+ *   18", then one line for every place that asks for a job; "plane rows" and
+ *   "parts" where there are some; "curve rows at most" where curves may ask for
+ *   points of their own, and "at_most" in JSON;
  * - CSV: those lines with all columns;
  * - JSON: one object of the counts and the list `jobs` of those lines.
  * number counts jobs from 1; a job that several places ask for has several

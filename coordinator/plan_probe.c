@@ -436,7 +436,7 @@ static int add_within(struct plan_maker *maker, const struct grid_probe *probe,
         return -1;
     if (ends.to == run)
         return add_of_network(maker, probe, run, &ends, arch);
-    other = arch_build(&maker->plan->jobs[ends.to].spec, maker->err);
+    other = plan_end_arch(maker, probe, ends.to, "to");
     rc = other ? add_of_network(maker, probe, run, &ends, other) : -1;
     arch_free(&other);
     return rc;

@@ -15,6 +15,7 @@
 #include "coordinator/store.h"
 
 #include <sqlite3.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -154,6 +155,12 @@ static inline struct arg arg_text(const char *text)
 }
 
 /* Empty or NULL: SQL's NULL. */
+/* NULL for what is not finite. */
+static inline struct arg arg_finite(double value)
+{
+    return isfinite(value) ? arg_real(value) : (struct arg){.type = ARG_NULL};
+}
+
 static inline struct arg arg_text_or_null(const char *text)
 {
     return text && text[0] ? arg_text(text) : (struct arg){.type = ARG_NULL};

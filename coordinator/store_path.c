@@ -88,13 +88,6 @@ static int add_point(struct store *store, struct curve *curve, struct error *err
     return 0;
 }
 
-/* Infinite is what a loss that is not finite makes of a metric; the column
- * nonfinite_points tells that from "does not apply". */
-static struct arg metric(double value)
-{
-    return isfinite(value) ? arg_real(value) : (struct arg){.type = ARG_NULL};
-}
-
 static struct arg flag(bool value, double of)
 {
     return isnan(of) ? (struct arg){.type = ARG_NULL} : arg_int(value);
@@ -113,15 +106,17 @@ static int write_curve(struct store *store, int64_t job, const struct curve *cur
         ARGS(arg_int(job), arg_text(curve->grp), arg_text(curve->bn),
              arg_text(curve->split), arg_int((int64_t)m.points),
              arg_int((int64_t)m.nonfinite), arg_real(gauge->tolerance),
-             arg_real(gauge->chance_loss), metric(m.start), metric(m.end), metric(m.max),
-             metric(m.alpha_max), metric(m.bump), flag(m.monotone, m.bump),
-             metric(m.barrier_linear), metric(m.barrier_mean), metric(m.barrier_init),
-             metric(m.interior_bump), metric(m.alpha_star), metric(m.plateau),
-             arg_real(gauge->chance_error), metric(e.start), metric(e.end), metric(e.max),
-             metric(e.alpha_max), metric(e.bump), flag(e.monotone, e.bump),
-             metric(e.barrier_linear), metric(e.barrier_mean), metric(e.barrier_init),
-             metric(e.interior_bump), metric(e.alpha_star), metric(e.plateau),
-             metric(e.chance_share), metric(m.bump_from), metric(m.bump_to)),
+             arg_real(gauge->chance_loss), arg_finite(m.start), arg_finite(m.end),
+             arg_finite(m.max), arg_finite(m.alpha_max), arg_finite(m.bump),
+             flag(m.monotone, m.bump), arg_finite(m.barrier_linear),
+             arg_finite(m.barrier_mean), arg_finite(m.barrier_init),
+             arg_finite(m.interior_bump), arg_finite(m.alpha_star), arg_finite(m.plateau),
+             arg_real(gauge->chance_error), arg_finite(e.start), arg_finite(e.end),
+             arg_finite(e.max), arg_finite(e.alpha_max), arg_finite(e.bump),
+             flag(e.monotone, e.bump), arg_finite(e.barrier_linear),
+             arg_finite(e.barrier_mean), arg_finite(e.barrier_init),
+             arg_finite(e.interior_bump), arg_finite(e.alpha_star), arg_finite(e.plateau),
+             arg_finite(e.chance_share), arg_finite(m.bump_from), arg_finite(m.bump_to)),
         err);
 }
 

@@ -2,13 +2,6 @@
 
 #include "coordinator/store_internal.h"
 
-#include <math.h>
-
-static struct arg finite_or_null(double value)
-{
-    return isfinite(value) ? arg_real(value) : arg_text_or_null(NULL);
-}
-
 static int write_points(struct store *store, const struct msg_result *result,
                         struct error *err)
 {
@@ -34,9 +27,8 @@ int plane_write(struct store *store, const struct msg_result *result, struct err
         const struct msg_plane *p = &result->planes[i];
 
         if (stmt_run(store, STMT_PLANE_ADD,
-                     ARGS(arg_int(result->job), arg_slice(p->grp),
-                          finite_or_null(p->x_l2), finite_or_null(p->y_l2),
-                          finite_or_null(p->cosine)),
+                     ARGS(arg_int(result->job), arg_slice(p->grp), arg_finite(p->x_l2),
+                          arg_finite(p->y_l2), arg_finite(p->cosine)),
                      err) != 0)
             return -1;
     }

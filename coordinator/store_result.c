@@ -156,12 +156,7 @@ static int write_history(struct store *store, const struct msg_result *result,
 
 static struct arg real_if(bool known, double value)
 {
-    return known && isfinite(value) ? arg_real(value) : arg_text_or_null(NULL);
-}
-
-static struct arg finite_or_null(double value)
-{
-    return real_if(true, value);
+    return known ? arg_finite(value) : arg_text_or_null(NULL);
 }
 
 static struct slice origin_of(const struct msg_point *point)
@@ -200,8 +195,8 @@ static int write_distances(struct store *store, const struct msg_result *result,
         const char *kind = isnan(d->l2) ? "nan" : isinf(d->l2) ? "inf" : NULL;
 
         if (stmt_run(store, STMT_DISTANCE_ADD,
-                     ARGS(arg_int(result->job), arg_slice(d->grp), finite_or_null(d->l2),
-                          finite_or_null(d->rel), arg_text_or_null(kind)),
+                     ARGS(arg_int(result->job), arg_slice(d->grp), arg_finite(d->l2),
+                          arg_finite(d->rel), arg_text_or_null(kind)),
                      err) != 0)
             return -1;
     }
@@ -255,9 +250,8 @@ static int write_places(struct store *store, const struct msg_result *result,
 
         if (stmt_run(store, STMT_PLACE_ADD,
                      ARGS(arg_int(result->job), arg_slice(p->grp), arg_slice(p->state),
-                          finite_or_null(p->alpha), finite_or_null(p->dist),
-                          finite_or_null(p->rel), finite_or_null(p->angle),
-                          finite_or_null(p->corner)),
+                          arg_finite(p->alpha), arg_finite(p->dist), arg_finite(p->rel),
+                          arg_finite(p->angle), arg_finite(p->corner)),
                      err) != 0)
             return -1;
     }
@@ -286,14 +280,14 @@ static int write_rows(struct store *store, const struct job_row *job,
 static int end_attempt(struct store *store, const struct msg_result *result,
                        const char *state, struct job_note note, struct error *err)
 {
-    return stmt_run(
-        store, STMT_ATTEMPT_END,
-        ARGS(arg_int(result->job), arg_int(result->attempt), arg_text(state),
-             arg_text_or_null(job_cause_name(note.cause)), arg_text_or_null(note.detail),
-             arg_int(note.now_ms), finite_or_null(result->seconds),
-             finite_or_null(result->cpu_seconds), arg_int((int64_t)result->rss_bytes),
-             arg_slice(result->provenance), arg_slice(result->log)),
-        err);
+    return stmt_run(store, STMT_ATTEMPT_END,
+                    ARGS(arg_int(result->job), arg_int(result->attempt), arg_text(state),
+                         arg_text_or_null(job_cause_name(note.cause)),
+                         arg_text_or_null(note.detail), arg_int(note.now_ms),
+                         arg_finite(result->seconds), arg_finite(result->cpu_seconds),
+                         arg_int((int64_t)result->rss_bytes),
+                         arg_slice(result->provenance), arg_slice(result->log)),
+                    err);
 }
 
 static int mark_late(struct store *store, const struct msg_result *result,
@@ -301,8 +295,7 @@ static int mark_late(struct store *store, const struct msg_result *result,
 {
     return stmt_run(store, STMT_ATTEMPT_LATE,
                     ARGS(arg_int(result->job), arg_int(result->attempt),
-                         finite_or_null(result->seconds),
-                         finite_or_null(result->cpu_seconds),
+                         arg_finite(result->seconds), arg_finite(result->cpu_seconds),
                          arg_int((int64_t)result->rss_bytes),
                          arg_slice(result->provenance), arg_slice(result->log)),
                     err);

@@ -96,7 +96,7 @@ struct msg_who {
  * earlier attempt of the job saved, to go on from; nor is the state "part": the file
  * that a part of a probe left, its role "p01", .... */
 struct msg_input {
-    struct slice role;  /* "a", "b"; "s1", "s2", ...: between them; "resume" */
+    struct slice role;  /* "a", "b", "c", "init"; "s1", ...: between; "resume" */
     struct slice state; /* "init", "final", "epoch:3", "resume" */
     struct slice spec;  /* canonical text of the run that has the state */
     struct slice hash;  /* content hash of the state */

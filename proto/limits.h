@@ -45,7 +45,7 @@ enum {
     PROTO_PLACES_MAX = 65536, /* states between the two of a probe, by group */
 };
 
-/* The name of a state, and the role of an input, that a run goes on from. */
+/* The name of a state, and the role of an input, that a job goes on from. */
 #define PROTO_RESUME "resume"
 
 #endif

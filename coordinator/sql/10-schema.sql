@@ -47,7 +47,7 @@ CREATE TABLE sweep_job ( -- a job's place in a sweep; equal points share a job
     sweep TEXT NOT NULL REFERENCES sweep (name), -- the sweep
     job INTEGER NOT NULL REFERENCES job (id), -- the job
     intervention TEXT NOT NULL, -- what was changed; 'baseline': nothing
-    role TEXT NOT NULL, -- of the intervention: init, data, optimizer, model, or ''
+    role TEXT NOT NULL, -- of the intervention: init, data, optimizer, model, or ''; 'part': the job is a part of the probe
     probe TEXT NOT NULL, -- name of the probe; '' for runs
     seed INTEGER NOT NULL, -- the k of the sweep's seeds
     point TEXT NOT NULL, -- axis and intervention values, 'name=value, ...'
@@ -77,9 +77,9 @@ CREATE TABLE job_param ( -- a job's options that are not the default, or varied
 
 CREATE TABLE dep ( -- what a job needs before it can start
     job INTEGER NOT NULL REFERENCES job (id), -- the job that waits
-    role TEXT NOT NULL, -- 'a', 'b': start, end of a path; 'init': what a run starts from
+    role TEXT NOT NULL, -- 'a', 'b': start, end of a path; 'c': third state of a plane; 's1', ...: states it places; 'p01', ...: its parts; 'init': what a run starts from
     needs INTEGER NOT NULL REFERENCES job (id), -- the job that has the state
-    state TEXT NOT NULL, -- 'init', 'final', 'best', 'step:k', 'epoch:k'
+    state TEXT NOT NULL, -- 'init', 'final', 'best', 'step:k', 'epoch:k'; 'part'
     PRIMARY KEY (job, role)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dep_needs ON dep (needs, job);
@@ -145,9 +145,9 @@ CREATE TABLE result ( -- exactly one per job that is done
     at_ms INTEGER NOT NULL -- committed, ms
 ) STRICT;
 
-CREATE TABLE checkpoint ( -- a state of a run
-    job INTEGER NOT NULL REFERENCES job (id), -- the run
-    name TEXT NOT NULL, -- 'init', 'final', 'best', 'step:k', 'epoch:k'
+CREATE TABLE checkpoint ( -- a state of a run, or a file that a probe leaves
+    job INTEGER NOT NULL REFERENCES job (id), -- the run, or probe
+    name TEXT NOT NULL, -- 'init', 'final', 'best', 'step:k', 'epoch:k'; of a probe 'examples', of its parts 'part'
     hash TEXT NOT NULL, -- of the safetensors file's bytes
     epoch INTEGER NOT NULL, -- epochs completed
     step INTEGER NOT NULL, -- steps done
@@ -176,7 +176,7 @@ CREATE TABLE point ( -- of a probe's curve; see the view curves
     grp TEXT NOT NULL, -- group of tensors that moves: 'all', 'conv1', ...
     bn TEXT NOT NULL, -- running statistics: interp recompute end start batch none
     split TEXT NOT NULL, -- 'train', 'test'
-    alpha_index INTEGER NOT NULL, -- place on the grid, from 0
+    alpha_index INTEGER NOT NULL, -- place on the grid, from 0; then the refined points, then those that the curve asked for
     alpha REAL NOT NULL, -- 0: state a, 1: state b
     n INTEGER NOT NULL CHECK (n > 0), -- examples
     correct INTEGER NOT NULL CHECK (correct BETWEEN 0 AND n), -- right answers

@@ -46,7 +46,7 @@ CREATE TABLE class_point ( -- one class of one point; see the view class_curves
 CREATE TABLE place ( -- where a state s of run b lies; see the view trajectory
     job INTEGER NOT NULL REFERENCES job (id), -- the probe
     grp TEXT NOT NULL, -- group of tensors
-    state TEXT NOT NULL, -- 'step:k', 'epoch:k'
+    state TEXT NOT NULL, -- 'init', 'best', 'step:k', 'epoch:k'
     alpha REAL, -- of the line's point nearest to s: <s - a, b - a> / ||b - a||^2
     dist REAL, -- from there to s
     rel REAL, -- dist / ||b - a||

@@ -117,6 +117,11 @@ static void test_upstream_errors(void **state)
               "from = \"run:up\"\n",
         "g.toml:5:1: probe 'p': 'from' and 'to' have different networks: tensor"
         " 'conv1.weight' is not in that network");
+    plankit_refuse(SWEEP "[run.up]\nset = { model.name = \"vgg11\" }\n" PATH
+                         "from = \"run:up\"\n",
+                   "g.toml:5:1: probe 'p': the network of 'from': model \"vgg11\" on data"
+                   " \"fashion-mnist\": layer features.20: its 2x2 window does not fit"
+                   " into 1x1");
     plankit_refuse(SWEEP "[run.up]\nset = { data.classes = [1, 2] }\n" PLANE
                          "third = \"run:up\"\n",
                    "g.toml:5:1: probe 'p': 'third' and 'to' have different networks:"

@@ -172,8 +172,8 @@ static void test_names(void **state)
                  " \"lenet5\"?)");
     assert_check(JOB_TRAIN, "model.name", "\"transformer\"", ERR_INVALID,
                  "expected one of " MODELS ", got \"transformer\"");
-    assert_check(JOB_PROBE, "probe.kind", "\"between\"", ERR_UNSUPPORTED,
-                 "\"between\" is not supported yet");
+    assert_check(JOB_PROBE, "probe.kind", "\"between\"", ERR_INVALID,
+                 "expected one of \"path\", \"layers\", \"plane\", got \"between\"");
     assert_check(JOB_TRAIN, "optimizer.name", "\"sdg\"", ERR_INVALID,
                  "expected one of \"sgd\", \"adam\", \"adamw\", \"rmsprop\", got"
                  " \"sdg\" (did you mean \"sgd\"?)");
