@@ -21,10 +21,8 @@ static const struct migration {
     int to;
     const char *sql;
 } MIGRATIONS[] = {
-    {1, store_schema_1_sql},
-    {2, store_schema_2_sql},
-    {3, store_schema_3_sql},
-    {4, store_schema_4_sql},
+    {1, store_schema_1_sql}, {2, store_schema_2_sql}, {3, store_schema_3_sql},
+    {4, store_schema_4_sql}, {5, store_schema_5_sql},
 };
 enum { MIGRATION_COUNT = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

@@ -24,7 +24,7 @@ struct error;
 
 /* coordinator/sql/, embedded: what each version adds, and the views as they are now. */
 extern const char store_schema_1_sql[], store_schema_2_sql[], store_schema_3_sql[],
-    store_schema_4_sql[];
+    store_schema_4_sql[], store_schema_5_sql[];
 extern const char store_views_sql[], store_invariants_sql[];
 
 /* One per row of the table in store_stmt.c. */

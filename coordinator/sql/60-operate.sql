@@ -1,0 +1,2 @@
+-- Schema 5: what dispatching knows of jobs and workers beyond their state, and states
+-- that are made from others.
