@@ -84,7 +84,7 @@ static void take_batch(void *user, const struct curve_batch *batch)
     const size_t point = trace->chunk[batch->point];
     const int64_t from = batch->from - trace->first[batch->split];
 
-    memcpy(row_at(trace, trace->slot_of[point], batch->split) + from, batch->losses,
+    memcpy(row_at(trace, trace->slot_of[point], (int)batch->split) + from, batch->losses,
            (size_t)batch->B * sizeof *batch->losses);
     if (trace->batch) {
         struct curve_batch whole = *batch;
