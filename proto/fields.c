@@ -83,6 +83,7 @@ static const struct field JOB_FIELDS[] = {
     TEXT(3, MUST, msg_job, spec, 1, PROTO_SPEC_MAX),
     NUM(4, MAY, msg_job, time_limit_s, 0, U32),
     MANY(5, MAY, msg_job, inputs, input_count, 0, PROTO_INPUTS_MAX, INPUT),
+    REAL(6, MAY, msg_job, alpha),
 };
 static const struct form JOB = FORM("job", msg_job, JOB_FIELDS, MAP);
 

@@ -96,7 +96,7 @@ struct msg_who {
  * earlier attempt of the job saved, to go on from; nor is the state "part": the file
  * that a part of a probe left, its role "p01", .... */
 struct msg_input {
-    struct slice role;  /* "a", "b", "c", "init"; "s1", ...: between; "resume" */
+    struct slice role;  /* "a", "b", "c", "init"; "s1", "m01", ...; "resume" */
     struct slice state; /* "init", "final", "epoch:3", "resume" */
     struct slice spec;  /* canonical text of the run that has the state */
     struct slice hash;  /* content hash of the state */
@@ -111,6 +111,7 @@ struct msg_job {
     uint32_t time_limit_s; /* 0: none */
     struct msg_input *inputs;
     uint32_t input_count;
+    double alpha; /* of a derive job: the point of the line that a probe told */
 };
 
 struct msg_assign {
