@@ -89,6 +89,8 @@ BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 TESTS := $(TEST_SRC:%.c=$(B)/%) $(GRAD_SRC:%.c=$(B)/%)
 FUZZ  := $(FUZZ_SRC:%.c=$(B)/%)
 BENCH := $(BENCH_SRC:%.c=$(B)/%)
+# What flows and soaks start beside the real programs.
+TOOLS := $(B)/tests/soak/nulls
 FLOWS := $(wildcard tests/flow/*.bats)
 # Minutes of plain arithmetic: nothing for the sanitizers, see the file.
 ifneq ($(VARIANT),release)
@@ -171,12 +173,16 @@ $(B)/tests/numeric/grad_%: $(B)/tests/numeric/grad_%.c.o $(call LIB,nn64) $(call
 $(GRAD_SRC:%.c=$(B)/%.c.o): CPPFLAGS += -DNN_DOUBLE
 $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.c.o $(ARCHIVES)
 	$(CXX) $(SAN) -fsanitize=fuzzer -o $@ $< $(ARCHIVES) $(LIBS)
+# Simulated workers, for whoever wants them.
+NULLS := $(B)/tests/soak/null_worker.c.o
+$(B)/tests/soak/%: $(B)/tests/soak/%.c.o $(NULLS) $(ARCHIVES)
+	$(CXX) $(LDFLAGS) -o $@ $< $(NULLS) $(ARCHIVES) $(LIBS)
 $(B)/tests/bench/%: $(B)/tests/bench/%.c.o $(ARCHIVES)
 	$(CXX) $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LIBS)
 
 # ---- verbs -----------------------------------------------------------------
 
-check: all tests
+check: all tests $(TOOLS)
 	sh tests/run.sh $(B) $(TESTS) $(FLOWS)
 check-asan:
 	$(MAKE) VARIANT=asan check
