@@ -1,6 +1,7 @@
 #include "common/log.h"
 
 #include "common/buf.h"
+#include "common/mask.h"
 
 #include <stdarg.h>
 #include <time.h>
@@ -32,15 +33,6 @@ static void put_time(struct buf *line)
                (int)(now.tv_nsec / 1000000));
 }
 
-/* Texts may quote a peer or a file: nothing in them may start a new line or
- * talk to the terminal. */
-static void mask_control(char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
-            text[i] = ' ';
-}
-
 void log_line(enum log_level level, const char *who, const char *fmt, ...)
 {
     struct buf line = {0};
@@ -54,8 +46,8 @@ void log_line(enum log_level level, const char *who, const char *fmt, ...)
     va_start(args, fmt);
     buf_vprintf(&line, fmt, args);
     va_end(args);
-    if (line.data)
-        mask_control(line.data, line.size);
+    if (line.data) /* texts may quote a peer or a file */
+        mask_controls(line.data, line.size, "");
     buf_puts(&line, "\n");
 
     /* One write a line, so that lines of several processes do not mix. There is

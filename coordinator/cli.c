@@ -1,6 +1,7 @@
 #include "coordinator/cli.h"
 
 #include "common/error.h"
+#include "common/mask.h"
 #include "common/opts.h"
 
 #include <assert.h>
@@ -66,7 +67,9 @@ int cli_make_dir(const struct cli *cli, struct error *err)
         slash += strcspn(slash, "/");
         char held = *slash;
         *slash = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+        /* Results and what trials print are nobody else's, unless their owner opens
+         * the directory. */
+        if (mkdir(path, held ? 0777 : 0700) != 0 && errno != EEXIST)
             return err_errno(err, ERR_IO, "cannot create the state directory %s", path);
         *slash = held;
         if (held == '\0')
@@ -135,9 +138,38 @@ int cli_option(const struct cli *cli, int argc, char **argv, const char *letters
     return '?';
 }
 
+static void say(FILE *out, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void say(FILE *out, const char *fmt, va_list args)
+{
+    struct buf text = {0};
+
+    buf_vprintf(&text, fmt, args);
+    cli_write(out, text.data, text.size);
+    buf_free(&text);
+}
+
+void cli_write(FILE *out, char *text, size_t size)
+{
+    if (size == 0)
+        return;
+    mask_controls(text, size, "\n\t");
+    fwrite(text, 1, size, out);
+}
+
+void cli_say(FILE *out, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(out, fmt, args);
+    va_end(args);
+}
+
 int cli_fail(const struct cli *cli, const struct error *err)
 {
-    fprintf(stderr, "coord %s: %s\n", cli->verb, err->text);
+    cli_say(stderr, "coord %s: %s\n", cli->verb, err->text);
     return (int)CODES[err->code];
 }
 
@@ -147,7 +179,7 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
 
     fprintf(stderr, "coord %s: ", cli->verb);
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    say(stderr, fmt, args);
     va_end(args);
     fprintf(stderr, "\nusage: coord %s %s\n", cli->verb, cli->args);
     return EXIT_USAGE;

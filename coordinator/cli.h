@@ -101,6 +101,12 @@ int cli_integer(const char *option, const char *text, int64_t min, int64_t max,
 int cli_option(const struct cli *cli, int argc, char **argv, const char *letters,
                const struct option *longs);
 
+/* For everything that quotes a grid, a worker, a trial or another person: what a
+ * terminal would obey becomes blanks (common/mask.h), line breaks and tabs stay.
+ * cli_write does so in place. */
+void cli_say(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void cli_write(FILE *out, char *text, size_t size);
+
 /* Print "coord VERB: sentence" to stderr and return the exit code that belongs
  * to the error (ERR_INVALID -> usage, ...). */
 int cli_fail(const struct cli *cli, const struct error *err);

@@ -3,11 +3,13 @@
 #include "coordinator/cli.h"
 
 #include "common/error.h"
+#include "common/mask.h"
 #include "coordinator/print.h"
 #include "coordinator/sheet.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Wider text is cut in tables (never in CSV or JSON): a sentence of an error
  * fits a terminal with the other columns. */
@@ -88,10 +90,14 @@ static void print_end(const struct cli *cli, struct printer *p, size_t rows)
         table_write_markdown(p->table, &p->out);
 }
 
-static int flush(struct printer *p, struct error *err)
+/* A table's cells are masked already. Files and pipes get every byte as it is. */
+static int flush(const struct cli *cli, struct printer *p, struct error *err)
 {
     if (p->out.failed)
         return err_set(err, ERR_NO_MEMORY, "no memory for the rows");
+    if ((cli->form == FORM_CSV || cli->form == FORM_JSON) && p->out.size > 0 &&
+        isatty(STDOUT_FILENO))
+        mask_controls(p->out.data, p->out.size, "\n\t");
     if (fwrite(p->out.data, 1, p->out.size, stdout) != p->out.size || fflush(stdout) != 0)
         return err_errno(err, ERR_IO, "cannot write to stdout");
     buf_clear(&p->out);
@@ -99,9 +105,9 @@ static int flush(struct printer *p, struct error *err)
 }
 
 /* More rows were added: hand them on if there are many. */
-static int went_on(struct printer *p, struct error *err)
+static int went_on(const struct cli *cli, struct printer *p, struct error *err)
 {
-    return p->out.size > FLUSH_BYTES ? flush(p, err) : 0;
+    return p->out.size > FLUSH_BYTES ? flush(cli, p, err) : 0;
 }
 
 static int print_query(const struct cli *cli, struct query *query, struct printer *p,
@@ -113,7 +119,7 @@ static int print_query(const struct cli *cli, struct query *query, struct printe
         for (size_t i = 0; i < p->columns; i++)
             p->cells[i] = cell_of(query, (int)i);
         print_row(cli, p, (*ret_rows)++);
-        if (went_on(p, err) != 0)
+        if (went_on(cli, p, err) != 0)
             return -1;
     }
     return got;
@@ -126,7 +132,7 @@ static int print_cells(const struct cli *cli, const struct sheet *sheet,
         memcpy(p->cells, &sheet->cells[*ret_rows * p->columns],
                p->columns * sizeof *p->cells);
         print_row(cli, p, *ret_rows);
-        if (went_on(p, err) != 0)
+        if (went_on(cli, p, err) != 0)
             return -1;
     }
     return 0;
@@ -154,7 +160,7 @@ static int print_rows(const struct cli *cli, struct query *query,
                : print_cells(cli, sheet, &p, &rows, err);
     if (rc == 0) {
         print_end(cli, &p, rows);
-        rc = flush(&p, err);
+        rc = flush(cli, &p, err);
     }
     if (ret_rows)
         *ret_rows = rows;

@@ -16,7 +16,7 @@ static void tell(void *user, const char *line)
     struct findings *findings = user;
 
     findings->count++;
-    puts(line);
+    cli_say(stdout, "%s\n", line);
 }
 
 static int check(struct cli *cli, struct store *store, const char *path)

@@ -33,9 +33,10 @@ static void print_json(const struct doctor_line *line, bool first)
 
 static void print_line(const struct doctor_line *line)
 {
-    printf("%-4s  %-11s  %s\n", doctor_level_name(line->level), line->check, line->text);
+    cli_say(stdout, "%-4s  %-11s  %s\n", doctor_level_name(line->level), line->check,
+            line->text);
     if (line->advice[0])
-        printf("%19s-> %s\n", "", line->advice);
+        cli_say(stdout, "%19s-> %s\n", "", line->advice);
     fflush(stdout); /* a check may take a while */
 }
 

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { FOLLOW_MS = 250 };
 
@@ -126,7 +127,10 @@ static int print_new(struct feed *feed, const char *limit, struct error *err)
     while (query && (got = query_next(query, err)) > 0) {
         buf_clear(&out);
         put_row(query, feed->cli->form, &out);
-        fwrite(out.data, 1, out.size, stdout);
+        if (feed->cli->form == FORM_TABLE || isatty(STDOUT_FILENO))
+            cli_write(stdout, out.data, out.size);
+        else
+            fwrite(out.data, 1, out.size, stdout);
         if (query_int(query, 6) > feed->event_id)
             feed->event_id = query_int(query, 6);
         if (query_int(query, 7) > feed->control_id)

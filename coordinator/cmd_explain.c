@@ -230,10 +230,10 @@ static int explain(struct subject *s, const char *text, struct error *err)
         print_json(s);
         return 0;
     }
-    printf("job %s (%s %s of sweep %s) is %s\n", s->id_text, s->kind, s->key, s->sweep,
-           job_state_name(s->state));
+    cli_say(stdout, "job %s (%s %s of sweep %s) is %s\n", s->id_text, s->kind, s->key,
+            s->sweep, job_state_name(s->state));
     for (const char *at = s->why.data; at && *at; at += strcspn(at, "\n") + 1)
-        printf("  %.*s\n", (int)strcspn(at, "\n"), at);
+        cli_say(stdout, "  %.*s\n", (int)strcspn(at, "\n"), at);
     if (s->attempt == 0)
         return 0;
     puts("");

@@ -28,7 +28,7 @@ static int print_log(struct store *store, int64_t job, const char *attempt,
     if (got == 1) {
         const char *log = query_text(query, 0, &size);
         fwrite(log, 1, size, stdout);
-        fprintf(stderr, "-- attempt %s: %s%s%s%s%s\n", query_text(query, 1, NULL),
+        cli_say(stderr, "-- attempt %s: %s%s%s%s%s\n", query_text(query, 1, NULL),
                 query_text(query, 2, NULL), query_text(query, 3, NULL)[0] ? ", " : "",
                 query_text(query, 3, NULL), query_text(query, 4, NULL)[0] ? ": " : "",
                 query_text(query, 4, NULL));

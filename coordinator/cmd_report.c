@@ -128,13 +128,13 @@ static int print_part(const struct cli *cli, struct store *store, const char *sw
     return rc;
 }
 
-static void print_pictures(const struct cli *cli, const struct buf *pictures)
+static void print_pictures(const struct cli *cli, struct buf *pictures)
 {
     const char *fence = cli->form == FORM_MARKDOWN ? "```\n" : "";
 
     heading(cli, stdout, "Curves: test loss over alpha, 0 to 1 (x: not finite)");
     fputs(fence, stdout);
-    fwrite(pictures->data, 1, pictures->size, stdout);
+    cli_write(stdout, pictures->data, pictures->size);
     fputs(fence, stdout);
 }
 

@@ -273,7 +273,7 @@ static int follow(struct run *run, struct submit_answer *answer)
         answer->name[0] = '\0';
         return err.code == ERR_BUSY ? EXIT_JOB_FAILED : cli_fail(run->cli, &err);
     }
-    fprintf(stderr, "%s: %llu jobs, %llu new, %lld at once\n", answer->name,
+    cli_say(stderr, "%s: %llu jobs, %llu new, %lld at once\n", answer->name,
             (unsigned long long)answer->jobs, (unsigned long long)answer->added,
             (long long)run->workers);
     return cli_wait(run->cli, answer->sweep, 0, should_stop, run);

@@ -57,8 +57,8 @@ static int print_paused(struct store *store, const char *sweep, struct error *er
     int got = -1;
 
     while (query && (got = query_next(query, err)) > 0)
-        printf("%s is paused: %s\n", query_text(query, 0, NULL),
-               query_text(query, 1, NULL));
+        cli_say(stdout, "%s is paused: %s\n", query_text(query, 0, NULL),
+                query_text(query, 1, NULL));
     query_close(&query);
     return got;
 }

@@ -39,7 +39,7 @@ static void print_answer(const struct cli *cli, const struct submit_answer *answ
                name.data ? name.data : "\"\"", answer->sweep, answer->jobs,
                answer->added);
     } else {
-        fprintf(stderr, "%s: %" PRIu64 " jobs, %" PRIu64 " new\n", answer->name,
+        cli_say(stderr, "%s: %" PRIu64 " jobs, %" PRIu64 " new\n", answer->name,
                 answer->jobs, answer->added);
     }
     buf_free(&name);

@@ -175,7 +175,9 @@ void plan_print(const struct plan *plan, enum cli_form form, FILE *out)
     struct buf text = {0};
 
     plan_put(plan, form, &text);
-    if (text.data)
+    if (text.data && form == FORM_TABLE)
+        cli_write(out, text.data, text.size);
+    else if (text.data)
         fwrite(text.data, 1, text.size, out);
     buf_free(&text);
 }

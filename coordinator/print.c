@@ -1,6 +1,7 @@
 #include "coordinator/print.h"
 
 #include "common/json.h"
+#include "common/mask.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -155,9 +156,10 @@ static void cell_text(struct buf *out, const struct cell *cell)
         buf_printf(out, "%.4g", cell->real);
         break;
     case CELL_TEXT:
-        /* A line break inside a cell would break the table. */
-        for (size_t i = 0; i < cell->text_size; i++)
-            buf_add(out, cell->text[i] == '\n' ? " " : cell->text + i, 1);
+        /* A line break would break the table, the rest the terminal. */
+        buf_add(out, cell->text, cell->text_size);
+        if (!out->failed && cell->text_size > 0)
+            mask_controls(out->data + out->size - cell->text_size, cell->text_size, "");
         break;
     }
 }

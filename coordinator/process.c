@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/mask.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,6 +172,7 @@ void process_tail(const struct process *process, int lines)
     close(fd);
     if (size <= 0)
         return;
+    mask_controls(text, (size_t)size, "\n\t");
     const char *at = last_lines(text, (size_t)size, lines);
     fprintf(stderr, "the last lines of %s:\n", process->log);
     fwrite(at, 1, (size_t)size - (size_t)(at - text), stderr);

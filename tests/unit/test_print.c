@@ -46,6 +46,23 @@ static void json_rows_are_objects(void **state)
     buf_free(&out);
 }
 
+/* A host's name, a message: they come from workers. */
+static void tables_do_not_talk_to_the_terminal(void **state)
+{
+    (void)state;
+    struct table *table = table_new(NAMES, 1);
+    struct cell row[] = {TEXT("a\x1B]0;t\ab\nc\xC2\x9B"
+                              "2Jd\xE2\x80\xAE"
+                              "e\xC3\xA9")};
+    struct buf out = {0};
+
+    table_add(table, row);
+    table_write(table, 40, false, &out);
+    assert_string_equal(out.data, "name\na ]0;t b c  2Jd   e\xC3\xA9\n");
+    table_free(&table);
+    buf_free(&out);
+}
+
 static void markdown_escapes_bars(void **state)
 {
     (void)state;
@@ -203,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(csv_quotes_what_needs_it),
         cmocka_unit_test(json_rows_are_objects),
+        cmocka_unit_test(tables_do_not_talk_to_the_terminal),
         cmocka_unit_test(markdown_escapes_bars),
         cmocka_unit_test(tables_align),
         cmocka_unit_test(columns_without_anything_can_be_left_out),
