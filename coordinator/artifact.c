@@ -53,10 +53,11 @@ char *artifact_path(const char *dir, const char *hash, char *out, size_t size)
     return out;
 }
 
+/* By hash and size: somebody who begins one with a wrong size is in nobody's way. */
 static void partial_path(const struct artifact_store *store, const char *hash,
-                         char out[PATH_MAX])
+                         uint64_t size, char out[PATH_MAX])
 {
-    snprintf(out, PATH_MAX, "%s/partial/%s", store->dir, hash);
+    snprintf(out, PATH_MAX, "%s/partial/%s-%" PRIu64, store->dir, hash, size);
 }
 
 /* Forget the open file, not the file. */
@@ -104,13 +105,14 @@ static int read_held(struct partial *partial, struct error *err)
     return 0;
 }
 
-static struct partial *partial_find(struct artifact_store *store, const char *hash)
+static struct partial *partial_find(struct artifact_store *store, const char *hash,
+                                    uint64_t size)
 {
     struct partial *oldest = &store->partials[0];
 
     for (size_t i = 0; i < PARTIAL_MAX; i++) {
         struct partial *partial = &store->partials[i];
-        if (partial->fd >= 0 && strcmp(partial->hash, hash) == 0)
+        if (partial->fd >= 0 && partial->size == size && strcmp(partial->hash, hash) == 0)
             return partial;
         if (partial->fd < 0 || (oldest->fd >= 0 && partial->used < oldest->used))
             oldest = partial;
@@ -143,7 +145,7 @@ static int open_partial(const struct artifact_store *store, const char *path,
 static struct partial *partial_get(struct artifact_store *store, const char *hash,
                                    uint64_t size, struct error *err)
 {
-    struct partial *partial = partial_find(store, hash);
+    struct partial *partial = partial_find(store, hash, size);
     char path[PATH_MAX];
 
     if (partial->fd >= 0)
@@ -156,7 +158,7 @@ static struct partial *partial_get(struct artifact_store *store, const char *has
         err_set(err, ERR_NO_MEMORY, "no memory to hash %s", hash);
         return NULL;
     }
-    partial_path(store, hash, path);
+    partial_path(store, hash, size, path);
     partial->fd = open_partial(store, path, err);
     if (partial->fd < 0 || read_held(partial, err) != 0)
         goto fail;
@@ -205,7 +207,7 @@ static int finish(struct artifact_store *store, struct partial *partial,
     char from[PATH_MAX], to[PATH_MAX], folder[PATH_MAX], is[HASH_TEXT];
     int rc = -1;
 
-    partial_path(store, partial->hash, from);
+    partial_path(store, partial->hash, partial->size, from);
     artifact_path(store->dir, partial->hash, to, sizeof to);
     snprintf(folder, sizeof folder, "%s/%.2s", store->dir, partial->hash);
     hash_end(&partial->hashing, is);
@@ -246,7 +248,7 @@ static void remove_old_partials(const struct artifact_store *store)
     snprintf(path, sizeof path, "%s/partial", store->dir);
     DIR *dir = opendir(path);
     while (dir && (entry = readdir(dir)))
-        if (hash_is_hex(entry->d_name, strlen(entry->d_name)) &&
+        if (strlen(entry->d_name) >= HASH_HEX && hash_is_hex(entry->d_name, HASH_HEX) &&
             fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
             now - st.st_mtime > PARTIAL_AGE_S)
             (void)unlinkat(dirfd(dir), entry->d_name, 0);
@@ -321,10 +323,6 @@ int artifact_put(struct artifact_store *store, const char *hash, uint64_t size,
         return -1;
     partial->used = ++store->turn;
     *ret_held = partial->held;
-    if (size != partial->size)
-        return err_set(err, ERR_INVALID,
-                       "artifact %s was begun with %" PRIu64 " bytes, not %" PRIu64, hash,
-                       partial->size, size);
     if (offset > partial->held)
         return err_set(err, ERR_NOT_FOUND,
                        "artifact %s is held up to %" PRIu64 ", not %" PRIu64, hash,

@@ -2,7 +2,7 @@
 #define COORD_ARTIFACT_H
 
 /* Stored bytes by content hash, as files: DIR/ab/abcdef... is whole and
- * verified, DIR/partial/abcdef... is still arriving. It knows nothing of the
+ * verified, DIR/partial/abcdef...-SIZE is still arriving. It knows nothing of the
  * database or of messages.
  *
  * Pieces come in order; the place of the next one is the length of the partial

@@ -120,6 +120,22 @@ static void a_piece_counts_once_whoever_brings_it(void **state)
     assert_whole(room);
 }
 
+/* Who begins an upload with a wrong size keeps nobody from the right one. */
+static void a_wrong_size_is_in_nobodys_way(void **state)
+{
+    struct room *room = *state;
+    uint64_t held;
+
+    assert_int_equal(
+        artifact_put(room->store, room->hash, SIZE + 1, 0, piece(room, 0), &held, NULL),
+        0);
+    assert_int_equal(
+        artifact_put(room->store, room->hash, PIECE + 1, 0, piece(room, 0), &held, NULL),
+        0);
+    put_rest(room, 0);
+    assert_whole(room);
+}
+
 static void a_gap_is_refused(void **state)
 {
     struct room *room = *state;
@@ -197,7 +213,8 @@ static void sizes_must_agree(void **state)
     assert_int_equal(artifact_put(room->store, room->hash, SIZE + 1, PIECE,
                                   piece(room, PIECE), &held, &err),
                      -1);
-    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(err.code, ERR_NOT_FOUND); /* another upload, which has not begun */
+    assert_int_equal(held, 0);
     assert_int_equal(artifact_put(room->store, room->hash, SIZE, PIECE,
                                   (struct slice){room->bytes, SIZE}, &held, &err),
                      -1);
@@ -298,6 +315,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROOM_TEST(pieces_make_a_whole),
         ROOM_TEST(a_piece_counts_once_whoever_brings_it),
+        ROOM_TEST(a_wrong_size_is_in_nobodys_way),
+        ROOM_TEST(a_wrong_size_is_in_nobodys_way),
         ROOM_TEST(a_gap_is_refused),
         ROOM_TEST(a_folder_that_was_removed_is_made_again),
         ROOM_TEST(it_goes_on_after_a_restart),
