@@ -54,6 +54,14 @@ int cache_make_dir(const char *dir, struct error *err)
     struct stat st;
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
         return err_set(err, ERR_IO, "%s is not a folder", dir);
+    /* Whoever owns it, or may rename in it, can put other files in the place of those
+     * that were looked at. */
+    if ((st.st_uid != geteuid() && st.st_uid != 0) ||
+        ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX)))
+        return err_set(err, ERR_INVALID,
+                       "the folder %s is another user's, or everybody may write to it: "
+                       "name one of your own with --cache",
+                       dir);
     return 0;
 }
 

@@ -48,7 +48,8 @@ int cache_read(const struct cache *cache, const char *hash, uint64_t offset, voi
 /* Evict until the folder is within its bound. cache_add and cache_unpin do. */
 int cache_trim(struct cache *cache, struct error *err);
 
-/* Create a folder and its parents, for the owner only. */
+/* Create a folder and its parents, for the owner only. ERR_INVALID for one that is
+ * there and is another user's, or open to everybody: its files could be exchanged. */
 int cache_make_dir(const char *dir, struct error *err);
 
 #endif

@@ -238,9 +238,10 @@ static const char *default_cache_dir(void)
 
     if (cache && cache[0] == '/')
         snprintf(cache_dir, sizeof cache_dir, "%s/coord-worker", cache);
-    else
-        snprintf(cache_dir, sizeof cache_dir, "%s/.cache/coord-worker",
-                 home && home[0] ? home : "/tmp");
+    else if (home && home[0])
+        snprintf(cache_dir, sizeof cache_dir, "%s/.cache/coord-worker", home);
+    else /* one for each user, or the second finds the first's */
+        snprintf(cache_dir, sizeof cache_dir, "/tmp/coord-worker-%ld", (long)getuid());
     return cache_dir;
 }
 

@@ -228,6 +228,26 @@ static void test_leftovers_of_the_dead_go(void **state)
     assert_int_equal(rmdir(dir), 0); /* so it was empty */
 }
 
+/* Who may exchange its files could exchange one that was looked at. */
+static void test_a_folder_of_everybody_is_refused(void **state)
+{
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(chmod(dir, 0777), 0);
+    assert_null(cache_open(dir, 1000, &err));
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_non_null(strstr(err.text, dir));
+    assert_int_equal(chmod(dir, 01777), 0); /* as /tmp: everybody has their own */
+    assert_int_equal(cache_make_dir(dir, &err), 0);
+    assert_int_equal(chmod(dir, 0700), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(dir, 12345, (gid_t)-1), 0);
+        assert_int_equal(cache_make_dir(dir, &err), -1);
+        assert_int_equal(chown(dir, 0, (gid_t)-1), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +257,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_foreign_files_are_left_alone, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_unusable_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_folder_of_everybody_is_refused, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_scratch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leftovers_of_the_dead_go, setup, teardown),
     };
