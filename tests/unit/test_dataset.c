@@ -202,6 +202,7 @@ static void test_bad_files(void **state)
     struct fixture *fix = *state;
     struct spec spec = spec_in(fix, "mnist"), gone;
     static uint8_t bytes[16 + FEW * IMAGE + 1];
+    char pipe[256];
     size_t size;
 
     CHECK_REFUSED(&spec, fix->dir, FILES[0], "no such file");
@@ -230,6 +231,9 @@ static void test_bad_files(void **state)
     CHECK_REFUSED(&spec, FILES[3], "example 7", "is 10", "0 to 9");
     fixture_remove(fix, FILES[3]);
     CHECK_REFUSED(&spec, FILES[3], "no such file");
+    fixture_path(fix, FILES[3], pipe, sizeof pipe);
+    assert_int_equal(mkfifo(pipe, 0600), 0); /* nobody will write to it */
+    CHECK_REFUSED(&spec, FILES[3], "is not a file");
 
     gone = spec_in(NULL, "mnist");
     fixture_set(&gone, "data.dir", "\"/nonexistent/folder\"");

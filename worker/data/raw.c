@@ -37,6 +37,8 @@ static int load(const char *dir, const char *name, struct buf *path, struct buf 
             return err_set(err, ERR_DATA, "%s/%s: no such file, nor %s.gz", dir, name,
                            name);
     }
+    if (!S_ISREG(info.st_mode)) /* a pipe would be waited for */
+        return err_set(err, ERR_DATA, "%s: is not a file", path->data);
     return gzfile_load(path->data, FILE_SIZE_MAX, out, err);
 }
 
