@@ -10,8 +10,10 @@
 #include "coordinator/keyring.h"
 #include "coordinator/lock.h"
 #include "coordinator/store.h"
+#include "coordinator/trickle.h"
 #include "proto/wire.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,7 +47,8 @@ struct serve {
     struct wire_gate gate;
     char refused[REFUSED_MAX][WIRE_KEY_TEXT];
     size_t refused_count; /* ever */
-    int64_t refresh_ms;   /* when the list was looked at */
+    struct trickle trickle;
+    int64_t refresh_ms; /* when the list was looked at */
     struct wire *wire;
     struct core *core;
     int lock_fd, signal_fd;
@@ -73,9 +76,19 @@ static void send_bytes(void *user, const struct wire_peer *to, const void *bytes
         log_line(LOG_WARN, "serve", "a reply was not sent: %s", err.text);
 }
 
+/* Peers can make us say much of this, and must not fill the disk by it. What is wrong
+ * with ourselves is always said. */
 static void note(void *user, enum log_level level, const char *text)
 {
-    (void)user;
+    struct serve *serve = user;
+    uint64_t left_out = 0;
+
+    if ((level == LOG_WARN || level == LOG_INFO) &&
+        !trickle_take(&serve->trickle, clock_mono_ms(), &left_out))
+        return;
+    if (left_out > 0)
+        log_line(LOG_WARN, "serve", "%" PRIu64 " lines are left out here: too many",
+                 left_out);
     log_line(level, "serve", "%s", text);
 }
 
@@ -112,15 +125,17 @@ static enum wire_role gate_role(void *user, const char *key)
 static void gate_refused(void *user, const char *key, const char *address)
 {
     struct serve *serve = user;
+    char text[256];
 
     for (size_t i = 0; i < REFUSED_MAX; i++)
         if (strcmp(serve->refused[i], key) == 0)
             return;
     snprintf(serve->refused[serve->refused_count++ % REFUSED_MAX], WIRE_KEY_TEXT, "%s",
              key);
-    log_line(LOG_WARN, "serve",
+    snprintf(text, sizeof text,
              "refused the key %s from %s: it is not on the list (each is mentioned once)",
              key, address);
+    note(serve, LOG_WARN, text);
 }
 
 static void say_keys(const struct serve *serve)
