@@ -33,11 +33,12 @@ many() {
     mkdir -p "$logs"
     printf '%s\n' "$@" | xargs -P "$at_once" -I '{}' sh -c '
         case $2 in *.bats) run="timeout 1200 bats" ;; *) run="timeout 900" ;; esac
-        log=$1/$(basename "$2")
+        log=$1/$(basename "$2") start=$(date +%s)
         $run "$2" >"$log.log" 2>&1
-        echo $? >"$log.rc"' sh "$logs" '{}'
+        echo $? >"$log.rc"
+        echo $(($(date +%s) - start)) >"$log.s"' sh "$logs" '{}'
     for test in "$@"; do
-        echo "== $test"
+        echo "== $test, $(cat "$logs/$(basename "$test").s") s"
         cat "$logs/$(basename "$test").log"
         count "$test" "$(cat "$logs/$(basename "$test").rc")"
     done
