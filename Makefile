@@ -6,6 +6,7 @@
 #   make bench           our engine against PyTorch, ten minutes; bench-table also
 #                        writes tests/bench/RESULTS.md
 #   make bench-probe     probes against PyTorch's loop; bench-probe-table writes PROBES.md
+#   make soak            an hour of a million jobs, watched for what grows (SOAK_JOBS=..)
 #   make lint tidy format fuzz install clean
 #
 # VARIANT=release|asan|tsan|fuzz
@@ -98,7 +99,7 @@ FLOWS := $(filter-out %/accuracy.bats,$(FLOWS))
 endif
 
 .PHONY: all tests check check-asan check-tsan quickstart bench bench-table bench-probe \
-        bench-probe-table lint tidy format \
+        bench-probe-table soak lint tidy format \
         fuzz fuzz-run syntax install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -202,6 +203,8 @@ bench-probe-table: all $(BENCH)
 syntax:
 	printf '%s\n' $(filter %.c,$(foreach a,$(AREAS),$(SRC_$(a)))) $(SIMD_SRC) $(FUZZ_SRC) | \
 	    xargs -n 16 -P 2 clang -fsyntax-only $(CPPFLAGS) $(SIMD_avx2) -std=c11 $(CWARN)
+soak: all $(TOOLS)
+	/usr/bin/python3 tests/soak/soak.py $(B) $(B)/soak
 lint:
 	sh tests/lint/run.sh
 tidy:
