@@ -2,6 +2,8 @@
 #
 #   make                 the two programs, build/release/bin/coord and coord-worker
 #   make check           build and run every test        check-asan, check-tsan
+#   make crash           coordinator and worker killed at every place and at hundreds of
+#                        moments, ten minutes
 #   make quickstart      run deploy/grids/quickstart.toml and show the results
 #   make bench           our engine against PyTorch, ten minutes; bench-table also
 #                        writes tests/bench/RESULTS.md
@@ -98,7 +100,7 @@ ifneq ($(VARIANT),release)
 FLOWS := $(filter-out %/accuracy.bats,$(FLOWS))
 endif
 
-.PHONY: all tests check check-asan check-tsan quickstart bench bench-table bench-probe \
+.PHONY: all tests check check-asan check-tsan crash quickstart bench bench-table bench-probe \
         bench-probe-table soak lint tidy format \
         fuzz fuzz-run syntax install clean
 .DELETE_ON_ERROR:
@@ -189,6 +191,8 @@ check-asan:
 	$(MAKE) VARIANT=asan check
 check-tsan:
 	$(MAKE) VARIANT=tsan check
+crash: all
+	COORD_BIN=$(CURDIR)/$(B)/bin COORD_SOURCE=$(CURDIR) sh tests/crash/run.sh
 quickstart: all
 	sh deploy/quickstart.sh --installed
 bench: all $(BENCH)

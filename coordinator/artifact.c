@@ -1,5 +1,6 @@
 #include "coordinator/artifact.h"
 
+#include "common/crash.h"
 #include "common/error.h"
 
 #include <assert.h>
@@ -34,6 +35,7 @@ struct partial {
 struct artifact_store {
     char dir[PATH_MAX - 64];
     uint64_t turn;
+    struct crash *crash; /* where tests have it die, or NULL */
     struct partial partials[PARTIAL_MAX];
 };
 
@@ -224,10 +226,12 @@ static int finish(struct artifact_store *store, struct partial *partial,
     }
     if (make_dir(folder, err) != 0)
         goto done;
+    crash_at(store->crash, CRASH_ARTIFACT_BEFORE);
     if (rename(from, to) != 0) {
         err_errno(err, ERR_IO, "cannot rename %s to %s", from, to);
         goto done;
     }
+    crash_at(store->crash, CRASH_ARTIFACT_AFTER);
     if (sync_dir(folder, err) != 0)
         goto done;
     *ret_held = partial->size;
@@ -288,6 +292,11 @@ void artifact_close(struct artifact_store **store)
         partial_close(&(*store)->partials[i]);
     free(*store);
     *store = NULL;
+}
+
+void artifact_set_crash(struct artifact_store *store, struct crash *crash)
+{
+    store->crash = crash;
 }
 
 bool artifact_has(struct artifact_store *store, const char *hash, uint64_t *ret_size)
@@ -387,7 +396,9 @@ int artifact_remove(struct artifact_store *store, const char *hash, struct error
     char path[PATH_MAX];
 
     artifact_path(store->dir, hash, path, sizeof path);
+    crash_at(store->crash, CRASH_REMOVE_BEFORE);
     if (unlink(path) != 0 && errno != ENOENT)
         return err_errno(err, ERR_IO, "cannot remove %s", path);
+    crash_at(store->crash, CRASH_REMOVE_AFTER);
     return 0;
 }

@@ -19,12 +19,16 @@
 #include <stdint.h>
 
 struct artifact_store;
+struct crash;
 struct error;
 
 /* Open the folder, creating it. Uploads that nobody went on with for a day are thrown
  * away. NULL with ERR_IO, ERR_NO_MEMORY. */
 struct artifact_store *artifact_open(const char *dir, struct error *err);
 void artifact_close(struct artifact_store **store);
+
+/* Where to die, for tests (common/crash.h); borrowed. */
+void artifact_set_crash(struct artifact_store *store, struct crash *crash);
 
 /* Whether the whole artifact is there; *ret_size (may be NULL) in bytes. */
 bool artifact_has(struct artifact_store *store, const char *hash, uint64_t *ret_size);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct crash;
 struct error;
 struct sheet;
 struct option; /* of <getopt.h> */
@@ -45,7 +46,8 @@ struct cli {
     bool dir_named;     /* by --dir: hints must repeat it */
     bool brief;         /* tables leave out columns that have nothing */
     const char *verb;
-    const char *args; /* of the verb, for its usage line */
+    const char *args;    /* of the verb, for its usage line */
+    struct crash *crash; /* where tests have it die */
 };
 
 struct cli_verb {

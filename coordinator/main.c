@@ -1,5 +1,6 @@
 /* coord: one program, one verb per task. */
 
+#include "common/crash.h"
 #include "common/error.h"
 #include "common/opts.h"
 #include "common/statedir.h"
@@ -24,11 +25,15 @@ static const struct cli_verb VERBS[] = {
      "  --data DIR   the folder of data sets, DIR/NAME/... (default: $COORD_DATA, else\n"
      "               the system's)\n",
      cmd_run},
-    {"serve", "[--bind ENDPOINT] [--lease SECONDS] [--beat MS]",
+    {"serve", "[--bind ENDPOINT] [--lease SECONDS] [--beat MS] [--durability LEVEL]",
      "coordinate workers until told to stop",
      "  --bind ENDPOINT  tcp://HOST:PORT or ipc://PATH (default: tcp://127.0.0.1:7077)\n"
      "  --lease SECONDS  a worker silent for so long loses its jobs (default: 6)\n"
-     "  --beat MS        how often workers report (default: 2000)\n",
+     "  --beat MS        how often workers report (default: 2000)\n"
+     "  --durability LEVEL  what an acknowledgement survives: normal: the end of any\n"
+     "                      process; full: a power cut too (default: normal)\n"
+     "  --log-size MB    of the write-ahead log, before it is copied into the database\n"
+     "                   (default: 16)\n",
      cmd_serve},
     {"submit", "GRID [--dry-run] [--wait]",
      "hand a grid to the coordinator, or only say what it comes to",
@@ -259,8 +264,15 @@ int main(int argc, char **argv)
     struct cli cli = {.color = isatty(STDOUT_FILENO) && !(no_color && no_color[0]),
                       .terminal = isatty(STDERR_FILENO)};
     struct globals globals = {0};
+    struct crash crash;
+    struct error err;
     int code = EXIT_OK;
 
+    if (crash_read(&crash, getenv("COORD_CRASH"), &err) != 0) {
+        fprintf(stderr, "coord: %s\n", err.text);
+        return EXIT_USAGE;
+    }
+    cli.crash = &crash;
     argc = take_globals(argc, argv, &cli, &globals);
     if (globals.version)
         puts("coord " COORD_VERSION);

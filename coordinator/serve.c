@@ -1,6 +1,7 @@
 #include "coordinator/serve.h"
 
 #include "common/clock.h"
+#include "common/crash.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -30,9 +31,12 @@ enum {
     /* The core looks at its leases at least this often. */
     TURN_MS = 250,
     /* The write-ahead log is copied into the database at quiet moments once it
-     * has this size; a moment is looked for once a second. */
-    WAL_MAX = 16 << 20,
+     * has its size; a moment is looked for once a second, and where there is none in
+     * so many, it is done all the same. */
     CHECKPOINT_MS = 1000,
+    CHECKPOINT_LATE_MS = 30 * 1000,
+    /* A log of so many times its size is worth a word, and again when it is double. */
+    LOG_LONG = 4,
     /* How soon a change of the list of keys is noticed. */
     REFRESH_MS = 100,
     /* Refused keys that were mentioned, and are not again. */
@@ -54,6 +58,7 @@ struct serve {
     int lock_fd, signal_fd;
     int64_t checkpoint_ms; /* the last try */
     bool checkpoint_failed;
+    int64_t long_size; /* of the log, when it was mentioned; 0: it is short */
     char endpoint[WIRE_ENDPOINT_MAX];
     char endpoint_path[PATH_MAX]; /* "" until the file is written */
 };
@@ -66,8 +71,11 @@ static void send_bytes(void *user, const struct wire_peer *to, const void *bytes
     struct serve *serve = user;
     struct error err;
 
-    if (wire_send_bytes(serve->wire, to, bytes, size, &err) == 0)
+    crash_at(serve->setup->crash, CRASH_SEND_BEFORE);
+    if (wire_send_bytes(serve->wire, to, bytes, size, &err) == 0) {
+        crash_at(serve->setup->crash, CRASH_SEND_AFTER);
         return;
+    }
     if (err.code == ERR_NOT_FOUND)
         core_gone(serve->core, to);
     else if (err.code == ERR_BUSY) /* once a peer, which does not read them */
@@ -230,11 +238,13 @@ static int open_parts(struct serve *serve, struct error *err)
         return -1;
     unlink(path_of(serve, "endpoint", path)); /* of one that was killed */
     serve->store = store_open(path_of(serve, "coord.db", path), true, err);
-    if (!serve->store)
+    if (!serve->store || store_set_full(serve->store, serve->setup->full, err) != 0)
         return -1;
+    store_set_crash(serve->store, serve->setup->crash);
     serve->artifacts = artifact_open(path_of(serve, "artifacts", path), err);
     if (!serve->artifacts)
         return -1;
+    artifact_set_crash(serve->artifacts, serve->setup->crash);
     if (wire_needs_keys(serve->setup->bind) && open_keys(serve, err) != 0)
         return -1;
     serve->wire = wire_listen(serve->setup->bind, serve->keyring ? &serve->gate : NULL,
@@ -285,17 +295,44 @@ static bool drain(struct serve *serve)
     return false;
 }
 
-static void checkpoint(struct serve *serve, int64_t now_ms)
+/* Somebody who reads keeps it from being cut: it grows, and goes on doing so until
+ * they are done, since only they can end that. */
+static void mention_log(struct serve *serve)
 {
+    int64_t size = store_log_size(serve->store);
+    int64_t limit =
+        serve->long_size ? 2 * serve->long_size : LOG_LONG * serve->setup->log_size_max;
+
+    if (size <= serve->setup->log_size_max) {
+        if (serve->long_size > 0)
+            log_line(LOG_INFO, "serve", "the write-ahead log is short again");
+        serve->long_size = 0;
+        return;
+    }
+    if (size < limit)
+        return;
+    serve->long_size = size;
+    int64_t pid = store_log_reader(serve->store);
+    log_line(LOG_WARN, "serve",
+             "the write-ahead log has %.1f MB and cannot be cut while somebody reads"
+             " the database (process %" PRId64 "): it grows until they end",
+             (double)size / 1e6, pid);
+}
+
+static void checkpoint(struct serve *serve, bool quiet)
+{
+    int64_t since_ms = serve->core->now_ms - serve->checkpoint_ms;
     struct error err;
 
-    if (now_ms - serve->checkpoint_ms < CHECKPOINT_MS)
+    if (since_ms < (quiet ? CHECKPOINT_MS : CHECKPOINT_LATE_MS))
         return;
-    serve->checkpoint_ms = now_ms;
-    bool failed = store_checkpoint(serve->store, WAL_MAX, &err) != 0;
+    serve->checkpoint_ms = serve->core->now_ms;
+    bool failed = store_checkpoint(serve->store, serve->setup->log_size_max, &err) != 0;
     if (failed && !serve->checkpoint_failed)
         log_line(LOG_WARN, "serve", "the write-ahead log stays long: %s", err.text);
     serve->checkpoint_failed = failed;
+    if (!failed)
+        mention_log(serve);
 }
 
 static bool told_to_stop(struct serve *serve)
@@ -323,8 +360,7 @@ static int loop(struct serve *serve, struct error *err)
         core_turn(serve->core, clock_mono_ms(), clock_wall_ms());
         drained = drain(serve);
         core_settle(serve->core, drained);
-        if (drained)
-            checkpoint(serve, serve->core->now_ms);
+        checkpoint(serve, drained);
     }
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "coordinator/store_internal.h"
 
+#include "common/crash.h"
 #include "common/error.h"
 
 #include <errno.h>
@@ -11,10 +12,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-enum {
-    BUSY_MS = 5000, /* a reader waits this long for a checkpoint in progress */
-};
 
 /* Forward only, one row per version: `to`. */
 static const struct migration {
@@ -107,7 +104,7 @@ static int open_file(struct store *store, bool writing, struct error *err)
     /* A mistyped column in double quotes, as names with dots need, is an error
      * and not a string. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-    sqlite3_busy_timeout(store->db, BUSY_MS);
+    sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
     return 0;
 }
 
@@ -268,6 +265,18 @@ void store_close(struct store **store_p)
     free(store);
 }
 
+int store_set_full(struct store *store, bool full, struct error *err)
+{
+    return store_exec(store,
+                      full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                      "set up", err);
+}
+
+void store_set_crash(struct store *store, struct crash *crash)
+{
+    store->crash = crash;
+}
+
 bool store_in_batch(const struct store *store)
 {
     return !sqlite3_get_autocommit(store->db);
@@ -303,7 +312,11 @@ int store_commit(struct store *store, struct error *err)
     stmt_reset_all(store);
     if (count_flush(store, err) != 0)
         return -1;
-    return stmt_run(store, STMT_COMMIT, NULL, 0, err);
+    crash_at(store->crash, CRASH_COMMIT_BEFORE);
+    if (stmt_run(store, STMT_COMMIT, NULL, 0, err) != 0)
+        return -1;
+    crash_at(store->crash, CRASH_COMMIT_AFTER);
+    return 0;
 }
 
 /* A full disk makes SQLite roll back by itself, so there may be nothing to do.
@@ -315,29 +328,4 @@ void store_rollback(struct store *store)
     store->dropped_count = 0;
     if (store_in_batch(store))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-}
-
-/* Never waits for a reader: what cannot be copied back now is next time. */
-int store_checkpoint(struct store *store, int64_t size_bytes_max, struct error *err)
-{
-    char wal[4096];
-    struct stat st;
-    int frames, copied, code;
-
-    if (store_in_batch(store))
-        return err_set(err, ERR_INVALID, "a checkpoint inside a batch");
-    snprintf(wal, sizeof wal, "%s-wal", store->path);
-    if (stat(wal, &st) != 0 || st.st_size <= size_bytes_max)
-        return 0;
-    code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames,
-                                     &copied);
-    if (code == SQLITE_OK && frames == copied) {
-        sqlite3_busy_timeout(store->db, 0);
-        code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
-                                         NULL, NULL);
-        sqlite3_busy_timeout(store->db, BUSY_MS);
-    }
-    if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY)
-        return 0;
-    return store_fail(store, code, "checkpoint", err);
 }

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct crash;
 struct error;
 struct store;
 
@@ -36,14 +37,28 @@ enum { STORE_SCHEMA = 5, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
 struct store *store_open(const char *path, bool writing, struct error *err);
 void store_close(struct store **store);
 
+/* What a COMMIT survives from now on. Either way no commit is torn, and SIGKILL of
+ * this process loses none. full: each is flushed to the disk, so that none is lost to
+ * a power cut either; else the last ones may be, those since the last checkpoint. */
+int store_set_full(struct store *store, bool full, struct error *err);
+
+/* Where to die, for tests (common/crash.h); borrowed. */
+void store_set_crash(struct store *store, struct crash *crash);
+
 int store_begin(struct store *store, struct error *err); /* no-op if begun */
 int store_commit(struct store *store, struct error *err);
 void store_rollback(struct store *store);
 bool store_in_batch(const struct store *store);
 
 /* Truncate the write-ahead log when it has grown past size_bytes_max; at quiet
- * times, outside a batch. */
+ * times, outside a batch. It never waits: while somebody reads who began before, the
+ * log stays as long as it is. */
 int store_checkpoint(struct store *store, int64_t size_bytes_max, struct error *err);
+
+/* Bytes of the write-ahead log; and a process that reads, and so keeps it from being
+ * cut, or 0. */
+int64_t store_log_size(const struct store *store);
+int64_t store_log_reader(const struct store *store);
 
 /* --- submit ------------------------------------------------------------- */
 

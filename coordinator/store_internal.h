@@ -27,6 +27,8 @@ extern const char store_schema_1_sql[], store_schema_2_sql[], store_schema_3_sql
     store_schema_4_sql[], store_schema_5_sql[];
 extern const char store_views_sql[], store_invariants_sql[];
 
+enum { STORE_BUSY_MS = 5000 }; /* a reader waits so long for a checkpoint in progress */
+
 /* One per row of the table in store_stmt.c. */
 enum stmt {
     STMT_BEGIN,
@@ -116,7 +118,8 @@ struct sweep_delta {
 struct store {
     sqlite3 *db;
     char *path;
-    int lock; /* descriptor that holds the writer's lock; -1: a reader */
+    int lock;            /* descriptor that holds the writer's lock; -1: a reader */
+    struct crash *crash; /* where tests have it die, or NULL */
     sqlite3_stmt *stmt[STMT_COUNT_ALL];
     struct sweep_delta *deltas; /* one per sweep met so far */
     size_t delta_count;

@@ -1,5 +1,6 @@
 #include "worker/cache.h"
 
+#include "common/crash.h"
 #include "common/error.h"
 
 #include <assert.h>
@@ -28,6 +29,7 @@ struct cache {
     uint64_t size; /* at the last scan, and what we have added since */
     struct pin *pins;
     size_t pin_count, pin_room;
+    struct crash *crash; /* where tests have it die, or NULL */
 };
 
 /* A file that could be evicted. */
@@ -210,6 +212,11 @@ static int place(const char *from, const char *path, struct error *err)
     return 0;
 }
 
+void cache_set_crash(struct cache *cache, struct crash *crash)
+{
+    cache->crash = crash;
+}
+
 int cache_add(struct cache *cache, const char *hash, const char *from, struct error *err)
 {
     char path[PATH_MAX];
@@ -224,10 +231,12 @@ int cache_add(struct cache *cache, const char *hash, const char *from, struct er
     int fd = open_locked(from, err);
     if (fd < 0)
         return -1;
+    crash_at(cache->crash, CRASH_CACHE_BEFORE);
     if (place(from, path, err) != 0) {
         close(fd);
         return -1;
     }
+    crash_at(cache->crash, CRASH_CACHE_AFTER);
     if (fstat(fd, &st) == 0 && st.st_nlink == 0) { /* somebody else's is there */
         close(fd);
         return cache_pin(cache, hash, err);

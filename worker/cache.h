@@ -17,12 +17,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct error;
 struct cache;
+struct crash;
+struct error;
 
 /* Create the folder (and its parents) if it is not there. ERR_IO. */
 struct cache *cache_open(const char *dir, uint64_t size_max, struct error *err);
 void cache_free(struct cache **cache); /* drops the pins, keeps the files */
+
+/* Where to die, for tests (common/crash.h); borrowed. */
+void cache_set_crash(struct cache *cache, struct crash *crash);
 
 const char *cache_dir(const struct cache *cache);
 

@@ -2,6 +2,7 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/crash.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/hash.h"
@@ -63,8 +64,11 @@ static bool send_msg(struct daemon *d, const struct msg *msg)
 
     if (!d->wire || d->now_ms < d->blocked_ms)
         return false;
-    if (wire_send(d->wire, NULL, msg, &err) == 0)
+    crash_at(d->setup->crash, CRASH_SEND_BEFORE);
+    if (wire_send(d->wire, NULL, msg, &err) == 0) {
+        crash_at(d->setup->crash, CRASH_SEND_AFTER);
         return true;
+    }
     if (err.code != ERR_BUSY)
         log_line(LOG_WARN, "worker", "cannot send %s: %s", msg_kind_name(msg->kind),
                  err.text);
@@ -461,6 +465,7 @@ static int open_parts(struct daemon *d, struct error *err)
         !(d->scratch = scratch_open(setup->cache_dir, err)) ||
         !(d->fetch = fetch_new(d->cache, scratch_dir(d->scratch), err)))
         return -1;
+    cache_set_crash(d->cache, setup->crash);
     const struct outbox_files files = {d->cache, read_state, release_state};
     if (!(d->outbox = outbox_new(&files, err)))
         return -1;

@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+struct crash;
 struct error;
 struct wire_keys;
 
@@ -29,6 +30,7 @@ struct daemon_setup {
     uint64_t cache_size_max; /* bytes */
     const char *data_dir;    /* "": the data sets' own folders */
     char *const *trial;      /* the trial program's argv */
+    struct crash *crash;     /* where tests have it die, or NULL */
 };
 
 /* Run until told to leave: 0. -1: ERR_INVALID for a bad endpoint, ERR_REFUSED

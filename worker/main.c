@@ -1,5 +1,6 @@
 /* coord-worker: the daemon, and (as `coord-worker trial`) one of its trials. */
 
+#include "common/crash.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/statedir.h"
@@ -322,6 +323,7 @@ static int print_provenance(char **argv)
 static int run_daemon(int argc, char **argv)
 {
     struct options options = defaults();
+    struct crash crash;
     struct error err;
 
     if (parse(argc, argv, &options) != 0)
@@ -334,7 +336,10 @@ static int run_daemon(int argc, char **argv)
         execv(trial_program, argv);
     (void)prctl(PR_SET_NAME, "coord-worker"); /* which that made "exe" */
     log_set_level(options.level);
-    int rc = read_key(&options, &err);
+    int rc = crash_read(&crash, getenv("COORD_CRASH"), &err);
+    options.setup.crash = &crash;
+    if (rc == 0)
+        rc = read_key(&options, &err);
     /* What the trials inherit does not even say where the key lies. */
     unsetenv("COORD_KEY");
     if (rc == 0 && daemon_run(&options.setup, &err) == 0)
