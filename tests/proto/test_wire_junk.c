@@ -3,7 +3,9 @@
 
 #include "proto/wire.h"
 
+#include "common/clock.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "proto/limits.h"
 
 #include <setjmp.h>
@@ -139,6 +141,44 @@ static void test_junk_connections_disturb_nobody(void **state)
     wire_free(&router);
 }
 
+/* A thousand who stop in the middle of the handshake, each at another place of it: who
+ * is connected goes on, and who comes is let in. */
+static void test_half_open_handshakes_cost_others_nothing(void **state)
+{
+    enum { HALF_OPEN = 1000, GREETING = 64 };
+    char real[WIRE_ENDPOINT_MAX], greeting[GREETING] = "\xff\0\0\0\0\0\0\0\0\x7f\x03";
+    struct wire *router = listen_at("tcp://127.0.0.1:*", real);
+    struct wire *before = connect_to(real), *after = NULL;
+    int64_t start_ms;
+    int *fds = calloc(HALF_OPEN, sizeof *fds);
+
+    (void)state;
+    assert_non_null(fds);
+    file_raise_limit(); /* both ends are ours */
+    memcpy(greeting + 12, "CURVE", 5);
+    send_ping_by(before, NULL, 1, router);
+    next_ping(router, NULL, 1);
+    for (int i = 0; i < HALF_OPEN; i++) {
+        fds[i] = raw_connect(real);
+        raw_send(fds[i], greeting, (size_t)(i % (GREETING + 1)));
+    }
+    start_ms = clock_mono_ms();
+    after = connect_to(real);
+    for (uint32_t i = 2; i < 50; i++) {
+        send_ping_by(before, NULL, i, router);
+        next_ping(router, NULL, i);
+        send_ping_by(after, NULL, 1000 + i, router);
+        next_ping(router, NULL, 1000 + i);
+    }
+    assert_in_range(clock_mono_ms() - start_ms, 0, 5000);
+    for (int i = 0; i < HALF_OPEN; i++)
+        close(fds[i]);
+    free(fds);
+    wire_free(&after);
+    wire_free(&before);
+    wire_free(&router);
+}
+
 static void test_oversized_frame_ends_the_connection(void **state)
 {
     char real[WIRE_ENDPOINT_MAX];
@@ -196,6 +236,7 @@ int main(void)
         cmocka_unit_test(test_malformed_messages_are_reported),
         cmocka_unit_test(test_long_routing_id_is_refused),
         cmocka_unit_test(test_junk_connections_disturb_nobody),
+        cmocka_unit_test(test_half_open_handshakes_cost_others_nothing),
         cmocka_unit_test(test_slow_reader_is_bounded),
         cmocka_unit_test(test_oversized_frame_ends_the_connection),
     };
