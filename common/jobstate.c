@@ -43,17 +43,18 @@ static const char *const EVENT_NAME[EVENT_COUNT] = {
 static const struct {
     const char *name;
     int retries;
+    bool local;
 } CAUSE[CAUSE_COUNT] = {
-    [CAUSE_NONE] = {"", 0},
-    [CAUSE_EXIT] = {"exit", 0},
-    [CAUSE_SIGNAL] = {"signal", 2}, /* may be another process's doing */
-    [CAUSE_OOM] = {"oom", 1},       /* a quieter node may have the room */
-    [CAUSE_TIMEOUT] = {"timeout", 0},
-    [CAUSE_WORKER_LOST] = {"worker-lost", 5},
-    [CAUSE_PREEMPTED] = {"preempted", -1}, /* announced, and never its fault */
-    [CAUSE_DIVERGED] = {"diverged", 0},
-    [CAUSE_DEPENDENCY] = {"dependency", 0},
-    [CAUSE_DATA] = {"data", 0},
+    [CAUSE_NONE] = {"", 0, false},
+    [CAUSE_EXIT] = {"exit", 0, true},
+    [CAUSE_SIGNAL] = {"signal", 2, true}, /* may be another process's doing */
+    [CAUSE_OOM] = {"oom", 1, true},       /* a quieter node may have the room */
+    [CAUSE_TIMEOUT] = {"timeout", 0, false},
+    [CAUSE_WORKER_LOST] = {"worker-lost", 5, false},
+    [CAUSE_PREEMPTED] = {"preempted", -1, false}, /* announced, and never its fault */
+    [CAUSE_DIVERGED] = {"diverged", 0, false},
+    [CAUSE_DEPENDENCY] = {"dependency", 0, false},
+    [CAUSE_DATA] = {"data", 0, true},
 };
 
 enum job_state job_state_next(enum job_state state, enum job_event event)
@@ -73,6 +74,12 @@ int job_cause_retries(enum job_cause cause)
 {
     assert((unsigned)cause < CAUSE_COUNT);
     return CAUSE[cause].retries;
+}
+
+bool job_cause_local(enum job_cause cause)
+{
+    assert((unsigned)cause < CAUSE_COUNT);
+    return CAUSE[cause].local;
 }
 
 const char *job_state_name(enum job_state state)

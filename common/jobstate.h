@@ -67,6 +67,9 @@ bool job_state_ended(enum job_state state);
  * 0: the first one fails it, -1: no limit. */
 int job_cause_retries(enum job_cause cause);
 
+/* Whether the machine may be why an attempt ended so: worth a try on another one. */
+bool job_cause_local(enum job_cause cause);
+
 const char *job_state_name(enum job_state state); /* "waiting" */
 const char *job_event_name(enum job_event event); /* "submit" */
 const char *job_cause_name(enum job_cause cause); /* "worker-lost"; "" for none */

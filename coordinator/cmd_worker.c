@@ -1,4 +1,4 @@
-/* coord worker list, drain, stop: the daemons and what they have in hand. */
+/* coord worker list, drain, stop, resume: the daemons and what they have in hand. */
 
 #include "coordinator/cli.h"
 
@@ -10,9 +10,13 @@
 
 static const char WORKERS[] =
     "SELECT v.id, v.host, v.pid, v.state, v.slots, v.running, v.done, v.failed,"
+    " iif(v.memory = 0, '', v.memory / 1000000 || ' MB') AS memory,"
+    " trim(replace(replace(v.labels, '\"', ''), ',', ' '), '[]') AS labels,"
     " json_extract(w.provenance, '$.cpu') AS cpu,"
     " json_extract(w.provenance, '$.blas') AS blas,"
-    " datetime(v.seen_ms / 1000, 'unixepoch') AS seen_utc"
+    " datetime(v.seen_ms / 1000, 'unixepoch') AS seen_utc,"
+    " iif(v.leaves_ms IS NULL, '', datetime(v.leaves_ms / 1000, 'unixepoch'))"
+    " AS leaves_utc, ifnull(v.quarantine, '') AS quarantine"
     " FROM workers v JOIN worker w USING (id) ORDER BY v.id";
 
 static int list(struct cli *cli, struct error *err)
@@ -34,7 +38,9 @@ static int control_one(struct cli *cli, uint32_t verb, int64_t id, const char *r
     if (cli_control(cli, &control, &did, err) != 0)
         return -1;
     fprintf(stderr, "worker %" PRId64 " %s\n", id,
-            did.changed == 0        ? "was told before"
+            verb == CONTROL_TRUST
+                ? (did.changed ? "gets jobs again" : "was in no quarantine")
+            : did.changed == 0      ? "was told before"
             : verb == CONTROL_DRAIN ? "finishes what it has, and leaves"
                                     : "leaves; what it had is queued again");
     return 0;
@@ -88,8 +94,11 @@ int cmd_worker(struct cli *cli, int argc, char **argv)
         rc = control(cli, CONTROL_DRAIN, argv[optind + 1], reason, &err);
     else if (strcmp(what, "stop") == 0 && named == 1)
         rc = control(cli, CONTROL_STOP, argv[optind + 1], reason, &err);
+    else if (strcmp(what, "resume") == 0 && named == 1)
+        rc = control(cli, CONTROL_TRUST, argv[optind + 1], reason, &err);
     else
-        return cli_usage(cli, "expected 'list', 'drain NAME' or 'stop NAME'");
+        return cli_usage(cli,
+                         "expected 'list', 'drain NAME', 'stop NAME' or 'resume NAME'");
     if (rc == 0)
         return EXIT_OK;
     int code = cli_fail(cli, &err);

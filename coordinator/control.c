@@ -133,6 +133,18 @@ static int stop(struct order *order, bool *ret_changed, struct error *err)
     return 0;
 }
 
+/* Its machine is well again, somebody says. */
+static int trust(struct order *order, bool *ret_changed, struct error *err)
+{
+    struct worker *worker = find_worker(order, err);
+
+    if (!worker)
+        return -1;
+    worker->quarantined = false;
+    worker->suspicion = (struct suspicion){0};
+    return store_trust(order->core->setup.store, worker->row, ret_changed, err);
+}
+
 /* ---- the table --------------------------------------------------------------- */
 
 struct verb {
@@ -153,6 +165,7 @@ static const struct verb VERBS[] = {
     [CONTROL_LIMIT] = {"limit", "limit set", NULL, set_limit, "sweep", false},
     [CONTROL_DRAIN] = {"drain", "drained", NULL, drain, "worker", false},
     [CONTROL_STOP] = {"stop", "its worker was stopped", NULL, stop, "worker", false},
+    [CONTROL_TRUST] = {"trust", "trusted again", NULL, trust, "worker", false},
 };
 
 static int visit_job(void *user, int64_t job, struct error *err)

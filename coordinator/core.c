@@ -1,6 +1,8 @@
 #include "coordinator/core.h"
 
 #include "common/error.h"
+#include "coordinator/judge.h"
+#include "coordinator/retract.h"
 #include "proto/limits.h"
 
 #include <inttypes.h>
@@ -46,11 +48,38 @@ struct loading {
     bool failed;
 };
 
+/* What its sweep needs is read when it is first met. */
+static int learn_needs(struct core *core, size_t sweep, struct error *err)
+{
+    struct needs needs;
+
+    if (dispatch_knows(core->dispatch, sweep))
+        return 0;
+    if (store_needs(core->setup.store, sweep, &needs, err) != 0)
+        return -1;
+    return dispatch_needs(core->dispatch, sweep, &needs, err);
+}
+
+int core_enqueue(struct core *core, const struct store_ready *ready, struct error *err)
+{
+    struct store_ready item = *ready;
+
+    if (item.after_ms > 0) { /* whatever a clock that jumped says */
+        int64_t wait_ms = item.after_ms - core->wall_ms;
+        if (wait_ms > NEEDS_BACKOFF_MAX_MS)
+            wait_ms = NEEDS_BACKOFF_MAX_MS;
+        item.after_ms = wait_ms > 0 ? core->now_ms + wait_ms : 0;
+    }
+    if (learn_needs(core, item.sweep, err) != 0)
+        return -1;
+    return dispatch_add(core->dispatch, &item, err);
+}
+
 static bool load_ready(void *user, const struct store_ready *ready)
 {
     struct loading *loading = user;
 
-    loading->failed = dispatch_add(loading->core->dispatch, ready, loading->err) != 0;
+    loading->failed = core_enqueue(loading->core, ready, loading->err) != 0;
     return !loading->failed;
 }
 
@@ -65,6 +94,14 @@ static bool load_running(void *user, const struct store_running *running)
                           .priority = running->priority,
                           .sweep = running->sweep,
                           .deadline_ms = core_deadline(core)};
+
+    if (learn_needs(core, running->sweep, loading->err) != 0) {
+        loading->failed = true;
+        return false;
+    }
+    const struct needs *needs = dispatch_needs_of(core->dispatch, running->sweep);
+    lease.slots = needs->cores;
+    lease.memory = needs->memory;
     struct worker *worker = roster_add(core->roster, running->uuid, running->worker,
                                        core->now_ms, loading->err);
 
@@ -246,8 +283,10 @@ void core_turn(struct core *core, int64_t now_ms, int64_t wall_ms)
 int core_lose(struct core *core, const struct lease *lease, enum job_cause cause,
               const char *message, struct error *err)
 {
-    struct store_ready ready = {
-        .job = lease->job, .priority = lease->priority, .sweep = lease->sweep};
+    struct store_ready ready = {.job = lease->job,
+                                .priority = lease->priority,
+                                .sweep = lease->sweep,
+                                .probe = lease->probe};
     enum job_state became;
 
     if (store_begin(core->setup.store, err) != 0 ||
@@ -256,7 +295,10 @@ int core_lose(struct core *core, const struct lease *lease, enum job_cause cause
         return -1;
     core_note(core, LOG_WARN, "job %" PRId64 " attempt %" PRIu32 " is %s: %s", lease->job,
               lease->attempt, job_state_name(became), message);
-    return became == JOB_READY ? dispatch_add(core->dispatch, &ready, err) : 0;
+    if (became != JOB_READY)
+        return 0;
+    ready.after_ms = store_backoff(core->setup.store, lease->job);
+    return core_enqueue(core, &ready, err);
 }
 
 static int expire_worker(struct core *core, struct worker *worker, struct error *err)
@@ -333,10 +375,16 @@ static enum dispatch_start start(void *user, struct worker *worker,
         return DISPATCH_FAILED;
     }
     starting->count++;
+    const struct needs *needs = dispatch_needs_of(core->dispatch, ready->sweep);
+    item->job.cores = needs->cores;
+    item->job.memory = needs->memory;
     struct lease lease = {.job = item->job.job,
                           .attempt = item->job.attempt,
                           .priority = ready->priority,
                           .sweep = ready->sweep,
+                          .slots = dispatch_slots(needs, worker),
+                          .memory = needs->memory,
+                          .probe = ready->probe,
                           .deadline_ms = core_deadline(core)};
     return lease_grant(&worker->leases, lease, err) == 0 ? DISPATCH_STARTED
                                                          : DISPATCH_FAILED;
@@ -375,11 +423,17 @@ static int hand_out(struct core *core, struct error *err)
         return 0;
     if (dispatch_limit(core->dispatch, sweep_may, core, err) != 0)
         return -1;
-    if (dispatch_run(core->dispatch, core->roster, START_MAX, start, &starting, err) < 0)
+    if (judge_turn(core, err) != 0)
+        return -1;
+    int started = dispatch_run(core->dispatch, core->roster, core->now_ms, START_MAX,
+                               start, &starting, err);
+    if (started < 0)
         goto done;
     for (int i = 0; i < starting.count; i++)
         if (starting.items[i].worker && assign(&starting, i, err) != 0)
             goto done;
+    if (started < START_MAX && retract_turn(core, err) != 0)
+        goto done;
     rc = 0;
 done:
     for (int i = 0; i < starting.count; i++)

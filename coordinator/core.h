@@ -61,6 +61,8 @@ struct core {
     bool stalled;       /* the last COMMIT failed: hand out nothing */
     int64_t failed_ms;  /* when it did */
     bool stopping;      /* hand out nothing any more */
+    bool suspicious;    /* some worker's suspicion is not empty */
+    bool waiting;       /* some lease waits to be started */
     uint64_t malformed; /* messages dropped */
     struct wire_peer bad_peers[CORE_BAD_PEERS];
     size_t bad_count; /* ever */
@@ -99,6 +101,9 @@ bool core_mention(struct core *core, const struct wire_peer *peer, enum log_leve
 
 /* The database failed, err says how: roll back, drop the replies, recover. */
 void core_fail(struct core *core, const struct error *err);
+
+/* Put a job that became ready into the queue; after_ms by the wall clock. */
+int core_enqueue(struct core *core, const struct store_ready *ready, struct error *err);
 
 /* Read the queue anew from the database. */
 int core_load_queue(struct core *core, struct error *err);

@@ -147,6 +147,11 @@ static int read_sweep(struct grid_reader *reader, const struct toml_node *node,
         {"seeds", read_seeds, false},
         {"seed_policy", read_seed_policy, false},
         {"max_running", read_max_running, false},
+        {"priority", grid_read_priority, false},
+        {"cores", grid_read_cores, false},
+        {"memory", grid_read_memory, false},
+        {"labels", grid_read_labels, false},
+        {"retries", grid_read_retries, false},
         {NULL, NULL, false},
     };
     struct grid *grid = into;

@@ -11,6 +11,7 @@
 
 #include "common/opts.h"
 #include "common/value.h"
+#include "coordinator/needs.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -115,6 +116,7 @@ struct grid {
     bool seeds_independent; /* seed_policy */
     int64_t max_running;    /* 0: no limit */
     uint32_t time_limit_s;  /* 0: none */
+    struct needs needs;     /* of its jobs, and how urgent they are */
     struct grid_settings base;
     struct grid_axes axes;
     struct grid_zip *zips;

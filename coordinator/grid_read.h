@@ -1,8 +1,8 @@
 #ifndef COORD_GRID_READ_H
 #define COORD_GRID_READ_H
 
-/* What the readers of a grid's parts share (grid.c, grid_set.c, grid_points.c,
- * grid_runs.c, grid_probe.c, grid_refine.c, grid_ends.c):
+/* What the readers of a grid's parts share (grid.c, grid_needs.c, grid_set.c,
+ * grid_points.c, grid_runs.c, grid_probe.c, grid_refine.c, grid_ends.c):
  * errors with a place, tables walked by a list of fields, names. Nobody else
  * includes this. Readers return 0 / -1; what they have made by then belongs to
  * the grid, which is freed as a whole.
@@ -63,6 +63,17 @@ int grid_add_setting(struct grid_reader *reader, const struct toml_node *node,
 int grid_read_settings(struct grid_reader *reader, const struct toml_node *node,
                        void *settings);
 int grid_read_axes(struct grid_reader *reader, const struct toml_node *node, void *axes);
+
+/* Keys of [sweep] that tell where and when its jobs run, into a struct grid. */
+int grid_read_priority(struct grid_reader *reader, const struct toml_node *node,
+                       void *grid);
+int grid_read_cores(struct grid_reader *reader, const struct toml_node *node, void *grid);
+int grid_read_memory(struct grid_reader *reader, const struct toml_node *node,
+                     void *grid);
+int grid_read_labels(struct grid_reader *reader, const struct toml_node *node,
+                     void *grid);
+int grid_read_retries(struct grid_reader *reader, const struct toml_node *node,
+                      void *grid);
 
 /* [run.NAME] tables, into a struct grid. */
 int grid_read_runs(struct grid_reader *reader, const struct toml_node *node, void *grid);

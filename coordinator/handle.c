@@ -4,6 +4,7 @@
 #include "common/version.h"
 #include "coordinator/control.h"
 #include "coordinator/core.h"
+#include "coordinator/judge.h"
 #include "proto/limits.h"
 
 #include <inttypes.h>
@@ -82,6 +83,7 @@ static int take_list(struct core *core, const struct call *call,
     struct lease_list *leases = &call->worker->leases;
 
     for (uint32_t i = 0; i < count; i++) {
+        core->waiting = core->waiting || running[i].waits;
         if (lease_find(leases, running[i].job, running[i].attempt))
             continue;
         struct msg kill = {
@@ -105,6 +107,28 @@ static void hello_failed(struct core *core, const struct call *call,
     (void)answer_error(core, call, (struct slice){0}, &busy, NULL);
 }
 
+/* What it says it is, for the dispatcher. */
+static void describe_worker(struct core *core, const struct msg_hello *hello,
+                            struct worker *worker)
+{
+    snprintf(worker->host, sizeof worker->host, "%.*s", (int)hello->host.size,
+             hello->host.data);
+    snprintf(worker->labels, sizeof worker->labels, "%.*s", (int)hello->labels.size,
+             hello->labels.size ? hello->labels.data : "");
+    worker->place = store_place(hello->host);
+    worker->slots = hello->slots;
+    worker->threads = hello->threads;
+    worker->memory = hello->memory;
+    worker->leaves_ms = hello->time_left_s > 0
+                            ? core->now_ms + 1000 * (int64_t)hello->time_left_s
+                            : INT64_MAX;
+    worker->time_limit_s = hello->time_limit_s;
+    worker->retracts = hello->retracts;
+    worker->quarantined = store_quarantined(core->setup.store, worker->row);
+    worker->credit = 0; /* the first BEAT says */
+    worker->seen_ms = core->now_ms;
+}
+
 static int on_hello(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_hello *hello = &call->msg->hello;
@@ -117,6 +141,11 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
     if (core->stalled && core->now_ms - core->failed_ms < STALL_RETRY_MS) {
         hello_failed(core, call, NULL);
         return 0;
+    }
+    if (!labels_are(hello->labels.data, hello->labels.size)) {
+        struct error bad;
+        err_set(&bad, ERR_REFUSED, "its labels are not a list of labels");
+        return answer_error(core, call, (struct slice){0}, &bad, err);
     }
     text_of_hash(hello->worker, uuid);
     bool is_new = !roster_by_uuid(core->roster, uuid);
@@ -133,10 +162,7 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
     if (!known.worker)
         return -1;
     roster_connect(core->roster, known.worker, call->from);
-    snprintf(known.worker->host, sizeof known.worker->host, "%.*s", (int)hello->host.size,
-             hello->host.data);
-    known.worker->credit = 0; /* the first BEAT says */
-    known.worker->seen_ms = core->now_ms;
+    describe_worker(core, hello, known.worker);
     if (take_list(core, &known, hello->running, hello->running_count, err) < 0)
         return -1;
     core_note(core, LOG_INFO,
@@ -182,29 +208,50 @@ static int on_beat(struct core *core, const struct call *call, struct error *err
 struct unblocking {
     struct core *core;
     struct error *err;
+    const struct call *call;
+    bool requeued; /* the job itself: it failed */
     bool failed;
 };
 
+/* What waited for a state is best run where that was made. */
 static void unblocked(void *user, const struct store_ready *ready)
 {
     struct unblocking *unblocking = user;
+    struct store_ready item = *ready;
 
+    if (ready->job == unblocking->call->msg->result.job)
+        unblocking->requeued = true;
+    else
+        item.near = unblocking->call->worker->place;
     if (!unblocking->failed)
-        unblocking->failed =
-            dispatch_add(unblocking->core->dispatch, ready, unblocking->err) != 0;
+        unblocking->failed = core_enqueue(unblocking->core, &item, unblocking->err) != 0;
+}
+
+/* An accepted result, as the dispatcher learns from it. */
+static int learn(struct core *core, const struct call *call, bool requeued,
+                 struct error *err)
+{
+    const struct msg_result *result = &call->msg->result;
+    const struct lease *lease =
+        lease_find(&call->worker->leases, result->job, result->attempt);
+
+    if (lease && result->outcome == OUTCOME_DONE)
+        dispatch_took(core->dispatch, lease->sweep, lease->probe, result->seconds);
+    return judge_result(core, call->worker, result, requeued, err);
 }
 
 static int on_result(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_result *result = &call->msg->result;
-    struct unblocking unblocking = {.core = core, .err = err};
+    struct unblocking unblocking = {.core = core, .err = err, .call = call};
     enum msg_verdict verdict;
     char text[256] = "";
 
     if (store_begin(core->setup.store, err) != 0 ||
         store_result(core->setup.store, call->worker->row, result, core->wall_ms,
                      unblocked, &unblocking, &verdict, text, err) != 0 ||
-        unblocking.failed)
+        unblocking.failed ||
+        (verdict == VERDICT_ACCEPTED && learn(core, call, unblocking.requeued, err) != 0))
         return -1;
     if (verdict != VERDICT_MISSING)
         lease_drop(&call->worker->leases, result->job, result->attempt);

@@ -67,7 +67,7 @@ void lease_renew(struct lease_list *list, int64_t deadline_ms)
 size_t lease_listed(struct lease_list *list, const struct msg_running *running,
                     size_t count, int64_t deadline_ms)
 {
-    size_t doubted = list->count;
+    size_t doubted = 0;
 
     for (size_t i = 0; i < list->count; i++)
         list->items[i].doubted = true;
@@ -75,10 +75,16 @@ size_t lease_listed(struct lease_list *list, const struct msg_running *running,
         struct lease *lease = lease_find(list, running[i].job, running[i].attempt);
         if (!lease)
             continue;
-        doubted -= lease->doubted; /* a list may name an attempt twice */
         lease->doubted = false;
         lease->deadline_ms = deadline_ms;
+        if (!running[i].waits)
+            lease->waits_ms = 0;
+        else if (lease->waits_ms == 0)
+            lease->waits_ms = deadline_ms;
     }
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].doubted)
+            doubted += list->items[i].slots > 0 ? list->items[i].slots : 1;
     return doubted;
 }
 

@@ -27,7 +27,14 @@ struct lease {
     int32_t priority; /* of the job and */
     size_t sweep;     /* its sweep: for its way back into the queue */
     int64_t deadline_ms;
-    bool doubted; /* the worker's last list did not have it */
+    bool doubted;    /* the worker's last list did not have it */
+    uint32_t slots;  /* of the worker that it takes; 0 is 1 */
+    uint64_t memory; /* bytes that it may have */
+    bool probe;
+    /* The worker listed it as not started: the deadline that this gave it, so that it is
+     * known for how long; 0: it runs, or was not listed yet. */
+    int64_t waits_ms;
+    bool asked; /* for its return: RETRACT was sent */
 };
 
 /* Unordered. A worker has PROTO_RUNNING_MAX (1024) at most and a few dozen in
@@ -53,7 +60,7 @@ bool lease_drop(struct lease_list *list, int64_t job, uint32_t attempt);
 void lease_renew(struct lease_list *list, int64_t deadline_ms);
 
 /* The worker said what it has in hand: those leases end at deadline_ms, all
- * others are in doubt. Returns how many are. */
+ * others are in doubt. Returns how many slots those take. */
 size_t lease_listed(struct lease_list *list, const struct msg_running *running,
                     size_t count, int64_t deadline_ms);
 

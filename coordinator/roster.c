@@ -53,6 +53,8 @@ struct worker *roster_add(struct roster *roster, const char *uuid, int64_t row,
     snprintf(worker->uuid, sizeof worker->uuid, "%s", uuid);
     worker->row = row;
     worker->seen_ms = now_ms;
+    worker->slots = worker->threads = 1;
+    worker->leaves_ms = INT64_MAX;
     roster->workers[roster->count++] = worker;
     return worker;
 }
@@ -115,13 +117,13 @@ void roster_disconnect(struct worker *worker)
     worker->credit = 0;
 }
 
-struct worker *roster_turn(struct roster *roster)
+struct worker *roster_turn(struct roster *roster, roster_takes *takes, void *user)
 {
     for (size_t i = 0; i < roster->count; i++) {
         size_t at = (roster->turn + i) % roster->count;
         struct worker *worker = roster->workers[at];
         if (worker->peer.size > 0 && worker->credit > 0 &&
-            worker->leases.count < PROTO_RUNNING_MAX) {
+            worker->leases.count < PROTO_RUNNING_MAX && (!takes || takes(user, worker))) {
             roster->turn = at + 1;
             return worker;
         }

@@ -14,7 +14,9 @@
  */
 
 #include "common/hash.h"
+#include "common/labels.h"
 #include "coordinator/lease.h"
+#include "coordinator/suspicion.h"
 #include "proto/wire.h"
 
 #include <stdbool.h>
@@ -33,6 +35,18 @@ struct worker {
     int64_t seen_ms;       /* monotonic */
     bool draining;         /* it is to take no more: DRAIN was sent */
     struct lease_list leases;
+    /* What its HELLO said. */
+    uint32_t place; /* of its host, as store_place */
+    uint32_t slots, threads;
+    uint64_t memory; /* bytes for all its jobs; 0: not said */
+    char labels[LABELS_TEXT];
+    int64_t leaves_ms;     /* monotonic; INT64_MAX: it has no limit */
+    uint32_t time_limit_s; /* of which that is left */
+    bool retracts;         /* it knows RETRACT */
+    /* Jobs fail there that succeed elsewhere: it gets none. */
+    bool quarantined;
+    struct suspicion suspicion;
+    bool reserved; /* during dispatch_run: room is being made for a large job */
 };
 
 /* Workers at most: a campus cluster has hundreds of nodes. Finding one is a
@@ -63,10 +77,13 @@ void roster_connect(struct roster *roster, struct worker *worker,
  * come back over another one. */
 void roster_disconnect(struct worker *worker);
 
-/* The next connected worker with credit and room for a lease, in turn, so that
- * equal workers get equal shares; NULL when nobody would take a job. The caller
- * takes one off its credit. */
-struct worker *roster_turn(struct roster *roster);
+/* Whether a job could go to a worker, now that it has credit. */
+typedef bool roster_takes(void *user, struct worker *worker);
+
+/* The next connected worker with credit and room for a lease that takes it, in turn, so
+ * that equal workers get equal shares; NULL when nobody would. takes may be NULL:
+ * anybody. The caller takes what it hands out off its credit. */
+struct worker *roster_turn(struct roster *roster, roster_takes *takes, void *user);
 
 /* All workers, by position: roster_at(0) .. roster_at(roster_count - 1). Removing
  * one moves the last into its place, so walk backwards when removing. */

@@ -16,6 +16,7 @@
 
 #include "common/hash.h"
 #include "common/jobstate.h"
+#include "coordinator/needs.h"
 #include "coordinator/plan.h"
 #include "proto/fields.h"
 
@@ -82,7 +83,15 @@ struct store_ready {
     int64_t job;
     int32_t priority;
     size_t sweep; /* the job's, as the store numbers them: for store_sweep_may */
+    bool probe;
+    /* Not to be tried before, after a failure; 0: at once. */
+    int64_t after_ms;
+    uint32_t avoid; /* store_place of the host it failed on; 0: none */
+    uint32_t near;  /* of one that has states it needs; 0: not known */
 };
+
+/* A host as a number other than 0, to be compared: two may have the same, rarely. */
+uint32_t store_place(struct slice host);
 
 /* Call visit for every ready job whose id is above after, in dispatch order;
  * stops when visit returns false. after = 0: all. */
@@ -115,6 +124,12 @@ int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms
 /* How many jobs of a sweep may start now: 0 while it is paused or has as many
  * running as its max_running; INT64_MAX without a limit. */
 int store_sweep_may(struct store *store, size_t sweep, int64_t *ret, struct error *err);
+
+/* What the jobs of a sweep need. ERR_NOT_FOUND. */
+int store_needs(struct store *store, size_t sweep, struct needs *ret, struct error *err);
+
+/* When a ready job may be tried again; 0: at once. */
+int64_t store_backoff(struct store *store, int64_t job);
 
 /* An attempt ended without a result: requeue the job, or fail it when the cause
  * has no retries left (then what needs it is skipped). A no-op when the attempt
@@ -214,6 +229,13 @@ struct store_worker {
 int store_each_worker(struct store *store,
                       bool (*visit)(void *user, const struct store_worker *), void *user,
                       struct error *err);
+
+/* A worker gets no more jobs, and why; or does again. *ret_changed: it was not so. */
+int store_quarantine(struct store *store, int64_t worker, const char *reason,
+                     int64_t now_ms, bool *ret_changed, struct error *err);
+int store_trust(struct store *store, int64_t worker, bool *ret_changed,
+                struct error *err);
+bool store_quarantined(struct store *store, int64_t worker);
 
 /* state: "connected", "lost", "left". */
 int store_worker_state(struct store *store, int64_t worker, const char *state,

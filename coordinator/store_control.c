@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 int store_sweep_may(struct store *store, size_t sweep, int64_t *ret, struct error *err)
@@ -25,6 +26,25 @@ int store_sweep_may(struct store *store, size_t sweep, int64_t *ret, struct erro
         *ret = INT64_MAX;
     else
         *ret = max > running ? max - running : 0;
+    return 0;
+}
+
+int store_needs(struct store *store, size_t sweep, struct needs *ret, struct error *err)
+{
+    const char *name = store->deltas[sweep].sweep;
+    int got = stmt_row(store, STMT_NEEDS, ARGS(arg_text(name)), err);
+
+    if (got < 0)
+        return -1;
+    if (got == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no sweep '%s'", name);
+    *ret = (struct needs){.priority = (int32_t)stmt_int(store, STMT_NEEDS, 0),
+                          .cores = (uint32_t)stmt_int(store, STMT_NEEDS, 1),
+                          .memory = (uint64_t)stmt_int(store, STMT_NEEDS, 2)};
+    snprintf(ret->labels, sizeof ret->labels, "%s", stmt_text(store, STMT_NEEDS, 3).data);
+    snprintf(ret->retries, sizeof ret->retries, "%s",
+             stmt_text(store, STMT_NEEDS, 4).data);
+    stmt_end(store, STMT_NEEDS);
     return 0;
 }
 
@@ -82,7 +102,8 @@ int store_cancel(struct store *store, int64_t job, const char *reason, int64_t n
                      err) != 0)
             return -1;
     }
-    if (job_move(store, &row, EVENT_CANCEL, note, err) != 0)
+    if (job_move(store, &row, EVENT_CANCEL, note, err) != 0 ||
+        stmt_run(store, STMT_BACKOFF_DROP, ARGS(arg_int(job)), err) != 0)
         return -1;
     return job_settle_dependants(store, job, now_ms, (struct job_watch){0}, err);
 }

@@ -54,6 +54,11 @@ enum stmt {
     STMT_ATTEMPT_END,
     STMT_ATTEMPT_LATE,
     STMT_ATTEMPT_CAUSES,
+    STMT_ELSEWHERE,
+    STMT_RETRIES,
+    STMT_BACKOFF,
+    STMT_BACKOFF_SET,
+    STMT_BACKOFF_DROP,
     STMT_WORKER_DONE,
     STMT_WORKER_FAILED,
     STMT_RESULT_ADD,
@@ -75,6 +80,9 @@ enum stmt {
     STMT_SWEEP,
     STMT_SWEEP_ADD,
     STMT_SWEEP_SET,
+    STMT_NEEDS,
+    STMT_NEEDS_SET,
+    STMT_NEEDS_PRIORITY,
     STMT_COUNT_INIT,
     STMT_COUNT_ADD,
     STMT_SWEEPS_OF,
@@ -89,6 +97,9 @@ enum stmt {
     /* workers and artifacts */
     STMT_WORKER_ADD,
     STMT_WORKERS,
+    STMT_QUARANTINE,
+    STMT_QUARANTINE_ADD,
+    STMT_QUARANTINE_DROP,
     STMT_WORKER_SET,
     STMT_ARTIFACT_ADD,
     STMT_ARTIFACT,
@@ -222,8 +233,10 @@ struct job_row {
     uint32_t attempt; /* the latest */
     int32_t priority;
     bool probe;
-    bool shared;  /* more than one sweep lists it */
-    size_t sweep; /* the first one's place in store->deltas */
+    int64_t after_ms; /* it waits until then before it is tried again; 0: it does not */
+    uint32_t avoid;   /* the host it failed on, as store_place; 0: none */
+    bool shared;      /* more than one sweep lists it */
+    size_t sweep;     /* the first one's place in store->deltas */
 };
 
 /* ERR_NOT_FOUND. */

@@ -57,7 +57,12 @@ int job_move(struct store *store, struct job_row *job, enum job_event event,
 
 static void tell(struct job_watch watch, const struct job_row *job)
 {
-    struct store_ready ready = {job->id, job->priority, job->sweep};
+    const struct store_ready ready = {.job = job->id,
+                                      .priority = job->priority,
+                                      .sweep = job->sweep,
+                                      .probe = job->probe,
+                                      .after_ms = job->after_ms,
+                                      .avoid = job->avoid};
 
     if (watch.visit)
         watch.visit(watch.user, &ready);
@@ -242,13 +247,62 @@ int job_settle(struct store *store, int64_t id, int64_t now_ms, struct job_watch
     return skipped ? job_settle_dependants(store, id, now_ms, watch, err) : 0;
 }
 
+/* How many more attempts may end as this one has, by cause; -1: any number. */
+static int retries_of(struct store *store, int64_t job, enum job_cause cause, int *ret,
+                      struct error *err)
+{
+    if (stmt_row(store, STMT_RETRIES, ARGS(arg_int(job)), err) < 0)
+        return -1;
+    *ret = needs_retries(stmt_text(store, STMT_RETRIES, 0).data, cause);
+    stmt_end(store, STMT_RETRIES);
+    return 0;
+}
+
+/* Where the attempt failed, if the machine may be to blame; and whether there is another
+ * one that has not tried the job yet. */
+static int look_elsewhere(struct store *store, struct job_row *job, enum job_cause cause,
+                          bool *ret_elsewhere, struct error *err)
+{
+    int got;
+
+    *ret_elsewhere = false;
+    if (!job_cause_local(cause))
+        return 0;
+    got = stmt_row(store, STMT_ELSEWHERE, ARGS(arg_int(job->id), arg_int(job->attempt)),
+                   err);
+    if (got <= 0)
+        return got;
+    job->avoid = store_place(stmt_text(store, STMT_ELSEWHERE, 0));
+    *ret_elsewhere = stmt_int(store, STMT_ELSEWHERE, 1) != 0;
+    stmt_end(store, STMT_ELSEWHERE);
+    return 0;
+}
+
+static int requeue(struct store *store, struct job_row *job, struct job_note note,
+                   int64_t wait_ms, struct job_watch watch, struct error *err)
+{
+    if (wait_ms > 0) {
+        job->after_ms = note.now_ms + wait_ms;
+        if (stmt_run(store, STMT_BACKOFF_SET,
+                     ARGS(arg_int(job->id), arg_int(job->after_ms)), err) != 0)
+            return -1;
+    }
+    if (job_move(store, job, EVENT_REQUEUE, note, err) != 0)
+        return -1;
+    tell(watch, job);
+    return 0;
+}
+
 int job_give_up(struct store *store, struct job_row *job, struct job_note note,
                 struct job_watch watch, struct error *err)
 {
-    int retries = job_cause_retries(note.cause);
+    bool elsewhere;
     int64_t ended;
+    int retries;
 
-    if (stmt_row(store, STMT_ATTEMPT_CAUSES,
+    if (retries_of(store, job->id, note.cause, &retries, err) != 0 ||
+        look_elsewhere(store, job, note.cause, &elsewhere, err) != 0 ||
+        stmt_row(store, STMT_ATTEMPT_CAUSES,
                  ARGS(arg_int(job->id), arg_text(job_cause_name(note.cause))), err) < 0)
         return -1;
     ended = stmt_int(store, STMT_ATTEMPT_CAUSES, 0);
@@ -256,12 +310,11 @@ int job_give_up(struct store *store, struct job_row *job, struct job_note note,
     if (stmt_run(store, STMT_WORKER_FAILED, ARGS(arg_int(job->id), arg_int(job->attempt)),
                  err) != 0)
         return -1;
-    if (retries < 0 || ended <= retries) {
-        if (job_move(store, job, EVENT_REQUEUE, note, err) != 0)
-            return -1;
-        tell(watch, job);
-        return 0;
-    }
+    if (retries < 0 || ended <= retries || elsewhere)
+        return requeue(store, job, note,
+                       needs_backoff(note.cause, ended < 100 ? (int)ended : 100, job->id,
+                                     job->attempt),
+                       watch, err);
     if (job_move(store, job, EVENT_FAIL, note, err) != 0)
         return -1;
     return job_settle_dependants(store, job->id, note.now_ms, watch, err);
@@ -279,7 +332,13 @@ int store_each_ready(struct store *store, int64_t after,
         struct store_ready ready = {
             .job = stmt_int(store, STMT_READY, 0),
             .priority = (int32_t)stmt_int(store, STMT_READY, 1),
+            .probe = slice_is(stmt_text(store, STMT_READY, 3), "probe"),
+            .after_ms = stmt_int(store, STMT_READY, 4),
         };
+        const struct slice host = stmt_text(store, STMT_READY, 5);
+
+        if (host.size > 0)
+            ready.avoid = store_place(host);
 
         if (count_place(store, stmt_text(store, STMT_READY, 2), &ready.sweep, err) != 0) {
             stmt_end(store, STMT_READY);
@@ -322,6 +381,26 @@ int store_each_running(struct store *store,
         got = stmt_next(store, STMT_RUNNING, err);
     }
     return got;
+}
+
+int64_t store_backoff(struct store *store, int64_t job)
+{
+    int64_t until_ms = 0;
+
+    if (stmt_row(store, STMT_BACKOFF, ARGS(arg_int(job)), NULL) == 1)
+        until_ms = stmt_int(store, STMT_BACKOFF, 0);
+    stmt_end(store, STMT_BACKOFF);
+    return until_ms;
+}
+
+/* FNV-1a (Fowler, Noll, Vo). */
+uint32_t store_place(struct slice host)
+{
+    uint32_t hash = 2166136261u;
+
+    for (size_t i = 0; i < host.size; i++)
+        hash = (hash ^ (unsigned char)host.data[i]) * 16777619u;
+    return hash ? hash : 1;
 }
 
 int store_attempt_lost(struct store *store, int64_t job, uint32_t attempt,

@@ -159,6 +159,8 @@ int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms
     note.detail = from;
     if (describe_resume(store, &row, from, sizeof from, err) != 0 ||
         job_move(store, &row, EVENT_START, note, err) != 0 ||
+        (row.attempt > 1 &&
+         stmt_run(store, STMT_BACKOFF_DROP, ARGS(arg_int(job)), err) != 0) ||
         stmt_run(
             store, STMT_ATTEMPT_ADD,
             ARGS(arg_int(job), arg_int(row.attempt), arg_int(worker), arg_int(now_ms)),

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <limits.h>
 
+#define LOCAL_CAUSES "'exit', 'signal', 'oom', 'data'"
+
 /* Every statement that changes or follows the database. What only people read
  * is asked for through query_open. */
 static const char *const SQL[STMT_COUNT_ALL] = {
@@ -20,15 +22,21 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_JOB_BY_KEY] = "SELECT id FROM job WHERE key = ?1",
     [STMT_JOB_ADD] = "INSERT INTO job (key, kind, state, sweep, shared, spec, classes,"
                      " tolerance, priority, time_limit_s, attempt, created_ms)"
-                     " VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, 0, ?8, 0, ?9)",
+                     " VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?10, ?8, 0, ?9)",
     [STMT_JOB_SET] = "UPDATE job SET state = ?2, attempt = ?3, cause = ?4, reason = ?5,"
                      " ended_ms = ?6 WHERE id = ?1",
     [STMT_JOB_SPEC] = "SELECT spec, time_limit_s FROM job WHERE id = ?1",
     [STMT_EVENT_ADD] = "INSERT INTO event (at_ms, job, attempt, event, cause, detail)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [STMT_READY] = "SELECT id, priority, sweep FROM job"
-                   " WHERE state = 'ready' AND id > ?1"
-                   " ORDER BY priority DESC, id",
+    /* The host is that of the last attempt, if the machine may have been why it failed:
+     * see job_cause_local. */
+    [STMT_READY] =
+        "SELECT j.id, j.priority, j.sweep, j.kind, ifnull(b.until_ms, 0),"
+        " iif(j.attempt = 0, '', (SELECT w.host FROM attempt t"
+        " JOIN worker w ON w.id = t.worker WHERE t.job = j.id AND t.attempt = j.attempt"
+        " AND t.cause IN (" LOCAL_CAUSES "))) FROM job j"
+        " LEFT JOIN backoff b ON b.job = j.id WHERE j.state = 'ready' AND j.id > ?1"
+        " ORDER BY j.priority DESC, j.id",
     [STMT_RUNNING] = "SELECT t.job, t.attempt, t.worker, w.uuid, j.priority,"
                      " j.sweep FROM attempt t JOIN worker w ON w.id = t.worker"
                      " JOIN job j ON j.id = t.job WHERE t.state = 'running'"
@@ -63,6 +71,21 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_ATTEMPT_CAUSES] = "SELECT count(*) FROM attempt WHERE job = ?1 AND cause = ?2"
                             " AND attempt > (SELECT ifnull(max(attempt), 0) FROM event"
                             " WHERE job = ?1 AND event = 'retry')",
+    /* Whether the job may be tried on another host, for the first time: one that fits is
+     * connected, and all of the failures that may be a machine's were on this one. */
+    [STMT_ELSEWHERE] =
+        "SELECT w.host, EXISTS (SELECT 1 FROM fits f JOIN job j ON j.sweep = f.sweep"
+        " WHERE j.id = ?1 AND f.host <> w.host) AND NOT EXISTS"
+        " (SELECT 1 FROM attempt a JOIN worker v ON v.id = a.worker WHERE a.job = ?1"
+        " AND v.host <> w.host AND a.cause IN (" LOCAL_CAUSES ") AND a.attempt >"
+        " (SELECT ifnull(max(attempt), 0) FROM event WHERE job = ?1 AND event = 'retry'))"
+        " FROM attempt t JOIN worker w ON w.id = t.worker"
+        " WHERE t.job = ?1 AND t.attempt = ?2",
+    [STMT_RETRIES] = "SELECT s.retries FROM job j JOIN sweep s ON s.name = j.sweep"
+                     " WHERE j.id = ?1",
+    [STMT_BACKOFF] = "SELECT until_ms FROM backoff WHERE job = ?1",
+    [STMT_BACKOFF_SET] = "INSERT OR REPLACE INTO backoff VALUES (?1, ?2)",
+    [STMT_BACKOFF_DROP] = "DELETE FROM backoff WHERE job = ?1",
     [STMT_WORKER_DONE] = "UPDATE worker SET done = done + 1 WHERE id = ?1",
     [STMT_WORKER_FAILED] =
         "UPDATE worker SET failed = failed + 1 WHERE id ="
@@ -103,6 +126,14 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                        " created_ms, submitted_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
     [STMT_SWEEP_SET] = "UPDATE sweep SET file = ?2, grid = ?3, time_limit_s = ?4,"
                        " max_running = ?5, submitted_ms = ?6 WHERE name = ?1",
+    [STMT_NEEDS] = "SELECT priority, cores, memory, labels, retries FROM sweep"
+                   " WHERE name = ?1",
+    [STMT_NEEDS_SET] = "UPDATE sweep SET priority = ?2, cores = ?3, memory = ?4,"
+                       " labels = ?5, retries = ?6 WHERE name = ?1",
+    /* Those that somebody gave another one keep it. */
+    [STMT_NEEDS_PRIORITY] = "UPDATE job SET priority = ?3 WHERE sweep = ?1"
+                            " AND priority = ?2 AND state IN"
+                            " ('waiting', 'ready', 'running')",
     [STMT_COUNT_INIT] = "INSERT INTO sweep_count VALUES (?1, ?2, 0)"
                         " ON CONFLICT DO NOTHING",
     [STMT_COUNT_ADD] = "UPDATE sweep_count SET n = n + ?3"
@@ -125,13 +156,17 @@ static const char *const SQL[STMT_COUNT_ALL] = {
 
     [STMT_WORKER_ADD] =
         "INSERT INTO worker (uuid, host, pid, slots, threads, cores,"
-        " provenance, state, done, failed, first_ms, seen_ms)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'connected', 0, 0, ?8, ?8)"
+        " provenance, state, done, failed, first_ms, seen_ms, labels, memory, leaves_ms)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'connected', 0, 0, ?8, ?8, ?9, ?10, ?11)"
         " ON CONFLICT (uuid) DO UPDATE SET host = ?2, pid = ?3, slots = ?4,"
         " threads = ?5, cores = ?6, provenance = ?7, state = 'connected',"
-        " seen_ms = ?8 RETURNING id",
+        " seen_ms = ?8, labels = ?9, memory = ?10, leaves_ms = ?11 RETURNING id",
     [STMT_WORKERS] = "SELECT id, uuid, host FROM worker WHERE state = 'connected'"
                      " ORDER BY id",
+    [STMT_QUARANTINE] = "SELECT 1 FROM quarantine WHERE worker = ?1",
+    [STMT_QUARANTINE_ADD] = "INSERT INTO quarantine VALUES (?1, ?2, ?3)"
+                            " ON CONFLICT DO NOTHING",
+    [STMT_QUARANTINE_DROP] = "DELETE FROM quarantine WHERE worker = ?1",
     [STMT_WORKER_SET] = "UPDATE worker SET state = ?2, seen_ms = ?3 WHERE id = ?1",
     [STMT_ARTIFACT_ADD] = "INSERT INTO artifact VALUES (?1, ?2, ?3)"
                           " ON CONFLICT DO NOTHING",

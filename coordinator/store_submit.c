@@ -74,6 +74,30 @@ static int write_sweep(struct submit *s, struct error *err)
     return s->extends ? 0 : find_id(s->store, STMT_SWEEP, plan->name, &s->sweep, err);
 }
 
+/* A new priority is that of the jobs that had the old one, too. */
+static int write_needs(struct submit *s, struct error *err)
+{
+    const struct needs *needs = &s->plan->needs;
+    struct needs before;
+
+    if (s->extends) {
+        if (store_needs(s->store, s->place, &before, err) != 0)
+            return -1;
+        if (before.priority != needs->priority &&
+            stmt_run(s->store, STMT_NEEDS_PRIORITY,
+                     ARGS(arg_text(s->plan->name), arg_int(before.priority),
+                          arg_int(needs->priority)),
+                     err) != 0)
+            return -1;
+    }
+    return stmt_run(s->store, STMT_NEEDS_SET,
+                    ARGS(arg_text(s->plan->name), arg_int(needs->priority),
+                         arg_int(needs->cores), arg_int((int64_t)needs->memory),
+                         arg_text(needs->labels[0] ? needs->labels : "[]"),
+                         arg_text(needs->retries[0] ? needs->retries : "{}")),
+                    err);
+}
+
 static int write_varied(struct submit *s, struct error *err)
 {
     for (size_t i = 0; i < s->plan->varied_count; i++) {
@@ -108,7 +132,8 @@ static int add_job(struct submit *s, size_t place, struct error *err)
                       arg_text(job_state_name(JOB_WAITING)), arg_text(s->plan->name),
                       arg_slice((struct slice){job->text.data, job->text.size}),
                       classes_of(&job->spec), tolerance_of(&job->spec),
-                      arg_int(s->plan->time_limit_s), arg_int(s->now_ms)),
+                      arg_int(s->plan->time_limit_s), arg_int(s->now_ms),
+                      arg_int(s->plan->needs.priority)),
                  err) != 0 ||
         find_id(s->store, STMT_JOB_BY_KEY, job->key, id, err) != 0 ||
         stmt_run(s->store, STMT_EVENT_ADD,
@@ -221,7 +246,7 @@ static int write_job(struct submit *s, size_t place, struct error *err)
 
 static int write_plan(struct submit *s, struct error *err)
 {
-    if (write_sweep(s, err) != 0 || write_varied(s, err) != 0)
+    if (write_sweep(s, err) != 0 || write_needs(s, err) != 0 || write_varied(s, err) != 0)
         return -1;
     for (size_t i = 0; i < s->plan->job_count; i++)
         if (write_job(s, i, err) != 0)

@@ -9,12 +9,16 @@
 int store_worker_seen(struct store *store, const struct msg_hello *hello, int64_t now_ms,
                       int64_t *ret_worker, struct error *err)
 {
-    int got = stmt_row(store, STMT_WORKER_ADD,
-                       ARGS(arg_slice(hello->worker), arg_slice(hello->host),
-                            arg_int(hello->pid), arg_int(hello->slots),
-                            arg_int(hello->threads), arg_int(hello->cores),
-                            arg_slice(hello->provenance), arg_int(now_ms)),
-                       err);
+    int got = stmt_row(
+        store, STMT_WORKER_ADD,
+        ARGS(arg_slice(hello->worker), arg_slice(hello->host), arg_int(hello->pid),
+             arg_int(hello->slots), arg_int(hello->threads), arg_int(hello->cores),
+             arg_slice(hello->provenance), arg_int(now_ms),
+             hello->labels.size ? arg_slice(hello->labels) : arg_text("[]"),
+             arg_int((int64_t)hello->memory),
+             hello->time_left_s ? arg_int(now_ms + 1000 * (int64_t)hello->time_left_s)
+                                : arg_text_or_null(NULL)),
+        err);
 
     if (got < 0)
         return -1;
@@ -43,6 +47,32 @@ int store_each_worker(struct store *store,
         got = stmt_next(store, STMT_WORKERS, err);
     }
     return got;
+}
+
+int store_quarantine(struct store *store, int64_t worker, const char *reason,
+                     int64_t now_ms, bool *ret_changed, struct error *err)
+{
+    if (stmt_run(store, STMT_QUARANTINE_ADD,
+                 ARGS(arg_int(worker), arg_text(reason), arg_int(now_ms)), err) != 0)
+        return -1;
+    *ret_changed = stmt_changes(store) > 0;
+    return 0;
+}
+
+int store_trust(struct store *store, int64_t worker, bool *ret_changed, struct error *err)
+{
+    if (stmt_run(store, STMT_QUARANTINE_DROP, ARGS(arg_int(worker)), err) != 0)
+        return -1;
+    *ret_changed = stmt_changes(store) > 0;
+    return 0;
+}
+
+bool store_quarantined(struct store *store, int64_t worker)
+{
+    bool found = stmt_row(store, STMT_QUARANTINE, ARGS(arg_int(worker)), NULL) == 1;
+
+    stmt_end(store, STMT_QUARANTINE);
+    return found;
 }
 
 int store_worker_state(struct store *store, int64_t worker, const char *state,

@@ -60,10 +60,9 @@ enum { MAY = 0, MUST = 1 };
 /* ---- inside messages ------------------------------------------------------- */
 
 static const struct field RUNNING_FIELDS[] = {
-    NUM(1, MUST, msg_running, job, 1, I64),
-    NUM(2, MUST, msg_running, attempt, 1, U32),
-    NUM(3, MAY, msg_running, done, 0, U32),
-    NUM(4, MAY, msg_running, total, 0, U32),
+    NUM(1, MUST, msg_running, job, 1, I64), NUM(2, MUST, msg_running, attempt, 1, U32),
+    NUM(3, MAY, msg_running, done, 0, U32), NUM(4, MAY, msg_running, total, 0, U32),
+    FLAG(5, MAY, msg_running, waits),
 };
 static const struct form RUNNING = FORM("running", msg_running, RUNNING_FIELDS, MAP);
 
@@ -84,6 +83,8 @@ static const struct field JOB_FIELDS[] = {
     NUM(4, MAY, msg_job, time_limit_s, 0, U32),
     MANY(5, MAY, msg_job, inputs, input_count, 0, PROTO_INPUTS_MAX, INPUT),
     REAL(6, MAY, msg_job, alpha),
+    NUM(7, MAY, msg_job, cores, 0, PROTO_THREADS_MAX),
+    NUM(8, MAY, msg_job, memory, 0, U64),
 };
 static const struct form JOB = FORM("job", msg_job, JOB_FIELDS, MAP);
 
@@ -213,6 +214,11 @@ static const struct field HELLO_FIELDS[] = {
     NUM(8, MAY, msg_hello, cores, 0, U32),
     TEXT(9, MAY, msg_hello, provenance, 0, WORDS),
     MANY(10, MAY, msg_hello, running, running_count, 0, SLOTS, RUNNING),
+    TEXT(11, MAY, msg_hello, labels, 0, PROTO_LABELS_MAX),
+    NUM(12, MAY, msg_hello, memory, 0, U64),
+    NUM(13, MAY, msg_hello, time_left_s, 0, U32),
+    NUM(14, MAY, msg_hello, time_limit_s, 0, U32),
+    FLAG(15, MAY, msg_hello, retracts),
 };
 static const struct form HELLO = FORM("HELLO", msg_hello, HELLO_FIELDS, MAP);
 
@@ -328,6 +334,12 @@ static const struct field KILL_FIELDS[] = {
 };
 static const struct form KILL = FORM("KILL", msg_kill, KILL_FIELDS, MAP);
 
+static const struct field RETRACT_FIELDS[] = {
+    NUM(1, MUST, msg_retract, job, 1, I64),
+    NUM(2, MUST, msg_retract, attempt, 1, U32),
+};
+static const struct form RETRACT = FORM("RETRACT", msg_retract, RETRACT_FIELDS, MAP);
+
 static const struct form DRAIN = {"DRAIN", NULL, 0, sizeof(struct msg_drain), MAP};
 
 /* ---- client -> coordinator, and answers ------------------------------------ */
@@ -359,7 +371,7 @@ static const struct form RANGE = FORM("range", msg_range, RANGE_FIELDS, ROW);
 static const struct field CONTROL_FIELDS[] = {
     NUM(1, MUST, msg_control, version, 1, U32),
     HEX(2, MUST, msg_control, request),
-    NUM(3, MUST, msg_control, verb, CONTROL_CANCEL, CONTROL_STOP),
+    NUM(3, MUST, msg_control, verb, CONTROL_CANCEL, CONTROL_TRUST),
     MANY(4, MAY, msg_control, jobs, job_count, 0, PROTO_RANGES_MAX, RANGE),
     NUM(5, MAY, msg_control, sweep, 0, I64),
     NUM(6, MAY, msg_control, worker, 0, I64),
@@ -417,18 +429,31 @@ static const struct form PROGRESS = FORM("PROGRESS", msg_progress, PROGRESS_FIEL
 /* ---- lookup ---------------------------------------------------------------- */
 
 static const struct form *const KINDS[] = {
-    [MSG_HELLO] = &HELLO,       [MSG_BEAT] = &BEAT,
-    [MSG_RESULT] = &RESULT,     [MSG_PUT] = &PUT,
-    [MSG_GET] = &GET,           [MSG_BYE] = &BYE,
-    [MSG_WELCOME] = &WELCOME,   [MSG_WHO] = &WHO,
-    [MSG_ASSIGN] = &ASSIGN,     [MSG_ACK] = &ACK,
-    [MSG_PUT_OK] = &PUT_OK,     [MSG_CHUNK] = &CHUNK,
-    [MSG_KILL] = &KILL,         [MSG_DRAIN] = &DRAIN,
-    [MSG_SUBMIT] = &SUBMIT,     [MSG_SUBMITTED] = &SUBMITTED,
-    [MSG_PING] = &PING,         [MSG_PONG] = &PONG,
-    [MSG_CONTROL] = &CONTROL,   [MSG_CONTROLLED] = &CONTROLLED,
-    [MSG_ERROR] = &ERROR,       [MSG_START] = &START,
-    [MSG_PROGRESS] = &PROGRESS, [MSG_CHECKPOINT] = &CHECKPOINT,
+    [MSG_HELLO] = &HELLO,
+    [MSG_BEAT] = &BEAT,
+    [MSG_RESULT] = &RESULT,
+    [MSG_PUT] = &PUT,
+    [MSG_GET] = &GET,
+    [MSG_BYE] = &BYE,
+    [MSG_WELCOME] = &WELCOME,
+    [MSG_WHO] = &WHO,
+    [MSG_ASSIGN] = &ASSIGN,
+    [MSG_ACK] = &ACK,
+    [MSG_PUT_OK] = &PUT_OK,
+    [MSG_CHUNK] = &CHUNK,
+    [MSG_KILL] = &KILL,
+    [MSG_DRAIN] = &DRAIN,
+    [MSG_RETRACT] = &RETRACT,
+    [MSG_SUBMIT] = &SUBMIT,
+    [MSG_SUBMITTED] = &SUBMITTED,
+    [MSG_PING] = &PING,
+    [MSG_PONG] = &PONG,
+    [MSG_CONTROL] = &CONTROL,
+    [MSG_CONTROLLED] = &CONTROLLED,
+    [MSG_ERROR] = &ERROR,
+    [MSG_START] = &START,
+    [MSG_PROGRESS] = &PROGRESS,
+    [MSG_CHECKPOINT] = &CHECKPOINT,
 };
 
 static const struct form *const PARTS[] = {

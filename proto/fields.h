@@ -36,6 +36,7 @@ enum msg_kind {
     MSG_CHUNK = 21,
     MSG_KILL = 22,
     MSG_DRAIN = 23,
+    MSG_RETRACT = 24,
     /* client -> coordinator, and answers */
     MSG_SUBMIT = 32,
     MSG_SUBMITTED = 33,
@@ -55,6 +56,7 @@ struct msg_running {
     int64_t job;
     uint32_t attempt;
     uint32_t done, total; /* progress in epochs or points; total 0: unknown */
+    bool waits;           /* it was not started: RETRACT may have it back */
 };
 
 struct msg_hello {
@@ -70,6 +72,11 @@ struct msg_hello {
     struct slice provenance;     /* JSON: version, cpu, kernels, blas core type */
     struct msg_running *running; /* attempts it still has, results not yet */
     uint32_t running_count;      /* acknowledged included */
+    struct slice labels;         /* common/labels.h; empty: none */
+    uint64_t memory;             /* bytes for all its jobs; 0: not said */
+    uint32_t time_left_s;        /* until it leaves; 0: it has no limit */
+    uint32_t time_limit_s;       /* of which that is left */
+    bool retracts;               /* it knows RETRACT */
 };
 
 struct msg_beat {
@@ -111,7 +118,9 @@ struct msg_job {
     uint32_t time_limit_s; /* 0: none */
     struct msg_input *inputs;
     uint32_t input_count;
-    double alpha; /* of a derive job: the point of the line that a probe told */
+    double alpha;    /* of a derive job: the point of the line that a probe told */
+    uint32_t cores;  /* that it may use; 0: a slot's */
+    uint64_t memory; /* bytes that it may have; 0: no limit */
 };
 
 struct msg_assign {
@@ -289,6 +298,11 @@ struct msg_kill { /* stop this attempt, no result wanted */
     struct slice text;
 };
 
+struct msg_retract { /* hand this attempt back if it was not started */
+    int64_t job;
+    uint32_t attempt;
+};
+
 /* Finish what runs, take nothing, leave. */
 struct msg_drain {
     bool unused;
@@ -324,6 +338,7 @@ enum control_verb {
     CONTROL_LIMIT = 6,    /* a sweep */
     CONTROL_DRAIN = 7,    /* a worker */
     CONTROL_STOP = 8,     /* a worker */
+    CONTROL_TRUST = 9,    /* a worker */
 };
 
 struct msg_range { /* jobs by number, both ends included */
@@ -395,6 +410,7 @@ struct msg {
         struct msg_chunk chunk;
         struct msg_kill kill;
         struct msg_drain drain;
+        struct msg_retract retract;
         struct msg_submit submit;
         struct msg_submitted submitted;
         struct msg_control control;

@@ -30,6 +30,7 @@ enum {
     PROTO_JOBS_MAX = 256,     /* jobs in one ASSIGN */
     PROTO_RUNNING_MAX = 1024, /* slots of one worker */
     PROTO_RANGES_MAX = 65536, /* of jobs, in one CONTROL: 1 MiB */
+    PROTO_LABELS_MAX = 600,   /* = LABELS_TEXT, rounded up */
     PROTO_REASON_MAX = 1024,  /* a person's sentence */
     /* Integers are never negative on the wire, priorities are: this much is
      * added, so that 0 means none given. */

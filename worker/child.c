@@ -20,6 +20,7 @@ struct plan {
     char *const *argv;
     pid_t parent;
     int start_fd, result_fd, log_fd;
+    uint64_t memory; /* bytes it may have; 0: no limit */
 };
 
 /* ---- after fork: system calls only, memory is the parent's ------------------ */
@@ -85,9 +86,19 @@ static void volunteer_for_oom(void)
     close(fd);
 }
 
+/* Allocations beyond it fail, which the trial reports. Of data, not of addresses: what is
+ * mapped from files does not count. */
+static int limit_memory(uint64_t bytes)
+{
+    const struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
+
+    return bytes == 0 ? 0 : setrlimit(RLIMIT_DATA, &limit);
+}
+
 _Noreturn static void become_trial(const struct plan *plan)
 {
     static const char NO_FDS[] = "coord-worker: cannot arrange descriptors\n";
+    static const char NO_LIMIT[] = "coord-worker: cannot limit the trial's memory\n";
     static const char NO_EXEC[] = "coord-worker: cannot execute the trial program\n";
 
     (void)setpgid(0, 0);
@@ -97,6 +108,10 @@ _Noreturn static void become_trial(const struct plan *plan)
     volunteer_for_oom();
     if (arrange_fds(plan) != 0) {
         say(NO_FDS, sizeof NO_FDS - 1);
+        _exit(127);
+    }
+    if (limit_memory(plan->memory) != 0) {
+        say(NO_LIMIT, sizeof NO_LIMIT - 1);
         _exit(127);
     }
     default_signals();
@@ -154,7 +169,8 @@ int child_spawn(char *const argv[], const struct msg *start, struct child *ret,
                               .parent = getpid(),
                               .start_fd = start_fd,
                               .result_fd = result[1],
-                              .log_fd = log[1]};
+                              .log_fd = log[1],
+                              .memory = start->start.job.memory};
     pid = fork();
     if (pid == 0)
         become_trial(&plan);

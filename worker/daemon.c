@@ -16,9 +16,12 @@
 #include "worker/provenance.h"
 #include "worker/scratch.h"
 #include "worker/session.h"
+#include "worker/slot.h"
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -30,6 +33,8 @@ enum {
     /* How long to wait when ZeroMQ has no room, or is not connected. */
     BLOCKED_MS = 20,
     POLL_MAX_MS = 60 * 1000,
+    /* Before the time is up: for runs to save themselves, and to deliver that. */
+    LEAVE_EARLY_MS = SLOT_SAVE_MS + 10 * 1000,
 };
 
 struct daemon {
@@ -48,6 +53,7 @@ struct daemon {
     struct msg_running running[PROTO_RUNNING_MAX]; /* scratch for HELLO and BEAT */
     struct wire_poll items[2 + 2 * HAND_SLOTS_MAX];
     unsigned terms; /* how often we were asked to leave */
+    int64_t end_ms; /* when the time is up; INT64_MAX: never */
     bool draining;
     int64_t blocked_ms; /* nothing is sent before */
     int64_t now_ms;     /* of this turn */
@@ -83,6 +89,26 @@ static uint32_t list_attempts(struct daemon *d)
     return count + outbox_list(d->outbox, d->running + count, PROTO_RUNNING_MAX - count);
 }
 
+/* When this worker begins to leave by itself. Of a short time a quarter must do. */
+static int64_t leave_ms(const struct daemon *d)
+{
+    const int64_t limit_ms = 1000 * (int64_t)d->setup->time_limit_s;
+
+    if (d->end_ms == INT64_MAX)
+        return INT64_MAX;
+    return d->end_ms - (limit_ms / 4 < LEAVE_EARLY_MS ? limit_ms / 4 : LEAVE_EARLY_MS);
+}
+
+/* Whole seconds for jobs, at least 1; 0: no limit. */
+static uint32_t time_left_s(const struct daemon *d)
+{
+    const int64_t left_ms = leave_ms(d) - d->now_ms;
+
+    if (d->end_ms == INT64_MAX)
+        return 0;
+    return left_ms < 1000 ? 1 : (uint32_t)(left_ms / 1000);
+}
+
 static bool send_hello(struct daemon *d)
 {
     struct msg msg = {
@@ -97,7 +123,12 @@ static bool send_hello(struct daemon *d)
                   .cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
                   .provenance = {d->provenance.data, d->provenance.size},
                   .running = d->running,
-                  .running_count = list_attempts(d)},
+                  .running_count = list_attempts(d),
+                  .labels = slice_of(d->setup->labels ? d->setup->labels : ""),
+                  .memory = d->setup->memory,
+                  .time_left_s = time_left_s(d),
+                  .time_limit_s = d->setup->time_limit_s,
+                  .retracts = true},
     };
 
     return send_msg(d, &msg);
@@ -260,6 +291,13 @@ static void on_kill(struct daemon *d, const struct msg *msg)
     session_beat_soon(&d->session, d->now_ms);
 }
 
+/* It waits here, and another worker has nothing to do. */
+static void on_retract(struct daemon *d, const struct msg *msg)
+{
+    if (hand_retract(d->hand, msg->retract.job, msg->retract.attempt, d->now_ms))
+        session_beat_soon(&d->session, d->now_ms);
+}
+
 static void on_drain(struct daemon *d, const struct msg *msg)
 {
     (void)msg;
@@ -291,10 +329,10 @@ static void on_error(struct daemon *d, const struct msg *msg)
 }
 
 static void (*const HANDLERS[])(struct daemon *, const struct msg *) = {
-    [MSG_WELCOME] = on_welcome, [MSG_WHO] = on_who,       [MSG_ASSIGN] = on_assign,
-    [MSG_ACK] = on_ack,         [MSG_PUT_OK] = on_put_ok, [MSG_CHUNK] = on_chunk,
-    [MSG_KILL] = on_kill,       [MSG_DRAIN] = on_drain,   [MSG_PONG] = on_pong,
-    [MSG_ERROR] = on_error,
+    [MSG_WELCOME] = on_welcome, [MSG_WHO] = on_who,         [MSG_ASSIGN] = on_assign,
+    [MSG_ACK] = on_ack,         [MSG_PUT_OK] = on_put_ok,   [MSG_CHUNK] = on_chunk,
+    [MSG_KILL] = on_kill,       [MSG_DRAIN] = on_drain,     [MSG_PONG] = on_pong,
+    [MSG_ERROR] = on_error,     [MSG_RETRACT] = on_retract,
 };
 
 static void receive(struct daemon *d)
@@ -335,6 +373,15 @@ static void on_leave_signal(struct daemon *d)
     hand_stop(d->hand, d->now_ms);
 }
 
+static void watch_time(struct daemon *d)
+{
+    if (d->terms > 0 || d->now_ms < leave_ms(d))
+        return;
+    d->terms = 1;
+    start_drain(d, "the time limit is near");
+    hand_leave(d->hand, d->now_ms);
+}
+
 /* SIGCHLD needs no answer but the turn of the slots that follows every wake. */
 static void read_signals(struct daemon *d)
 {
@@ -373,6 +420,8 @@ static int64_t poll_timeout(const struct daemon *d)
         int64_t goods = earlier(outbox_deadline(d->outbox), fetch_deadline(d->fetch));
         due = earlier(due, goods < d->blocked_ms ? d->blocked_ms : goods);
     }
+    if (d->terms == 0)
+        due = earlier(due, leave_ms(d));
     if (due <= d->now_ms)
         return 0;
     return earlier(due - d->now_ms, POLL_MAX_MS);
@@ -400,6 +449,7 @@ static void turn(struct daemon *d)
 {
     d->now_ms = clock_mono_ms();
     read_signals(d);
+    watch_time(d);
     receive(d);
     if (hand_turn(d->hand, d->now_ms))
         session_beat_soon(&d->session, d->now_ms);
@@ -510,6 +560,11 @@ int daemon_run(const struct daemon_setup *setup, struct error *err)
     d->signal_fd = -1;
     hash_random(d->uuid);
     provenance_host(d->host);
+    if (setup->name)
+        snprintf(d->host, sizeof d->host, "%s", setup->name);
+    d->end_ms = setup->time_limit_s
+                    ? clock_mono_ms() + 1000 * (int64_t)setup->time_limit_s
+                    : INT64_MAX;
     /* 15 of the digits are a random number that no other worker has. */
     char seed[16];
     memcpy(seed, d->uuid, 15);

@@ -11,7 +11,8 @@
  *
  * Trials go on while the coordinator is away, and results wait. SIGTERM or
  * SIGINT once: take nothing more, let runs save themselves and end, deliver, leave.
- * Twice: stop the trials and leave. */
+ * Twice: stop the trials and leave. When its time limit is near it does the same, early
+ * enough to be gone by then. */
 
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ struct daemon_setup {
     const char *data_dir;    /* "": the data sets' own folders */
     char *const *trial;      /* the trial program's argv */
     struct crash *crash;     /* where tests have it die, or NULL */
+    const char *name;        /* that lists call this machine by; NULL: its host name */
+    const char *labels;      /* common/labels.h; NULL: none */
+    uint64_t memory;         /* bytes for all jobs; 0: not said */
+    uint32_t time_limit_s;   /* until this worker must be gone; 0: no limit */
 };
 
 /* Run until told to leave: 0. -1: ERR_INVALID for a bad endpoint, ERR_REFUSED

@@ -4,7 +4,6 @@
 #include "common/hash.h"
 #include "common/jobstate.h"
 #include "common/log.h"
-#include "common/spec.h"
 #include "proto/limits.h"
 #include "worker/cache.h"
 #include "worker/fetch.h"
@@ -33,7 +32,7 @@ struct hand {
     struct hand_setup setup;
     struct held **jobs; /* in order of arrival */
     size_t count, room;
-    size_t running;
+    size_t busy;        /* slots */
     double mean_s;      /* of recent trials' durations; < 0: none yet */
     int64_t trouble_ms; /* no credit before this; 0: all is well */
     bool checkpoints;   /* the coordinator takes them */
@@ -50,6 +49,8 @@ enum { TROUBLE_MS = 30 * 1000 };
  * Longer ones are not: while they waited here, another worker could run them. */
 static const double SHORT_TRIAL_S = 1.0;
 
+static const char LEAVES[] = "this worker leaves";
+
 static const struct msg_job *job_of(const struct held *held)
 {
     return &held->kept.msg.assign.jobs[0];
@@ -59,6 +60,25 @@ static const char *hash_text(struct slice hash, char out[HASH_TEXT])
 {
     snprintf(out, HASH_TEXT, "%.*s", (int)hash.size, hash.data ? hash.data : "");
     return out;
+}
+
+/* How many slots a job takes: as coordinator/dispatch.h counts them. */
+static size_t slots_of(const struct hand *hand, const struct msg_job *job)
+{
+    const uint32_t threads = hand->setup.threads;
+
+    size_t slots = job->cores <= threads ? 1 : (job->cores + threads - 1) / threads;
+
+    return slots < hand->setup.slots ? slots : hand->setup.slots;
+}
+
+static size_t slots_held(const struct hand *hand)
+{
+    size_t slots = 0;
+
+    for (size_t i = 0; i < hand->count; i++)
+        slots += slots_of(hand, job_of(hand->jobs[i]));
+    return slots;
 }
 
 struct hand *hand_new(const struct hand_setup *setup, struct error *err)
@@ -85,7 +105,7 @@ static void remove_at(struct hand *hand, size_t i)
     if (held->slot) {
         slot_free(&held->slot);
         scratch_remove(held->dir);
-        hand->running--;
+        hand->busy -= slots_of(hand, job_of(held));
     }
     saved_release(&held->saved, false, hand->setup.cache, hand->setup.outbox);
     inputs_drop(hand->setup.fetch, job_of(held));
@@ -169,36 +189,12 @@ static void deliver_failure(struct hand *hand, const struct msg_job *job,
     deliver(hand, &result, now_ms);
 }
 
-/* A job may start from a file (init.from = "file:HASH"): its spec says so,
- * and the file is fetched as a state of another run is. */
-static void add_file(struct msg_job *job, struct msg_input inputs[PROTO_INPUTS_MAX],
-                     char hash[HASH_TEXT])
-{
-    struct spec spec;
-    bool found;
-
-    if (job->input_count >= PROTO_INPUTS_MAX ||
-        spec_parse(job->spec.data, job->spec.size, &spec, NULL))
-        return; /* the trial says what is wrong with it */
-    found = spec.kind == JOB_TRAIN && spec_start_file(&spec, hash);
-    spec_free(&spec);
-    if (!found)
-        return;
-    for (uint32_t i = 0; i < job->input_count; i++)
-        inputs[i] = job->inputs[i];
-    inputs[job->input_count++] = (struct msg_input){.role = slice_of("init"),
-                                                    .state = slice_of("file"),
-                                                    .spec = slice_of("file"),
-                                                    .hash = slice_of(hash),
-                                                    .stored = true};
-    job->inputs = inputs;
-}
-
-static void hand_back(struct hand *hand, const struct msg_job *job, int64_t now_ms)
+static void hand_back(struct hand *hand, const struct msg_job *job, const char *why,
+                      int64_t now_ms)
 {
     struct error err;
 
-    err_set(&err, ERR_BUSY, "this worker leaves");
+    err_set(&err, ERR_BUSY, "%s", why);
     deliver_failure(hand, job, CAUSE_PREEMPTED, &err, now_ms);
 }
 
@@ -221,7 +217,7 @@ static struct held *hold(struct hand *hand, const struct msg_job *job, struct er
     held = calloc(1, sizeof *held);
     if (!held)
         goto nomem;
-    add_file(&copy, inputs, hash);
+    inputs_add_file(&copy, inputs, hash);
     if (kept_copy(&held->kept, &msg, err) != 0 ||
         inputs_want(hand->setup.fetch, job_of(held), err) != 0) {
         kept_free(&held->kept);
@@ -251,7 +247,7 @@ void hand_take(struct hand *hand, const struct msg_job *job, int64_t now_ms)
         (void)hand_kill(hand, other->job, other->attempt, now_ms);
     }
     if (hand->leaving) {
-        hand_back(hand, job, now_ms);
+        hand_back(hand, job, LEAVES, now_ms);
         return;
     }
     if (!hold(hand, job, &err))
@@ -264,6 +260,19 @@ static void stop_at(struct hand *hand, size_t i, int64_t now_ms)
         slot_stop(hand->jobs[i]->slot, SLOT_STOP_UNWANTED, now_ms);
     else
         remove_at(hand, i);
+}
+
+bool hand_retract(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms)
+{
+    for (size_t i = 0; i < hand->count; i++) {
+        const struct held *held = hand->jobs[i];
+        if (job_of(held)->job != job || job_of(held)->attempt != attempt || held->slot)
+            continue;
+        hand_back(hand, job_of(held), "another worker has nothing to do", now_ms);
+        remove_at(hand, i);
+        return true;
+    }
+    return false;
 }
 
 bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms)
@@ -291,7 +300,7 @@ void hand_leave(struct hand *hand, int64_t now_ms)
             slot_stop(hand->jobs[i]->slot, SLOT_STOP_SAVE, now_ms);
             continue;
         }
-        hand_back(hand, job_of(hand->jobs[i]), now_ms);
+        hand_back(hand, job_of(hand->jobs[i]), LEAVES, now_ms);
         remove_at(hand, i);
     }
 }
@@ -308,11 +317,11 @@ static int start(struct hand *hand, struct held *held, int64_t now_ms, struct er
 {
     const struct msg_job *job = job_of(held);
     struct msg_input inputs[PROTO_INPUTS_MAX];
-    struct msg_start msg = {.job = *job,
-                            .data_dir = slice_of(hand->setup.data_dir),
-                            .threads = hand->setup.threads,
-                            .checkpoint_ms =
-                                hand->checkpoints ? hand->setup.checkpoint_ms : 0};
+    struct msg_start msg = {
+        .job = *job,
+        .data_dir = slice_of(hand->setup.data_dir),
+        .threads = job->cores > hand->setup.threads ? job->cores : hand->setup.threads,
+        .checkpoint_ms = hand->checkpoints ? hand->setup.checkpoint_ms : 0};
     char(*paths)[PATH_MAX] = calloc(PROTO_INPUTS_MAX, sizeof *paths);
     char why[256];
     int rc = -1;
@@ -335,7 +344,7 @@ static int start(struct hand *hand, struct held *held, int64_t now_ms, struct er
         scratch_remove(held->dir);
         goto done;
     }
-    hand->running++;
+    hand->busy += slots_of(hand, job);
     log_line(LOG_DEBUG, "worker", "job=%" PRId64 " attempt=%" PRIu32 " started", job->job,
              job->attempt);
     rc = 0;
@@ -343,6 +352,23 @@ static int start(struct hand *hand, struct held *held, int64_t now_ms, struct er
 done:
     free(paths);
     return rc;
+}
+
+/* Whether job number i may have its slots now. One that came before and waits for many is
+ * not overtaken: small ones would keep them from it for ever. */
+static bool has_room(const struct hand *hand, size_t i)
+{
+    struct error err;
+
+    if (hand->busy + slots_of(hand, job_of(hand->jobs[i])) > hand->setup.slots)
+        return false;
+    for (size_t k = 0; k < i; k++) {
+        const struct msg_job *earlier = job_of(hand->jobs[k]);
+        if (!hand->jobs[k]->slot && slots_of(hand, earlier) > 1 &&
+            inputs_state(hand->setup.fetch, earlier, &err) == FETCH_READY)
+            return false;
+    }
+    return true;
 }
 
 /* Start job number i if it can. Returns whether it left the hand instead. */
@@ -353,8 +379,7 @@ static bool try_start(struct hand *hand, size_t i, int64_t now_ms)
     enum fetch_state state = inputs_state(hand->setup.fetch, job_of(held), &err);
     enum job_cause cause = CAUSE_DATA;
 
-    if (state == FETCH_PENDING ||
-        (state == FETCH_READY && hand->running >= hand->setup.slots))
+    if (state == FETCH_PENDING || (state == FETCH_READY && !has_room(hand, i)))
         return false;
     if (state == FETCH_READY) {
         if (start(hand, held, now_ms, &err) == 0)
@@ -536,7 +561,8 @@ uint32_t hand_credit(const struct hand *hand)
     bool trials_are_short = hand->mean_s >= 0 && hand->mean_s < SHORT_TRIAL_S;
     size_t wanted = (size_t)hand->setup.slots * (trials_are_short ? 2 : 1);
     size_t listed = hand->count + outbox_results(hand->setup.outbox);
-    size_t credit = hand->count < wanted ? wanted - hand->count : 0;
+    size_t held = slots_held(hand);
+    size_t credit = held < wanted ? wanted - held : 0;
 
     /* Results that are not taken from us must not pile up without end. */
     if (listed >= PROTO_RUNNING_MAX || hand->trouble_ms != 0)
@@ -565,7 +591,8 @@ uint32_t hand_list(const struct hand *hand, struct msg_running *rows, uint32_t m
         rows[count++] = (struct msg_running){.job = job_of(held)->job,
                                              .attempt = job_of(held)->attempt,
                                              .done = progress.done,
-                                             .total = progress.total};
+                                             .total = progress.total,
+                                             .waits = !held->slot};
     }
     return count;
 }

@@ -46,6 +46,10 @@ void hand_free(struct hand **hand); /* kills what runs */
  * outbox, is ignored; an older attempt of the same job is stopped. */
 void hand_take(struct hand *hand, const struct msg_job *job, int64_t now_ms);
 
+/* Another worker has nothing to do: hand an attempt back that waits here. Returns
+ * whether it did. */
+bool hand_retract(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms);
+
 /* Stop an attempt without a result. Returns whether it was in hand. */
 bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms);
 
@@ -70,8 +74,8 @@ int64_t hand_deadline(const struct hand *hand);
 /* Append the descriptors to watch, at most 2 per slot; returns how many. */
 size_t hand_watch(const struct hand *hand, struct wire_poll *items);
 
-/* Jobs it would take now: free slots, and as many again when trials are so short
- * that the way to the coordinator and back matters. */
+/* In slots, the jobs it would take now: free ones, and as many again when trials are so
+ * short that the way to the coordinator and back matters. */
 uint32_t hand_credit(const struct hand *hand);
 
 /* Jobs in hand, those being stopped included. */

@@ -2,9 +2,33 @@
 
 #include "common/error.h"
 #include "common/hash.h"
+#include "common/spec.h"
 #include "worker/cache.h"
 
 #include <stdio.h>
+
+void inputs_add_file(struct msg_job *job, struct msg_input inputs[PROTO_INPUTS_MAX],
+                     char hash[HASH_TEXT])
+{
+    struct spec spec;
+    bool found;
+
+    if (job->input_count >= PROTO_INPUTS_MAX ||
+        spec_parse(job->spec.data, job->spec.size, &spec, NULL))
+        return; /* the trial says what is wrong with it */
+    found = spec.kind == JOB_TRAIN && spec_start_file(&spec, hash);
+    spec_free(&spec);
+    if (!found)
+        return;
+    for (uint32_t i = 0; i < job->input_count; i++)
+        inputs[i] = job->inputs[i];
+    inputs[job->input_count++] = (struct msg_input){.role = slice_of("init"),
+                                                    .state = slice_of("file"),
+                                                    .spec = slice_of("file"),
+                                                    .hash = slice_of(hash),
+                                                    .stored = true};
+    job->inputs = inputs;
+}
 
 static const char *hash_text(struct slice hash, char out[HASH_TEXT])
 {

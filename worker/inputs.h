@@ -32,4 +32,10 @@ void inputs_place(const struct fetch *fetch, const struct cache *cache,
 /* Remove what the job went on from: it has ended. */
 void inputs_forget_resume(struct cache *cache, const struct msg_job *job);
 
+/* A job may start from a file (init.from = "file:HASH"): its spec says so, and the file
+ * is fetched as a state of another run is. Then inputs, and with it hash, becomes the
+ * job's list. */
+void inputs_add_file(struct msg_job *job, struct msg_input inputs[PROTO_INPUTS_MAX],
+                     char hash[HASH_TEXT]);
+
 #endif

@@ -2,13 +2,16 @@
 
 #include "common/crash.h"
 #include "common/error.h"
+#include "common/labels.h"
 #include "common/log.h"
 #include "common/statedir.h"
+#include "common/units.h"
 #include "common/version.h"
 #include "proto/keyfile.h"
 #include "worker/daemon.h"
 #include "worker/env.h"
 #include "worker/hand.h"
+#include "worker/memory.h"
 #include "worker/nn/team.h"
 #include "worker/provenance.h"
 #include "worker/trial.h"
@@ -23,6 +26,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* As coord's (coordinator/cli.h). */
@@ -44,6 +48,15 @@ static const char HELP[] =
     "                      and more slots do more than more threads\n"
     "  --checkpoint S      runs save themselves every S seconds, so that another worker\n"
     "                      can go on from there; 0: only at SIGTERM (default: 60)\n"
+    "  --label NAME        sweeps whose labels ask for it run here; once for each\n"
+    "  --memory SIZE       memory for all jobs, \"60 GB\": sweeps that say how much\n"
+    "                      theirs need are handed out accordingly (default: what the\n"
+    "                      machine, its control group or Slurm gives)\n"
+    "  --time-limit TIME   be gone after that, \"12h\" or \"1-12:00:00\": no job is\n"
+    "                      taken that needs longer, and what runs is saved and handed\n"
+    "                      on in time (default: until $SLURM_JOB_END_TIME)\n"
+    "  --name NAME         what lists call this machine (default: its host name);\n"
+    "                      workers of different names are on different machines\n"
     "  --cache DIR         states fetched and to be delivered\n"
     "                      (default: ${XDG_CACHE_HOME:-~/.cache}/coord-worker)\n"
     "  --cache-size GB     its bound (default: 10)\n"
@@ -61,6 +74,7 @@ struct options {
     const char *key; /* --key, or $COORD_KEY, or NULL */
     struct keyfile keyfile;
     enum log_level level;
+    char labels[LABELS_TEXT];
 };
 
 __attribute__((format(printf, 1, 2))) static int usage(const char *fmt, ...)
@@ -132,6 +146,38 @@ static int set_checkpoint(struct options *options, const char *text)
     return 0;
 }
 
+static int set_label(struct options *options, const char *text)
+{
+    if (labels_add(options->labels, text))
+        return 0;
+    return usage("--label: expected at most %d labels of 1 to %d letters, digits, '.', "
+                 "'_' and '-', got '%s'",
+                 LABELS_MAX, LABEL_BYTES, text);
+}
+
+static int set_memory(struct options *options, const char *text)
+{
+    if (units_bytes(text, &options->setup.memory))
+        return 0;
+    return usage("--memory: expected a size such as \"60 GB\", got '%s'", text);
+}
+
+static int set_time_limit(struct options *options, const char *text)
+{
+    if (units_seconds(text, &options->setup.time_limit_s))
+        return 0;
+    return usage("--time-limit: expected a time such as 90m, 12h or 1-12:00:00, got '%s'",
+                 text);
+}
+
+static int set_name(struct options *options, const char *text)
+{
+    options->setup.name = text;
+    if (*text && strlen(text) < 64)
+        return 0;
+    return usage("--name: expected 1 to 63 characters, got '%s'", text);
+}
+
 static int set_cache(struct options *options, const char *text)
 {
     options->setup.cache_dir = text;
@@ -180,6 +226,10 @@ static const struct {
     {"data", set_data},
     {"log-level", set_log_level},
     {"checkpoint", set_checkpoint},
+    {"label", set_label},
+    {"memory", set_memory},
+    {"time-limit", set_time_limit},
+    {"name", set_name},
 };
 
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] };
@@ -254,6 +304,15 @@ static const char *variable(const char *name)
     return value && value[0] ? value : NULL;
 }
 
+/* When Slurm will end this job, seconds since 1970; 0 seconds left: not said. */
+static uint32_t slurm_time_left(void)
+{
+    const char *end = variable("SLURM_JOB_END_TIME");
+    const int64_t left_s = end ? strtoll(end, NULL, 10) - (int64_t)time(NULL) : 0;
+
+    return left_s > 0 && left_s < UINT32_MAX ? (uint32_t)left_s : 0;
+}
+
 static struct options defaults(void)
 {
     const char *data = getenv("COORD_DATA");
@@ -264,7 +323,9 @@ static struct options defaults(void)
                   .cache_dir = default_cache_dir(),
                   .cache_size_max = 10000000000,
                   .data_dir = data ? data : "",
-                  .trial = TRIAL},
+                  .trial = TRIAL,
+                  .memory = memory_usable(""),
+                  .time_limit_s = slurm_time_left()},
         .key = variable("COORD_KEY"),
         .level = LOG_INFO,
     };
@@ -334,6 +395,7 @@ static int run_daemon(int argc, char **argv)
      * which the trials inherit. */
     if (env_prepare())
         execv(trial_program, argv);
+    options.setup.labels = options.labels;
     (void)prctl(PR_SET_NAME, "coord-worker"); /* which that made "exe" */
     log_set_level(options.level);
     int rc = crash_read(&crash, getenv("COORD_CRASH"), &err);

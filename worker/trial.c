@@ -185,8 +185,9 @@ static void fill_failure(struct msg_result *result, const struct error *err)
      * says what to change in the grid, the second what to change on disk. */
     enum job_cause cause = err->code == ERR_DATA ? CAUSE_DATA
                            /* A state that could not be written: not the job's fault. */
-                           : err->code == ERR_IO ? CAUSE_WORKER_LOST
-                                                 : CAUSE_EXIT;
+                           : err->code == ERR_NO_MEMORY ? CAUSE_OOM
+                           : err->code == ERR_IO        ? CAUSE_WORKER_LOST
+                                                        : CAUSE_EXIT;
 
     result->outcome = OUTCOME_FAILED;
     result->cause = slice_of(job_cause_name(cause));

@@ -273,5 +273,17 @@ CREATE VIEW workers AS -- the daemons, and what they have in hand
 SELECT id, uuid, host, pid, slots, threads, cores, state,
        (SELECT count(*) FROM attempt t
         WHERE t.worker = w.id AND t.state = 'running') AS running,
-       done, failed, first_ms, seen_ms
+       done, failed, first_ms, seen_ms, labels, memory, leaves_ms,
+       (SELECT reason FROM quarantine q WHERE q.worker = w.id) AS quarantine
 FROM worker w;
+
+-- A worker whose memory is not said is taken to have enough.
+DROP VIEW IF EXISTS fits;
+CREATE VIEW fits AS -- which connected workers may get jobs of which sweeps
+SELECT s.name AS sweep, w.id AS worker, w.host AS host
+FROM sweep s JOIN worker w ON w.state = 'connected'
+    AND w.slots * w.threads >= s.cores
+    AND (s.memory = 0 OR w.memory = 0 OR w.memory >= s.memory)
+WHERE NOT EXISTS (SELECT value FROM json_each(s.labels)
+                  EXCEPT SELECT value FROM json_each(w.labels))
+  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.worker = w.id);

@@ -270,7 +270,7 @@ static void script_join(struct transcript *script)
 static void script_train(struct transcript *script)
 {
     static struct msg_job job = {.job = 1, .attempt = 1, .time_limit_s = 3600};
-    static const struct msg_running running = {1, 1, 1, 2};
+    static const struct msg_running running = {1, 1, 1, 2, false};
     static struct msg_history history;
     static struct msg_state state, saved;
 
@@ -389,6 +389,7 @@ static void script_probe(struct transcript *script)
                                  .reason = slice_of("enough")}});
     say(script, 'C',
         (struct msg){.kind = MSG_CONTROLLED, .controlled = {slice_of(CONTROL), 0, 2}});
+    say(script, 'C', (struct msg){.kind = MSG_RETRACT, .retract = {2, 1}});
     say(script, 'C', (struct msg){.kind = MSG_DRAIN});
     say(script, 'W', (struct msg){.kind = MSG_BYE, .bye = {slice_of("drained")}});
 }

@@ -232,7 +232,7 @@ static inline struct msg ck_hello(const char *uuid, struct msg_running *running,
     return (struct msg){.kind = MSG_HELLO,
                         .hello = {.version = PROTO_VERSION,
                                   .worker = slice_of(uuid),
-                                  .host = slice_of("node"),
+                                  .host = slice_of("node1"), /* as the kit's own */
                                   .pid = 1,
                                   .slots = 2,
                                   .threads = 1,

@@ -66,7 +66,7 @@ static void by_priority_then_age(void **state)
         add(dispatch, job, 0);
     add(dispatch, 30, 5);
     add(dispatch, 20, 5);
-    assert_int_equal(dispatch_run(dispatch, roster, 100, start, &record, NULL), 13);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 100, start, &record, NULL), 13);
     assert_memory_equal(record.jobs, want, sizeof want);
     assert_int_equal(dispatch_count(dispatch), 0);
     roster_free(&roster);
@@ -83,9 +83,9 @@ static void until_credit_or_the_bound_runs_out(void **state)
 
     for (int64_t job = 1; job <= 10; job++)
         add(dispatch, job, 0);
-    assert_int_equal(dispatch_run(dispatch, roster, 3, start, &record, NULL), 3);
-    assert_int_equal(dispatch_run(dispatch, roster, 9, start, &record, NULL), 1);
-    assert_int_equal(dispatch_run(dispatch, roster, 9, start, &record, NULL), 0);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 3, start, &record, NULL), 3);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 9, start, &record, NULL), 1);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 9, start, &record, NULL), 0);
     assert_int_equal(dispatch_count(dispatch), 6);
     assert_int_equal(record.workers[0], 1);
     assert_int_equal(record.workers[1], 2);
@@ -104,7 +104,7 @@ static void a_stale_job_costs_no_credit(void **state)
 
     add(dispatch, 1, 0);
     add(dispatch, 2, 0);
-    assert_int_equal(dispatch_run(dispatch, roster, 9, start, &record, NULL), 1);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 9, start, &record, NULL), 1);
     assert_int_equal(record.jobs[0], 2);
     roster_free(&roster);
     dispatch_free(&dispatch);
@@ -120,16 +120,16 @@ static void a_failure_keeps_the_job(void **state)
 
     for (int64_t job = 1; job <= 3; job++)
         add(dispatch, job, 0);
-    assert_int_equal(dispatch_run(dispatch, roster, 9, start, &record, &err), -1);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 9, start, &record, &err), -1);
     assert_int_equal(err.code, ERR_IO);
     assert_int_equal(record.count, 1);
     assert_int_equal(dispatch_count(dispatch), 2);
     record.failing = 0;
-    assert_int_equal(dispatch_run(dispatch, roster, 9, start, &record, &err), 2);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 9, start, &record, &err), 2);
     assert_int_equal(record.jobs[1], 2);
     add(dispatch, 9, 0);
     dispatch_clear(dispatch);
-    assert_int_equal(dispatch_run(dispatch, roster, 9, start, &record, &err), 0);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 9, start, &record, &err), 0);
     roster_free(&roster);
     dispatch_free(&dispatch);
 }
@@ -167,10 +167,10 @@ static void a_sweep_starts_what_it_may_and_others_go_on(void **state)
     add_of(dispatch, 8, 0, 2);
     add_of(dispatch, 9, 1, 2);
     assert_int_equal(dispatch_limit(dispatch, few, NULL, &err), 0);
-    assert_int_equal(dispatch_run(dispatch, roster, 99, start, &record, &err), 5);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 99, start, &record, &err), 5);
     assert_memory_equal(record.jobs, want, sizeof want); /* stale ones cost nothing */
     assert_int_equal(dispatch_count(dispatch), 2);
-    assert_int_equal(dispatch_run(dispatch, roster, 99, start, &record, &err), 0);
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 99, start, &record, &err), 0);
     assert_int_equal(dispatch_limit(dispatch, few, &record, &err), -1);
     assert_int_equal(err.code, ERR_IO);
     roster_free(&roster);

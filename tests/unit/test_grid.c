@@ -236,7 +236,8 @@ static void test_bad_sweep(void **state)
          " got \"\""},
         {SWEEP "seads = 3",
          "g.toml:3:1: unknown key 'seads' in [sweep]: expected one of name, seeds,"
-         " seed_policy, max_running (did you mean 'seeds'?)"},
+         " seed_policy, max_running, priority, cores, memory, labels, retries"
+         " (did you mean 'seeds'?)"},
         {SWEEP "seeds = 0",
          "g.toml:3:1: key 'seeds': expected an integer from 1 to 10000,"
          " got 0"},

@@ -81,7 +81,7 @@ static void those_with_credit_take_turns(void **state)
     join(roster, 2, 0);
     join(roster, 3, 5);
     for (int i = 0; i < 6; i++) {
-        worker = roster_turn(roster);
+        worker = roster_turn(roster, NULL, NULL);
         worker->credit--;
         given[worker->row]++;
     }
@@ -90,7 +90,7 @@ static void those_with_credit_take_turns(void **state)
     assert_int_equal(given[3], 3);
     roster_disconnect(roster_by_uuid(roster, uuid(1)));
     roster_disconnect(roster_by_uuid(roster, uuid(3)));
-    assert_null(roster_turn(roster));
+    assert_null(roster_turn(roster, NULL, NULL));
     roster_free(&roster);
 }
 
