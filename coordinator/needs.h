@@ -2,9 +2,10 @@
 #define COORD_NEEDS_H
 
 /* What the jobs of a sweep need of a worker, how urgent they are and how often they are
- * tried: [sweep] priority, cores, memory, labels and retries of a grid. No result depends
- * on it, so no key does. The latest submission of a sweep says it for all of its jobs that
- * are not done; a job that several sweeps share goes by the one that asked first.
+ * tried: [sweep] priority, cores, memory, labels and retries of a grid. No result
+ * depends on it, so no key does. The latest submission of a sweep says it for all of its
+ * jobs that are not done; a job that several sweeps share goes by the one that asked
+ * first.
  */
 
 #include "common/jobstate.h"

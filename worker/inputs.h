@@ -5,6 +5,7 @@
  * trial as files of the cache. All are needed, but for what an earlier attempt saved
  * (PROTO_RESUME): that is worth having, and a job can do without. */
 
+#include "common/hash.h"
 #include "proto/limits.h"
 #include "proto/msg.h"
 #include "worker/fetch.h"

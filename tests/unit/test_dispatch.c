@@ -177,6 +177,257 @@ static void a_sweep_starts_what_it_may_and_others_go_on(void **state)
     dispatch_free(&dispatch);
 }
 
+/* ---- needs, hosts, time, fairness ---------------------------------------------- */
+
+static struct worker *worker_of(struct roster *roster, int64_t row)
+{
+    return roster_by_row(roster, row);
+}
+
+static void need(struct dispatch *dispatch, size_t sweep, struct needs needs)
+{
+    assert_int_equal(dispatch_needs(dispatch, sweep, &needs, NULL), 0);
+}
+
+static int run(struct dispatch *dispatch, struct roster *roster, int64_t now_ms,
+               struct record *record)
+{
+    struct error err = {0};
+    int started = dispatch_run(dispatch, roster, now_ms, 64, start, record, &err);
+    if (started < 0)
+        fail_msg("%s", err.text);
+    return started;
+}
+
+static void labels_and_memory_are_kept(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(2, 4);
+    struct record record = {0};
+    (void)state;
+
+    assert_true(labels_add(worker_of(roster, 2)->labels, "big"));
+    worker_of(roster, 2)->memory = 10;
+    need(dispatch, 0, (struct needs){.labels = "[\"big\"]", .memory = 4});
+    need(dispatch, 1, (struct needs){.memory = 11}); /* worker 1 does not say */
+    need(dispatch, 2, (struct needs){.labels = "[\"none\"]"});
+    for (int64_t job = 1; job <= 3; job++)
+        add_of(dispatch, job, 0, 0);
+    add_of(dispatch, 4, 0, 1);
+    add_of(dispatch, 5, 9, 2);
+    struct lease held = {.job = 99, .attempt = 1, .memory = 4};
+    lease_grant(&worker_of(roster, 2)->leases, held, NULL);
+    assert_int_equal(run(dispatch, roster, 0, &record), 4);
+    for (int i = 0; i < record.count; i++)
+        assert_int_equal(record.workers[i], record.jobs[i] == 4 ? 1 : 2);
+    assert_int_equal(dispatch_count(dispatch), 1); /* nobody has that label */
+    held.job = 98;
+    lease_grant(&worker_of(roster, 2)->leases, held, NULL); /* 8 of 10 are taken */
+    add_of(dispatch, 6, 0, 0);
+    assert_int_equal(run(dispatch, roster, 0, &record), 0);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
+static void large_jobs_take_slots_and_are_not_starved(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(2, 0);
+    struct record record = {0};
+    (void)state;
+
+    for (int64_t row = 1; row <= 2; row++)
+        worker_of(roster, row)->slots = 4;
+    worker_of(roster, 2)->threads = 2;
+    need(dispatch, 0, (struct needs){.cores = 4});
+    add_of(dispatch, 1, 1, 0);
+    add_of(dispatch, 2, 0, 1);
+    add_of(dispatch, 3, 0, 1);
+    add_of(dispatch, 4, 0, 1);
+    /* Too few for the first job: worker 1, which comes nearer, is left to it. */
+    worker_of(roster, 1)->credit = 3;
+    worker_of(roster, 2)->credit = 1;
+    assert_int_equal(run(dispatch, roster, 0, &record), 1);
+    assert_int_equal(record.jobs[0], 2);
+    assert_int_equal(record.workers[0], 2);
+    worker_of(roster, 1)->credit = 4;
+    assert_int_equal(run(dispatch, roster, 0, &record), 1);
+    assert_int_equal(record.jobs[1], 1);
+    assert_int_equal(worker_of(roster, 1)->credit, 0);
+    /* Of a worker with two threads a slot it takes two. */
+    add_of(dispatch, 5, 1, 0);
+    worker_of(roster, 2)->credit = 3;
+    assert_int_equal(run(dispatch, roster, 0, &record), 2);
+    assert_int_equal(record.jobs[2], 5);
+    assert_int_equal(worker_of(roster, 2)->credit, 0);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
+static void a_failed_job_waits_and_goes_elsewhere(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(2, 4);
+    struct record record = {0};
+    struct store_ready ready = {.job = 1, .after_ms = 5000, .avoid = 11};
+    (void)state;
+
+    worker_of(roster, 1)->place = 11;
+    worker_of(roster, 2)->place = 22;
+    worker_of(roster, 2)->credit = 0;
+    assert_int_equal(dispatch_add(dispatch, &ready, NULL), 0);
+    assert_int_equal(dispatch_count(dispatch), 1);
+    assert_int_equal(run(dispatch, roster, 4999, &record), 0);
+    assert_int_equal(run(dispatch, roster, 5000, &record), 0); /* not on 1 */
+    add(dispatch, 2, 0); /* which others may have meanwhile */
+    assert_int_equal(run(dispatch, roster, 5000, &record), 1);
+    assert_int_equal(record.jobs[0], 2);
+    worker_of(roster, 2)->credit = 1;
+    assert_int_equal(run(dispatch, roster, 5000, &record), 1);
+    assert_int_equal(record.workers[1], 2);
+    /* With nobody else there it is tried again where it failed. */
+    ready.after_ms = 0;
+    dispatch_add(dispatch, &ready, NULL);
+    worker_of(roster, 2)->quarantined = true;
+    assert_int_equal(run(dispatch, roster, 5000, &record), 1);
+    assert_int_equal(record.workers[2], 1);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
+/* T29 */
+static void a_worker_in_doubt_gets_what_failed_elsewhere_only(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(2, 4);
+    struct record record = {0};
+    struct store_ready ready = {.job = 7, .avoid = 22};
+    (void)state;
+
+    worker_of(roster, 1)->place = 11;
+    worker_of(roster, 2)->place = 22;
+    worker_of(roster, 2)->credit = 0;
+    for (int64_t job = 100; job < 105; job++)
+        suspicion_failed(&worker_of(roster, 1)->suspicion, job);
+    add(dispatch, 1, 0);
+    assert_int_equal(run(dispatch, roster, 0, &record), 0);
+    dispatch_add(dispatch, &ready, NULL);
+    assert_int_equal(run(dispatch, roster, 0, &record), 1);
+    assert_int_equal(record.jobs[0], 7);
+    worker_of(roster, 2)->draining = true; /* nobody else can tell */
+    assert_int_equal(run(dispatch, roster, 0, &record), 1);
+    assert_int_equal(record.jobs[1], 1);
+    add(dispatch, 2, 0);
+    worker_of(roster, 1)->quarantined = true;
+    assert_int_equal(run(dispatch, roster, 0, &record), 0);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
+static void who_holds_the_states_is_preferred_and_none_is_starved(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(1, DISPATCH_PASS + 1);
+    struct record record;
+    (void)state;
+
+    worker_of(roster, 1)->place = 11;
+    for (int64_t job = 1; job <= 200; job++) {
+        struct store_ready ready = {.job = job, .near = job == 1 ? 22 : 11};
+        dispatch_add(dispatch, &ready, NULL);
+    }
+    for (int i = 0; i < DISPATCH_PASS; i++) {
+        record = (struct record){0};
+        assert_int_equal(dispatch_run(dispatch, roster, 0, 1, start, &record, NULL), 1);
+        assert_int_equal(record.jobs[0], i + 2);
+    }
+    record = (struct record){0};
+    assert_int_equal(dispatch_run(dispatch, roster, 0, 1, start, &record, NULL), 1);
+    assert_int_equal(record.jobs[0], 1);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
+static void sweeps_of_one_priority_share_the_slots(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(1, 4);
+    struct record record = {0};
+    const int64_t want[] = {11, 12, 1, 13};
+    (void)state;
+
+    for (int64_t job = 1; job <= 10; job++)
+        add_of(dispatch, job, 0, 0);
+    for (int64_t job = 11; job <= 20; job++)
+        add_of(dispatch, job, 0, 1);
+    for (int64_t job = 91; job <= 92; job++) { /* two of the first run */
+        struct lease lease = {.job = job, .attempt = 1, .sweep = 0};
+        lease_grant(&worker_of(roster, 1)->leases, lease, NULL);
+    }
+    assert_int_equal(run(dispatch, roster, 0, &record), 4);
+    assert_memory_equal(record.jobs, want, sizeof want);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
+static void near_the_end_the_longest_go_first(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(1, 1);
+    struct record record = {0};
+    (void)state;
+
+    worker_of(roster, 1)->slots = 2;
+    for (int64_t job = 1; job <= 5; job++) {
+        struct store_ready ready = {.job = job, .probe = job != 4};
+        dispatch_add(dispatch, &ready, NULL);
+    }
+    dispatch_took(dispatch, 0, true, 1);
+    dispatch_took(dispatch, 0, false, 60);
+    assert_int_equal(run(dispatch, roster, 0, &record), 1);
+    assert_int_equal(record.jobs[0], 1); /* five for two slots: not yet */
+    worker_of(roster, 1)->credit = 1;
+    assert_int_equal(run(dispatch, roster, 0, &record), 1);
+    assert_int_equal(record.jobs[1], 4);
+    worker_of(roster, 1)->credit = 1;
+    assert_int_equal(run(dispatch, roster, 0, &record), 1);
+    assert_int_equal(record.jobs[2], 2);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
+static void little_time_is_left_to_short_jobs(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(1, 9);
+    struct record record = {0};
+    struct worker *worker = worker_of(roster, 1);
+    (void)state;
+
+    worker->leaves_ms = 100000;
+    worker->time_limit_s = 3600;
+    dispatch_took(dispatch, 0, true, 1); /* not known yet: nothing was queued */
+    for (int64_t job = 1; job <= 40; job++) {
+        struct store_ready ready = {.job = job, .probe = job % 2 == 0};
+        dispatch_add(dispatch, &ready, NULL);
+    }
+    dispatch_took(dispatch, 0, true, 5);
+    dispatch_took(dispatch, 0, false, 60);
+    worker->credit = 2;
+    assert_int_equal(run(dispatch, roster, 0, &record), 2); /* 100 s: either */
+    worker->credit = 2;
+    assert_int_equal(run(dispatch, roster, 50000, &record), 2); /* 50 s: probes */
+    assert_int_equal(record.jobs[2] % 2, 0);
+    assert_int_equal(record.jobs[3] % 2, 0);
+    worker->credit = 2;
+    assert_int_equal(run(dispatch, roster, 99000, &record), 0); /* 1 s: none */
+    /* Longer than all its time ever was: it saves itself, and is handed on. */
+    worker->time_limit_s = 59;
+    assert_int_equal(run(dispatch, roster, 50000, &record), 2);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +436,14 @@ int main(void)
         cmocka_unit_test(a_stale_job_costs_no_credit),
         cmocka_unit_test(a_failure_keeps_the_job),
         cmocka_unit_test(a_sweep_starts_what_it_may_and_others_go_on),
+        cmocka_unit_test(labels_and_memory_are_kept),
+        cmocka_unit_test(large_jobs_take_slots_and_are_not_starved),
+        cmocka_unit_test(a_failed_job_waits_and_goes_elsewhere),
+        cmocka_unit_test(a_worker_in_doubt_gets_what_failed_elsewhere_only),
+        cmocka_unit_test(who_holds_the_states_is_preferred_and_none_is_starved),
+        cmocka_unit_test(sweeps_of_one_priority_share_the_slots),
+        cmocka_unit_test(near_the_end_the_longest_go_first),
+        cmocka_unit_test(little_time_is_left_to_short_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
