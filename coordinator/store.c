@@ -104,6 +104,9 @@ static int open_file(struct store *store, bool writing, struct error *err)
     /* A mistyped column in double quotes, as names with dots need, is an error
      * and not a string. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    /* Else a value that is compared with a column of a partial index's condition
+     * prepares its statement anew whenever it is bound. */
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
     sqlite3_busy_timeout(store->db, STORE_BUSY_MS);
     return 0;
 }
