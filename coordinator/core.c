@@ -375,6 +375,7 @@ static enum dispatch_start start(void *user, struct worker *worker,
         return DISPATCH_FAILED;
     }
     starting->count++;
+    worker->given++;
     const struct needs *needs = dispatch_needs_of(core->dispatch, ready->sweep);
     item->job.cores = needs->cores;
     item->job.memory = needs->memory;

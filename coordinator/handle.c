@@ -126,6 +126,7 @@ static void describe_worker(struct core *core, const struct msg_hello *hello,
     worker->retracts = hello->retracts;
     worker->quarantined = store_quarantined(core->setup.store, worker->row);
     worker->credit = 0; /* the first BEAT says */
+    worker->given = 0;
     worker->seen_ms = core->now_ms;
 }
 
@@ -205,6 +206,17 @@ static int on_beat(struct core *core, const struct call *call, struct error *err
     return answer(core, call, pong(core), err);
 }
 
+/* The credit as a result tells it: of all jobs that the worker takes over this
+ * connection, those it was not given yet. */
+static void take_room(struct worker *worker, uint64_t room)
+{
+    uint64_t credit = room > worker->given ? room - worker->given : 0;
+
+    if (room == 0 || worker->draining)
+        return;
+    worker->credit = credit < PROTO_RUNNING_MAX ? (uint32_t)credit : PROTO_RUNNING_MAX;
+}
+
 struct unblocking {
     struct core *core;
     struct error *err;
@@ -255,6 +267,7 @@ static int on_result(struct core *core, const struct call *call, struct error *e
         return -1;
     if (verdict != VERDICT_MISSING)
         lease_drop(&call->worker->leases, result->job, result->attempt);
+    take_room(call->worker, result->room);
     struct msg ack = {.kind = MSG_ACK,
                       .ack = {.job = result->job,
                               .attempt = result->attempt,

@@ -32,6 +32,7 @@ struct worker {
     int64_t row;           /* in table `worker` */
     struct wire_peer peer; /* size 0: not connected */
     uint32_t credit;       /* jobs it would take now */
+    uint64_t given;        /* jobs assigned to it since its last HELLO */
     int64_t seen_ms;       /* monotonic */
     bool draining;         /* it is to take no more: DRAIN was sent */
     struct lease_list leases;

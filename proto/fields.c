@@ -252,6 +252,7 @@ static const struct field RESULT_FIELDS[] = {
     MANY(20, MAY, msg_result, plane_points, plane_point_count, 0, PROTO_POINTS_MAX,
          PLANE_POINT),
     MANY(21, MAY, msg_result, planes, plane_count, 0, PROTO_DISTANCES_MAX, PLANE),
+    NUM(22, MAY, msg_result, room, 0, U64),
 };
 static const struct form RESULT = FORM("RESULT", msg_result, RESULT_FIELDS, MAP);
 

@@ -247,6 +247,7 @@ struct msg_result {
     uint32_t plane_point_count;
     struct msg_plane *planes;
     uint32_t plane_count;
+    uint64_t room; /* ASSIGNed since WELCOME, plus credit; 0: not said */
 };
 
 enum msg_verdict {

@@ -52,8 +52,9 @@ struct daemon {
     struct buf provenance;
     struct msg_running running[PROTO_RUNNING_MAX]; /* scratch for HELLO and BEAT */
     struct wire_poll items[2 + 2 * HAND_SLOTS_MAX];
-    unsigned terms; /* how often we were asked to leave */
-    int64_t end_ms; /* when the time is up; INT64_MAX: never */
+    uint64_t assigned; /* jobs that came since WELCOME */
+    unsigned terms;    /* how often we were asked to leave */
+    int64_t end_ms;    /* when the time is up; INT64_MAX: never */
     bool draining;
     int64_t blocked_ms; /* nothing is sent before */
     int64_t now_ms;     /* of this turn */
@@ -134,11 +135,16 @@ static bool send_hello(struct daemon *d)
     return send_msg(d, &msg);
 }
 
+static uint32_t credit(const struct daemon *d)
+{
+    return d->draining ? 0 : hand_credit(d->hand);
+}
+
 static bool send_beat(struct daemon *d)
 {
     struct msg msg = {
         .kind = MSG_BEAT,
-        .beat = {.credit = d->draining ? 0 : hand_credit(d->hand),
+        .beat = {.credit = credit(d),
                  .running = d->running,
                  .running_count = list_attempts(d)},
     };
@@ -190,8 +196,13 @@ static void send_goods(struct daemon *d)
 
     if (d->session.state != SESSION_UP)
         return;
-    while (outbox_next(d->outbox, d->now_ms, &msg) && send_msg(d, &msg))
+    while (outbox_next(d->outbox, d->now_ms, &msg)) {
+        if (msg.kind == MSG_RESULT)
+            msg.result.room = d->assigned + credit(d);
+        if (!send_msg(d, &msg))
+            break;
         outbox_sent(d->outbox, d->now_ms);
+    }
     while (fetch_next(d->fetch, d->now_ms, &msg) && send_msg(d, &msg))
         fetch_sent(d->fetch, d->now_ms);
 }
@@ -218,6 +229,7 @@ static void on_welcome(struct daemon *d, const struct msg *msg)
         return;
     }
     d->said = (struct error){0};
+    d->assigned = 0;
     outbox_reset(d->outbox);
     fetch_reset(d->fetch);
     hand_checkpoints(d->hand, msg->welcome.checkpoints);
@@ -236,6 +248,7 @@ static void on_assign(struct daemon *d, const struct msg *msg)
 {
     for (uint32_t i = 0; i < msg->assign.job_count; i++)
         hand_take(d->hand, &msg->assign.jobs[i], d->now_ms);
+    d->assigned += msg->assign.job_count;
     session_beat_soon(&d->session, d->now_ms); /* so that it knows they arrived */
 }
 
