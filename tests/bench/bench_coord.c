@@ -24,7 +24,7 @@ struct bench {
     int64_t deadline_us;
 };
 
-/* ---- results  ------------------------------------------------ */
+/* ---- results ------------------------ */
 
 static struct tally tally_of(uint32_t i)
 {
@@ -98,7 +98,7 @@ static void take_jobs(struct bench *bench, struct sim_worker *worker,
     }
 }
 
-/* ---- the workers' side  ------------------------------------------------ */
+/* ---- the workers' side ------------------------ */
 
 static void hear(struct bench *bench, struct sim_worker *worker, const struct msg *msg)
 {
@@ -208,7 +208,7 @@ static void leave_all(struct bench *bench)
     free(bench->rows);
 }
 
-/* ---- verbs  ------------------------------------------------ */
+/* ---- verbs ------------------------ */
 
 static void beat_all(struct bench *bench, int64_t every_us)
 {

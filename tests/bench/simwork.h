@@ -25,7 +25,7 @@ static inline void die(const char *what, const struct error *err)
     exit(1);
 }
 
-/* ---- the coordinator, seen from outside  ------------------------------------------------ */
+/* ---- the coordinator, seen from outside ------------------------ */
 
 /* User and system time of a process with all its threads. */
 static inline double process_cpu_seconds(long pid)
@@ -63,7 +63,7 @@ static inline long process_rss_kib(long pid)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* ---- workers  ------------------------------------------------ */
+/* ---- workers ------------------------ */
 
 enum { SIM_HELD_MAX = PROTO_RUNNING_MAX };
 
