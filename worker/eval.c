@@ -8,6 +8,7 @@
 #include <string.h>
 
 struct eval {
+    enum isa isa;
     const struct dataset *data;
     struct net *net;
     real *x; /* (EVAL_BATCH,C,H,W) */
@@ -50,6 +51,7 @@ struct eval *eval_new(const struct arch *arch, const struct dataset *data,
         err_set(err, ERR_NO_MEMORY, "no memory to evaluate");
         return NULL;
     }
+    eval->isa = options.isa;
     eval->data = data;
     eval->x = malloc(EVAL_BATCH * example * sizeof *eval->x);
     if (!eval->x)
@@ -86,8 +88,8 @@ struct tally eval_run(struct eval *eval, const real *state, enum split split,
             eval->index[i] = (uint32_t)(from + i);
         dataset_fetch(eval->data, split, eval->index, B, eval->x, eval->labels);
         logits = net_forward(eval->net, state, eval->x, B);
-        loss_softmax(eval->losses, eval->right, NULL, logits, eval->labels, B,
-                     net_arch(eval->net)->classes);
+        loss_softmax_on(eval->isa, eval->losses, eval->right, NULL, logits, eval->labels,
+                        B, net_arch(eval->net)->classes);
         for (int i = 0; i < B; i++)
             tally_add(&sum, eval->losses[i], eval->right[i]);
     }

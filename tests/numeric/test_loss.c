@@ -90,6 +90,33 @@ static void smoothed_targets_match_the_definition(void **state)
     free(z);
 }
 
+/* Every instruction set gives the same bits, of any number of examples. */
+static void instruction_sets_agree(void **state)
+{
+    real *z = num_random(ROWS * CLASSES, 5), dz[2][ROWS * CLASSES];
+    double losses[2][ROWS];
+    uint8_t labels[ROWS], right[2][ROWS];
+
+    (void)state;
+    for (int i = 0; i < ROWS; i++)
+        labels[i] = (uint8_t)(i % CLASSES);
+    z[3] = (real)NAN;
+    z[CLASSES] = (real)INFINITY;
+    z[2 * CLASSES + 1] = (real)-INFINITY;
+    for (int B = 1; B <= ROWS; B++) {
+        for (int isa = 0; isa < ISA_COUNT; isa++)
+            if (isa_usable((enum isa)isa))
+                loss_softmax_on((enum isa)isa, losses[isa], right[isa], dz[isa], z,
+                                labels, B, CLASSES);
+        if (!isa_usable(ISA_AVX512))
+            break;
+        assert_memory_equal(losses[0], losses[1], (size_t)B * sizeof losses[0][0]);
+        assert_memory_equal(right[0], right[1], (size_t)B);
+        assert_memory_equal(dz[0], dz[1], (size_t)(B * CLASSES) * sizeof dz[0][0]);
+    }
+    free(z);
+}
+
 static double loss_of(const real *z, int K, uint8_t label, uint8_t *ret_right)
 {
     double loss;
@@ -161,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matches_the_definition),
+        cmocka_unit_test(instruction_sets_agree),
         cmocka_unit_test(smoothed_targets_match_the_definition),
         cmocka_unit_test(huge_logits_do_not_overflow),
         cmocka_unit_test(first_of_equals_is_the_answer),

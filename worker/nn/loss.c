@@ -1,6 +1,7 @@
 #include "worker/nn/net.h"
 
 #include "worker/nn/quad.h"
+#include "worker/nn/simd/loss.h"
 #include "worker/nn/transpose.h"
 #include "worker/nn/vec.h"
 
@@ -48,16 +49,6 @@ static vec group_largest(const struct group *g, vec_int *best)
     return max;
 }
 
-/* log(sum(exp(logits))) with the maximum taken out, so that nothing overflows. */
-static quad log_sum_exp(const struct group *g, quad max, int lane)
-{
-    quad sum = {0};
-
-    for (int k = 0; k < g->K; k++)
-        sum += quad_exp(quad_load(g->z + (size_t)k * L + lane) - max);
-    return max + quad_log(sum);
-}
-
 static quad mean(const struct group *g, int lane)
 {
     quad sum = {0};
@@ -69,9 +60,11 @@ static quad mean(const struct group *g, int lane)
 
 /* The gradient of the mean over B examples in place of the logits: the probabilities
  * less the targets, which are `each` and for the label `sure` more. */
-static void group_slope(struct group *g, quad total, int lane, const uint8_t *labels,
-                        double sure, double each, int B)
+static void group_slope(struct group *g, const double totals[L], int lane,
+                        const uint8_t *labels, double sure, double each, int B)
 {
+    const quad total = {totals[lane], totals[lane + 1], totals[lane + 2],
+                        totals[lane + 3]};
     const quad label = {labels[0], labels[1], labels[2], labels[3]};
 
     for (int k = 0; k < g->K; k++) {
@@ -83,12 +76,13 @@ static void group_slope(struct group *g, quad total, int lane, const uint8_t *la
 }
 
 /* Up to L examples, of B. */
-static void group_run(struct group *g, double *losses, uint8_t *right, real *dlogits,
-                      const uint8_t *given, int count, int B, double share)
+static void group_run(enum isa isa, struct group *g, double *losses, uint8_t *right,
+                      real *dlogits, const uint8_t *given, int count, int B, double share)
 {
     const double sure = 1 - share, each = share / g->K;
     vec_int best;
     const vec max = group_largest(g, &best);
+    double totals[L];
     real maxima[L];
     uint8_t labels[L] = {0};
 
@@ -96,25 +90,25 @@ static void group_run(struct group *g, double *losses, uint8_t *right, real *dlo
     memcpy(labels, given, (size_t)count);
     for (int i = 0; i < count; i++)
         right[i] = best[i] == labels[i];
+    ISA_PICK(loss_kernels, isa)->totals(totals, g->z, maxima, g->K);
     for (int lane = 0; lane < count; lane += QUAD) {
-        const quad total = log_sum_exp(g, quad_load(maxima + lane), lane);
         const quad even = share > 0 ? mean(g, lane) : (quad){0};
         for (int i = 0; i < QUAD && lane + i < count; i++) {
             const int at = lane + i;
             /* A share that is off is skipped: 0 * Inf would be NaN. */
-            losses[at] = total[i] - sure * (double)g->z[labels[at] * L + at];
+            losses[at] = totals[at] - sure * (double)g->z[labels[at] * L + at];
             if (share > 0)
                 losses[at] -= share * even[i];
         }
         if (dlogits)
-            group_slope(g, total, lane, labels + lane, sure, each, B);
+            group_slope(g, totals, lane, labels + lane, sure, each, B);
     }
     if (dlogits)
         transpose(dlogits, (size_t)g->K, g->z, L, (size_t)g->K, (size_t)count);
 }
 
-void loss_smoothed(double *losses, uint8_t *right, real *dlogits, const real *logits,
-                   const uint8_t *labels, int B, int K, double share)
+static void run(enum isa isa, double *losses, uint8_t *right, real *dlogits,
+                const real *logits, const uint8_t *labels, int B, int K, double share)
 {
     struct group g;
 
@@ -123,15 +117,27 @@ void loss_smoothed(double *losses, uint8_t *right, real *dlogits, const real *lo
         const size_t at = (size_t)i * (size_t)K;
 
         group_take(&g, logits + at, count, K);
-        group_run(&g, losses + i, right + i, dlogits ? dlogits + at : NULL, labels + i,
-                  count, B, share);
+        group_run(isa, &g, losses + i, right + i, dlogits ? dlogits + at : NULL,
+                  labels + i, count, B, share);
     }
 }
 
 void loss_softmax(double *losses, uint8_t *right, real *dlogits, const real *logits,
                   const uint8_t *labels, int B, int K)
 {
-    loss_smoothed(losses, right, dlogits, logits, labels, B, K, 0);
+    run(ISA_AVX2, losses, right, dlogits, logits, labels, B, K, 0);
+}
+
+void loss_softmax_on(enum isa isa, double *losses, uint8_t *right, real *dlogits,
+                     const real *logits, const uint8_t *labels, int B, int K)
+{
+    run(isa, losses, right, dlogits, logits, labels, B, K, 0);
+}
+
+void loss_smoothed(double *losses, uint8_t *right, real *dlogits, const real *logits,
+                   const uint8_t *labels, int B, int K, double share)
+{
+    run(ISA_AVX2, losses, right, dlogits, logits, labels, B, K, share);
 }
 
 void loss_predict(uint8_t *predicted, const real *logits, int B, int K)

@@ -97,6 +97,10 @@ void loss_softmax(double *losses, uint8_t *right, real *dlogits, const real *log
  * where they hold NaN. */
 void loss_predict(uint8_t *predicted, const real *logits, int B, int K);
 
+/* The same with the kernels of an instruction set, which change no bit. */
+void loss_softmax_on(enum isa isa, double *losses, uint8_t *right, real *dlogits,
+                     const real *logits, const uint8_t *labels, int B, int K);
+
 /* The same losses against smoothed targets, as torch.nn.CrossEntropyLoss has them: the
  * label's 1 - share, and share/K for every class (the label too). A share of 0
  * gives the bits of loss_softmax. */

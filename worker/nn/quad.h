@@ -2,8 +2,9 @@
 #define COORD_NN_QUAD_H
 
 /* Four doubles side by side, as worker/nn/vec.h has reals: for sums over a data set,
- * which are double in either build. exp and log are our own, so that their bits
- * are the same with every C library; a lane's do not depend on the others.
+ * which are double in either build. In kernels for AVX-512 (worker/nn/simd/) there are
+ * as many as a vec has reals, eight in a float build. exp and log are our own, so that
+ * their bits are the same with every C library; a lane's do not depend on the others.
  */
 
 #include "worker/nn/real.h"
@@ -16,11 +17,17 @@
 #include <math.h>
 #endif
 
+#if defined SIMD_AVX512 && defined __AVX512F__ && !defined NN_DOUBLE
+#define QUAD_512 1
+enum { QUAD = 8 };
+#else
+#define QUAD_512 0
 enum { QUAD = 4 };
+#endif
 
-typedef double quad __attribute__((vector_size(32)));
-typedef int64_t quad_bits __attribute__((vector_size(32)));
-typedef uint64_t quad_shifted __attribute__((vector_size(32)));
+typedef double quad __attribute__((vector_size(QUAD * 8)));
+typedef int64_t quad_bits __attribute__((vector_size(QUAD * 8)));
+typedef uint64_t quad_shifted __attribute__((vector_size(QUAD * 8)));
 
 typedef real quad_of_reals
     __attribute__((vector_size(QUAD * sizeof(real)), aligned(sizeof(real)), may_alias));
@@ -48,7 +55,9 @@ static inline quad quad_select(quad_bits mask, quad yes, quad no)
 /* a * b + c, rounded once. */
 static inline quad quad_fma(quad a, quad b, quad c)
 {
-#ifdef __FMA__
+#if QUAD_512
+    return (quad)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined __FMA__
     return (quad)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 #else
     for (int i = 0; i < QUAD; i++)
