@@ -97,6 +97,15 @@ static bool is_alive(const struct net *net, int value, int at)
     return false;
 }
 
+bool net_is_relu(const struct net *net, int at)
+{
+    const struct step *step = &net->plan.steps[at];
+
+    return at > 0 && at < net->plan.count && step->kind == STEP_ACT &&
+           step->act == ACT_RELU && step->in == net->plan.steps[at - 1].out &&
+           !is_alive(net, step->in, at + 1);
+}
+
 /* Saved values begin on a line of the cache, as kernels want the example to. */
 static size_t saved_reals(const struct net *net, int value, int B)
 {

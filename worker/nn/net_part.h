@@ -33,6 +33,10 @@ bool net_reads(const struct net *net, int step, int tensor);
  * tensors, weight and bias. */
 bool net_is_linear(const struct net *net, int step);
 
+/* Whether a step is the ReLU of the output of the step before it, which nobody else
+ * reads. */
+bool net_is_relu(const struct net *net, int step);
+
 /* Take up a batch of B <= batch_max examples, borrowed until another is. */
 void net_begin(struct net *net, const real *x, int B);
 

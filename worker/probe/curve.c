@@ -67,6 +67,34 @@ void curve_lerp(real *z, const real *a, const real *b, double alpha, size_t n)
         z[i] = (real)fma((double)(real)alpha, (double)(b[i] - a[i]), (double)a[i]);
 }
 
+static vec relu(vec x)
+{
+    return vec_keep(~(x <= (vec){0}), x); /* NaN stays */
+}
+
+void curve_lerp_relu(real *z, const real *a, const real *b, double alpha, size_t n)
+{
+    const real *end = alpha == 0 ? a : b;
+    const bool at_end = alpha == 0 || alpha == 1;
+    const vec share = vec_all((real)alpha);
+    size_t i = 0;
+
+    for (; i + VEC_LANES <= n; i += VEC_LANES) {
+        const vec from = vec_load(a + i);
+        vec at = vec_load(end + i);
+        if (!at_end)
+            at = vec_fma(share, at - from, from);
+        vec_store(z + i, relu(at));
+    }
+    if (i < n) {
+        real rest[2][VEC_LANES] = {{0}};
+        memcpy(rest[0], a + i, (n - i) * sizeof *z);
+        memcpy(rest[1], b + i, (n - i) * sizeof *z);
+        curve_lerp_relu(rest[0], rest[0], rest[1], alpha, VEC_LANES);
+        memcpy(z + i, rest[0], (n - i) * sizeof *z);
+    }
+}
+
 real *curve_room(real **store, size_t *size, size_t bytes)
 {
     if (bytes <= *size)
@@ -96,6 +124,7 @@ void curve_set(struct curve *curve, enum curve_bn bn, double alpha)
 {
     const struct arch *arch = curve->env.arch;
 
+    curve->at_b = curve->at_b && curve->line > 0;
     for (int t = 0; t < arch->tensor_count; t++) {
         const size_t at = arch->tensors[t].offset, count = arch->tensors[t].count;
         double to = alpha;
@@ -114,6 +143,7 @@ void curve_set_step(struct curve *curve, int step, double alpha)
 {
     const struct arch *arch = curve->env.arch;
 
+    curve->at_b = false;
     for (int t = 0; t < arch->param_tensors; t++) {
         const size_t at = arch->tensors[t].offset;
         if (curve->varied[t] && net_reads(curve->net, step, t))
@@ -123,10 +153,15 @@ void curve_set_step(struct curve *curve, int step, double alpha)
     curve_moved(curve);
 }
 
+int curve_batch_size(int64_t from, int64_t count)
+{
+    return count - from < EVAL_BATCH ? (int)(count - from) : EVAL_BATCH;
+}
+
 int curve_fetch(struct curve *curve, enum split split, int64_t from, int64_t count,
                 uint8_t *labels)
 {
-    const int B = count - from < EVAL_BATCH ? (int)(count - from) : EVAL_BATCH;
+    const int B = curve_batch_size(from, count);
     uint32_t index[EVAL_BATCH];
 
     for (int i = 0; i < B; i++)
@@ -175,6 +210,21 @@ static const real *start_of(struct curve *curve, int step)
     return curve->env.a;
 }
 
+/* Run a batch up to a step before the group, from where that was left. */
+static void run_before(const struct making *m, enum split split, struct held *held,
+                       int upto)
+{
+    struct curve *curve = m->curve;
+    const int64_t count = curve->env.count[split];
+    int from;
+
+    held->B = curve_batch_size(held->from, count);
+    from = curve_trail_take(m, split, held->from, held->B, upto, held->labels);
+    if (from == 0)
+        (void)curve_fetch(curve, split, held->from, count, held->labels);
+    net_run(curve->net, curve->theta, m->norms, NULL, from, upto);
+}
+
 /* Run examples from .. from + B of a split up to the cut; where the ends of the line are
  * not finite, up to the step before it. */
 static void hold(const struct making *m, enum split split, int64_t from,
@@ -186,8 +236,7 @@ static void hold(const struct making *m, enum split split, int64_t from,
 
     held->cut = m->cut;
     held->from = from;
-    held->B = curve_fetch(curve, split, from, curve->env.count[split], held->labels);
-    net_run(net, curve->theta, m->norms, NULL, 0, last);
+    run_before(m, split, held, last);
     if (m->lerp) {
         real *begin = held->alive + net_alive(net, m->cut, EVAL_BATCH);
         size_t n;
@@ -195,14 +244,16 @@ static void hold(const struct making *m, enum split split, int64_t from,
         net_run(net, start_of(curve, last), m->norms, NULL, last, m->cut);
         const real *z = net_output(net, last, &n);
         memcpy(begin, z, n * sizeof *begin);
-        net_run(net, curve->env.b, m->norms, NULL, last, m->cut);
+        /* What is kept of theta's weights for products need not be made anew. */
+        net_run(net, curve->at_b ? curve->theta : curve->env.b, m->norms, NULL, last,
+                m->cut);
         if (!all_finite(begin, n) || !all_finite(z, n)) {
             held->cut = last;
-            net_begin(net, curve->x, held->B);
-            net_run(net, curve->theta, m->norms, NULL, 0, last);
+            run_before(m, split, held, last);
         }
     }
     net_save(net, held->cut, held->alive);
+    curve_trail_leave(m, split, held);
 }
 
 /* ---- one split -------------------------------------------------------------------- */
@@ -327,6 +378,24 @@ done:
     return rc;
 }
 
+static bool reads_any(const struct curve *curve, int step, bool only_varied)
+{
+    for (int t = 0; t < curve->env.arch->tensor_count; t++)
+        if ((curve->varied[t] || !only_varied) && net_reads(curve->net, step, t))
+            return true;
+    return false;
+}
+
+/* Whether the network's last tensors move: then no group is to be expected behind. */
+static bool last_moves(const struct curve *curve)
+{
+    int last = net_steps(curve->net) - 1;
+
+    while (last > 0 && !reads_any(curve, last, false))
+        last--;
+    return reads_any(curve, last, true);
+}
+
 static int run_block(struct making *m, struct error *err)
 {
     struct curve *curve = m->curve;
@@ -339,6 +408,7 @@ static int run_block(struct making *m, struct error *err)
     m->lerp = !curve->env.naive && first < net_steps(net) && net_is_linear(net, first);
     m->cut += m->lerp;
     m->agree = curve_agree(m);
+    m->trail = !curve->env.naive && !last_moves(curve);
     return run_held(m, err);
 }
 
@@ -350,6 +420,7 @@ static int begin_curve(struct curve *curve, const char *group, enum curve_bn bn,
     memcpy(curve->theta, curve->env.b, arch->state_count * sizeof *curve->theta);
     for (int t = 0; t < arch->tensor_count; t++)
         curve->varied[t] = arch_in_group(arch, t, group);
+    curve->at_b = true;
     net_keep(curve->net, curve->theta);
     if (curve->late)
         net_keep(curve->late, curve->theta);
@@ -364,7 +435,8 @@ int curve_run(struct curve *curve, const char *group, enum curve_bn bn,
     int rc = 0;
 
     memset(ret, 0, 2 * n * sizeof *ret);
-    if (begin_curve(curve, group, bn, err) || curve_rows_open(curve, bn, err))
+    if (begin_curve(curve, group, bn, err) || curve_rows_open(curve, bn, err) ||
+        curve_trail_open(curve, bn, err))
         return -1;
     for (size_t from = 0; from < n && rc == 0; from += ALPHAS_MAX) {
         m.alphas = alphas + from;
@@ -419,6 +491,7 @@ void curve_free(struct curve **curve_p)
     net_free(&curve->early);
     net_free(&curve->late);
     curve_rows_close(curve);
+    curve_trail_close(curve);
     free(curve->theta);
     free(curve->stats);
     net_moments_free(&curve->rebased);
@@ -433,7 +506,7 @@ void curve_free(struct curve **curve_p)
 
 size_t curve_memory(const struct curve *curve)
 {
-    size_t bytes = net_memory(curve->net) + curve->store_size;
+    size_t bytes = net_memory(curve->net) + curve->store_size + curve->trail.bytes;
 
     bytes += curve->early ? net_memory(curve->early) : 0;
     return bytes + (curve->late ? net_memory(curve->late) : 0);

@@ -10,6 +10,8 @@
  *     the same input for every alpha and is linear in its tensors, so its output is a
  *     line between two outputs (at alpha 0 and 1, those);
  *   - at alpha 1 nothing has moved, so all groups share that point.
+ *   - groups in the order of layers go on, batch by batch, from where b's own run was
+ *     left by the one before, as far as a store of a fixed size has it.
  *   - behind the last step that moves, the filters are the same for all alphas: where
  *     they are large, several points are evaluated side by side (curve_eval.c).
  * The rest is evaluated. Work goes by batches of EVAL_BATCH, as everywhere, so the

@@ -100,8 +100,9 @@ static void lerp_output(const struct making *m, struct net *net, const struct he
                z, alpha, n);
 }
 
-/* Take up a batch in hand at its cut, at a point of the line. */
-static void load(const struct making *m, const struct held *held, double alpha)
+/* Take up a batch in hand at its cut, at a point of the line: the step to go on with,
+ * which comes before `until` or is that. */
+static int load(const struct making *m, const struct held *held, double alpha, int until)
 {
     struct net *net = m->curve->net;
     const real *begin = held->alive + net_alive(net, m->cut, EVAL_BATCH);
@@ -112,12 +113,18 @@ static void load(const struct making *m, const struct held *held, double alpha)
         real *z = net_output(net, m->cut - 1, &n);
         /* Nothing else is alive: it need not be copied first. */
         if (net_alive(net, m->cut, held->B) - n < 64 / sizeof(real)) {
+            if (m->cut < until && net_is_relu(net, m->cut)) {
+                z = net_output(net, m->cut, &n);
+                curve_lerp_relu(z, begin, held->alive, alpha, n);
+                return m->cut + 1;
+            }
             curve_lerp(z, begin, held->alive, alpha, n);
-            return;
+            return m->cut;
         }
     }
     net_load(net, held->cut, held->alive, held->B);
     lerp_output(m, net, held, 0, held->B, alpha);
+    return held->cut;
 }
 
 /* Run a batch in hand up to a step at point i, which theta is, and have it in `into`
@@ -146,7 +153,7 @@ static void run_to(const struct making *m, size_t i, const struct held *held,
             return;
         from = curve->turn;
     } else {
-        load(m, held, alpha);
+        from = load(m, held, alpha, until);
     }
     net_run(net, curve->theta, m->norms, NULL, from, until);
     if (into != net)
@@ -181,7 +188,8 @@ static void add_batch(const struct making *m, size_t i, enum split split,
     double losses[EVAL_BATCH];
     struct curve_batch batch = batch_of(m, i, split, held);
 
-    loss_softmax(losses, right, NULL, logits, held->labels, held->B, K);
+    loss_softmax_on(curve->engine.isa, losses, right, NULL, logits, held->labels, held->B,
+                    K);
     for (int k = 0; k < held->B; k++)
         tally_add(tally, losses[k], right[k]);
     if (!curve->env.batch)

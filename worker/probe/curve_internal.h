@@ -23,6 +23,25 @@ enum {
      * (three states of 45 MB, 260 MB of activations in all sections, 184 MB of
      * CIFAR-10) it stays below 1 GB. */
     STORE_BN_BYTES = 256 << 20,
+    /* Bytes of b's own activations, kept from group to group (curve_trail.c): a batch
+     * behind the first convolution of a ResNet-18 for its skip too. */
+    TRAIL_BYTES = 64 << 20,
+};
+
+/* Where b's own run through a batch has come to: what was alive at a cut, with its
+ * labels. cut 0: nothing is kept. */
+struct mark {
+    int cut;
+    real *alive;
+    size_t room; /* reals */
+    uint8_t labels[EVAL_BATCH];
+};
+
+/* Of every batch, since groups come in the order of layers: what is before the next
+ * group need not be run again from the examples. Modes differ in what norms did. */
+struct trail {
+    struct mark *marks[CURVE_BN_COUNT][2]; /* (batches) each, or NULL */
+    size_t bytes;                          /* of all marks' alive */
 };
 
 /* A split at the end that groups share, example by example: (count) each. */
@@ -40,6 +59,7 @@ struct curve {
     real *theta;                 /* (S) the point; b where nothing moves */
     int line;                    /* the step before, whose output is a line for all that
                                     is in hand, is not set; 0: all are */
+    bool at_b;                   /* theta has b's tensors where the line is, as ever */
     real *stats;                 /* (ALPHAS_MAX, S - P) recomputed, by alpha */
     struct net_moments *rebased; /* b's own; NULL: not yet */
     struct net_moments *found;   /* of the point in hand; NULL as that is */
@@ -47,6 +67,7 @@ struct curve {
     bool *varied;                /* (tensors) */
     real *store;                 /* batches in hand */
     size_t store_size;
+    struct trail trail;
     real *x; /* examples */
     struct tally_sum end[CURVE_BN_COUNT][2];
     bool have_end[CURVE_BN_COUNT][2];
@@ -64,6 +85,7 @@ struct making {
     struct tally_sum *ret;
     int cut;     /* steps before it are done once */
     bool lerp;   /* so is the step before the cut, as a line */
+    bool trail;  /* groups may come that begin behind this one */
     int agree;   /* from here on points differ in statistics only, and are evaluated
                     several at once; all steps: one by one */
     size_t done; /* points times batches; for tick */
@@ -103,6 +125,18 @@ void curve_rows_tell(struct curve *curve, const struct curve_batch *batch,
 /* Tell of a batch of the shared end that was kept: batch has point, split, from, B. */
 void curve_rows_repeat(struct curve *curve, struct curve_batch *batch, enum curve_bn bn);
 
+/* Room for marks of all batches. ERR_NO_MEMORY. */
+int curve_trail_open(struct curve *curve, enum curve_bn bn, struct error *err);
+void curve_trail_close(struct curve *curve);
+
+/* Take up a batch where b's own run was left, at a step no later than `upto`: which; 0:
+ * nowhere, and net and labels are as they were. */
+int curve_trail_take(const struct making *m, enum split split, int64_t from, int B,
+                     int upto, uint8_t *labels);
+
+/* Leave it at held's cut, if there is room. */
+void curve_trail_leave(const struct making *m, enum split split, const struct held *held);
+
 /* At least so many bytes at *store, of which *size are there, from one curve to the
  * next: NULL when there is no memory. */
 real *curve_room(real **store, size_t *size, size_t bytes);
@@ -110,14 +144,19 @@ real *curve_room(real **store, size_t *size, size_t bytes);
 /* z = a + alpha (b - a): exact at both ends, and between equal numbers. z may be b. */
 void curve_lerp(real *z, const real *a, const real *b, double alpha, size_t n);
 
+/* ReLU of that. */
+void curve_lerp_relu(real *z, const real *a, const real *b, double alpha, size_t n);
+
 /* Set the tensors that move to alpha, parameters and statistics. */
 void curve_set(struct curve *curve, enum curve_bn bn, double alpha);
 
 /* The tensors that move and that a step reads, parameters only. */
 void curve_set_step(struct curve *curve, int step, double alpha);
 
-/* Fetch examples from .. from + EVAL_BATCH or up to count, and take them up: their
- * number. labels (EVAL_BATCH). */
+/* Examples from .. from + EVAL_BATCH or up to count: how many. */
+int curve_batch_size(int64_t from, int64_t count);
+
+/* Fetch these and take them up: their number. labels (EVAL_BATCH). */
 int curve_fetch(struct curve *curve, enum split split, int64_t from, int64_t count,
                 uint8_t *labels);
 
