@@ -1,12 +1,13 @@
 /* Our side of the benchmark of probes: a whole path, or every layer, of a network.
  *
- *     bench_probe NET MODE THREADS FILE    MODE: whole, layers, memory
+ *     bench_probe NET MODE THREADS FILE    MODE: whole, layers, memory, fifty
  *
  * Writes the images and labels to FILE for the other side, says "ready" and what it
  * does; for every line of its input it runs the probe once and answers with points
  * times images per second; at the end it prints "curve" and all losses, and "rss" and
  * its largest size in KiB. "memory" is for that: a few groups and alphas, since what
- * is held depends on neither, with norms both ways, recomputed from 2,000 images.
+ * is held depends on neither, with norms both ways, recomputed from 2,000 images. "fifty"
+ * shows that: every layer at 50 alphas, and at a few with norms recomputed (minutes).
  * States are numbers that torch_probe.py has too.
  */
 
@@ -34,12 +35,12 @@ static const struct subject {
 
 /* "memory": its examples take the 184 MB of CIFAR-10. */
 #define MEMORY_SIZES "[5000,10000]"
-enum { MEMORY_ALPHAS = 2, MEMORY_IMAGES = 2000 };
+enum { MEMORY_ALPHAS = 2, MEMORY_IMAGES = 2000, FIFTY = 50 };
 
 struct bench {
     const struct subject *subject;
     bool layers, memory;
-    int alpha_count;
+    int alpha_count, recompute_count; /* alphas; of those, with norms recomputed */
     struct arch *arch;
     struct dataset *data;
     struct team *team;
@@ -130,26 +131,24 @@ static void write_examples(const struct bench *b, const char *path)
     free(x);
 }
 
-/* The whole path, every layer, or of those the first, the middle and the last. */
+/* The whole path, or every layer, or both; of the latter the first, the middle and the
+ * last one. */
 static void list_groups(struct bench *b)
 {
     const char *layers[ARCH_TENSORS_MAX];
     const int n = arch_groups(b->arch, layers, ARCH_TENSORS_MAX);
+    const int by = b->layers ? 1 : (n - 1) / 2;
 
-    if (!b->layers)
+    if (!b->layers || b->memory)
         b->groups[b->group_count++] = "all";
-    for (int g = 0; g < n && (b->layers || b->memory); g += b->memory ? (n - 1) / 2 : 1)
+    for (int g = 0; g < n && (b->layers || b->memory); g += by)
         b->groups[b->group_count++] = layers[g];
 }
 
-static void open_curve(struct bench *b, int threads)
+/* A new one for every run, which has nothing of the last one's. */
+static void open_curve(struct bench *b)
 {
     struct error err;
-    const int n = b->memory ? MEMORY_ALPHAS : b->subject->alphas;
-
-    b->team = team_new(threads, &err);
-    if (!b->team)
-        die(&err);
     const struct net_options engine = {.team = b->team, .isa = isa_choose()};
     const struct curve_env env = {.arch = b->arch,
                                   .data = b->data,
@@ -158,13 +157,22 @@ static void open_curve(struct bench *b, int threads)
                                   .b = b->b,
                                   .count = {0, b->subject->images},
                                   .bn_count = b->memory ? MEMORY_IMAGES : 100};
+    curve_free(&b->curve);
     b->curve = curve_new(&env, &err);
     if (!b->curve)
         die(&err);
+}
+
+static void open_points(struct bench *b)
+{
+    const bool few = b->memory && !b->layers;
+    const int n = few ? MEMORY_ALPHAS : b->memory ? FIFTY : b->subject->alphas;
+
     b->alpha_count = n;
+    b->recompute_count = b->memory && arch_has_norm(b->arch) ? MEMORY_ALPHAS : 0;
     list_groups(b);
     for (int i = 0; i < n; i++)
-        b->alphas[i] = b->memory ? (double)i / n : (double)i / (n - 1);
+        b->alphas[i] = few ? (double)i / n : (double)i / (n - 1);
     b->tallies = take((size_t)(b->group_count * n) * 2, sizeof *b->tallies);
 }
 
@@ -177,9 +185,9 @@ static double run(struct bench *b)
 
     for (int g = 0; g < b->group_count; g++) {
         struct tally_sum *to = b->tallies + (size_t)(2 * g * n);
-        if ((b->memory && norms &&
-             curve_run(b->curve, b->groups[g], CURVE_RECOMPUTE, b->alphas, (size_t)n, to,
-                       &err)) ||
+        if ((b->recompute_count > 0 &&
+             curve_run(b->curve, b->groups[g], CURVE_RECOMPUTE, b->alphas,
+                       (size_t)b->recompute_count, to, &err)) ||
             curve_run(b->curve, b->groups[g], norms ? CURVE_INTERP : CURVE_NONE,
                       b->alphas, (size_t)n, to, &err))
             die(&err);
@@ -199,6 +207,7 @@ static void answer(struct bench *b)
     printf("\n");
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
+        open_curve(b);
         printf("%.3f\n", run(b));
         fflush(stdout);
     }
@@ -214,21 +223,25 @@ static void answer(struct bench *b)
 int main(int argc, char **argv)
 {
     struct bench b = {0};
+    struct error err;
 
     for (size_t i = 0; argc == 5 && i < sizeof SUBJECTS / sizeof SUBJECTS[0]; i++)
         if (strcmp(SUBJECTS[i].name, argv[1]) == 0)
             b.subject = &SUBJECTS[i];
     if (!b.subject) {
-        fprintf(stderr, "usage: bench_probe mlp|resnet20|resnet18 whole|layers|memory"
-                        " THREADS FILE\n");
+        fprintf(stderr, "usage: bench_probe mlp|resnet20|resnet18"
+                        " whole|layers|memory|fifty THREADS FILE\n");
         return 2;
     }
     blas_set_threads(1);
-    b.layers = strcmp(argv[2], "layers") == 0;
-    b.memory = strcmp(argv[2], "memory") == 0;
+    b.memory = strcmp(argv[2], "memory") == 0 || strcmp(argv[2], "fifty") == 0;
+    b.layers = strcmp(argv[2], "layers") == 0 || strcmp(argv[2], "fifty") == 0;
     open_net(&b);
     write_examples(&b, argv[4]);
-    open_curve(&b, atoi(argv[3]));
+    open_points(&b);
+    b.team = team_new(atoi(argv[3]), &err);
+    if (!b.team)
+        die(&err);
     answer(&b);
     curve_free(&b.curve);
     dataset_free(&b.data);
