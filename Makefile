@@ -9,6 +9,8 @@
 #                        writes tests/bench/RESULTS.md
 #   make bench-probe     probes against PyTorch's loop; bench-probe-table writes PROBES.md
 #   make soak            an hour of a million jobs, watched for what grows (SOAK_JOBS=..)
+#   make chaos SEED=..   a real sweep while everything dies: the same bytes
+#   make sim SEEDS=..    simulated trouble under that many seeds
 #   make lint tidy format fuzz install clean
 #
 # VARIANT=release|asan|tsan|fuzz
@@ -93,7 +95,7 @@ TESTS := $(TEST_SRC:%.c=$(B)/%) $(GRAD_SRC:%.c=$(B)/%)
 FUZZ  := $(FUZZ_SRC:%.c=$(B)/%)
 BENCH := $(BENCH_SRC:%.c=$(B)/%)
 # What flows and soaks start beside the real programs.
-TOOLS := $(B)/tests/soak/nulls
+TOOLS := $(B)/tests/soak/nulls $(B)/tests/chaos/proxy
 FLOWS := $(wildcard tests/flow/*.bats)
 # Minutes of plain arithmetic: nothing for the sanitizers, see the file.
 ifneq ($(VARIANT),release)
@@ -101,7 +103,7 @@ FLOWS := $(filter-out %/accuracy.bats,$(FLOWS))
 endif
 
 .PHONY: all tests check check-asan check-tsan crash quickstart bench bench-table bench-probe \
-        bench-probe-table soak lint tidy format \
+        bench-probe-table soak chaos sim lint tidy format \
         fuzz fuzz-run syntax install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -180,6 +182,8 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.c.o $(ARCHIVES)
 NULLS := $(B)/tests/soak/null_worker.c.o
 $(B)/tests/soak/%: $(B)/tests/soak/%.c.o $(NULLS) $(ARCHIVES)
 	$(CXX) $(LDFLAGS) -o $@ $< $(NULLS) $(ARCHIVES) $(LIBS)
+$(B)/tests/chaos/%: $(B)/tests/chaos/%.c.o
+	$(CXX) $(LDFLAGS) -o $@ $<
 $(B)/tests/bench/%: $(B)/tests/bench/%.c.o $(ARCHIVES)
 	$(CXX) $(LDFLAGS) -o $@ $< $(ARCHIVES) $(LIBS)
 
@@ -209,6 +213,10 @@ syntax:
 	    xargs -n 16 -P 2 clang -fsyntax-only $(CPPFLAGS) $(SIMD_avx2) -std=c11 $(CWARN)
 soak: all $(TOOLS)
 	/usr/bin/python3 tests/soak/soak.py $(B) $(B)/soak
+chaos: all
+	/usr/bin/python3 tests/chaos/chaos.py $(B) $(B)/chaos
+sim: $(B)/tests/sim/test_sim
+	SIM_SEEDS=$(or $(SEEDS),5000) $(B)/tests/sim/test_sim
 lint:
 	sh tests/lint/run.sh
 tidy:

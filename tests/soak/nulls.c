@@ -6,9 +6,10 @@
  *         [--seconds S] [--seed N]
  *
  * Every --report MS milliseconds a line "WORKERS-UP ACCEPTED P50 P99 MAX" on stdout:
- * results acknowledged since the line before, and how long that took, in microseconds. It ends
- * after --jobs acknowledgements, after --seconds, or by SIGTERM, with a BYE of each, and
- * a line of totals. 0: it was as asked; 1: it was not, and stderr says why.
+ * results acknowledged since the line before, and how long that took, in
+ * microseconds. It ends after --jobs acknowledgements, after --seconds, or by SIGTERM,
+ * with a BYE of each, and a line of totals. 0: it was as asked; 1: it was not, and
+ * stderr says why.
  */
 
 #include "tests/soak/null_worker.h"

@@ -16,15 +16,13 @@ reason beside it; slopes are least squares over the second half, when caches are
 
 import csv
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-INVARIANTS = os.path.join(HERE, "../../coordinator/sql/invariants.sql")
+from stage import Stage
+
 SUBMIT_S = 2.0  # between portions
 GRID = """[sweep]
 name = "soak-{n}"
@@ -134,43 +132,24 @@ def tell(facts, verdict, out):
 
 class Soak:
     def __init__(self, build, out):
-        self.coord = os.path.abspath(os.path.join(build, "bin/coord"))
-        self.nulls = os.path.abspath(os.path.join(build, "tests/soak/nulls"))
         self.out = out
         self.jobs = setting("SOAK_JOBS", 1000000)
         self.seconds = setting("SOAK_SECONDS", 3600)
         self.sample_s = setting("SOAK_SAMPLE", 10)
         self.workers = setting("SOAK_WORKERS", 16)
-        self.dir = tempfile.mkdtemp(prefix="coord-soak.", dir=os.environ.get("TMPDIR"))
-        self.env = dict(os.environ, COORD_DIR=self.dir)
+        self.stage = Stage(build, out, "soak")
         self.submitted = self.done = self.portion = 0
         self.submit_ms = []
         self.report = (0, 0, 0, 0, 0)
         self.failed = None
 
-    def serve(self, *more):
-        """Start a coordinator; how many seconds until it is ready."""
-        begin = time.monotonic()
-        ready = os.path.join(self.dir, "endpoint")
-        self.server = subprocess.Popen([self.coord, "serve", *more], env=self.env,
-                                       stderr=open(f"{self.out}/serve.log", "a"))
-        while not os.path.exists(ready):
-            if self.server.poll() is not None or time.monotonic() > begin + 300:
-                raise SystemExit("soak: the coordinator did not start: see serve.log")
-            time.sleep(0.01)
-        self.endpoint = open(ready).read().strip()
-        return time.monotonic() - begin
-
-    def stop(self, process, how=signal.SIGTERM):
-        process.send_signal(how)
-        process.wait(timeout=60)
-
     def start_workers(self):
-        self.crowd = subprocess.Popen(
-            [self.nulls, "--connect", self.endpoint, "--key",
-             f"{self.dir}/keys/worker.key", "--count", str(self.workers), "--slots", "4",
-             "--ahead", "4", "--run", str(120 * self.workers * 4 // 64), "--report",
-             str(1000 * self.sample_s)], stdout=subprocess.PIPE, text=True)
+        self.crowd = self.stage.start(
+            [self.stage.program("tests/soak/nulls"), "--connect", self.stage.endpoint,
+             "--key", self.stage.path("keys/worker.key"), "--count", str(self.workers),
+             "--slots", "4", "--ahead", "4", "--run", str(120 * self.workers * 4 // 64),
+             "--report", str(1000 * self.sample_s)], "nulls.log",
+            stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):
@@ -181,36 +160,33 @@ class Soak:
                 self.done += self.report[1]
 
     def submit(self, count):
-        path = os.path.join(self.dir, "grid.toml")
+        path = self.stage.path("grid.toml")
         self.portion += 1
         with open(path, "w") as grid:
             grid.write(GRID.format(n=self.portion, seeds=count,
                                    lr=f"{0.01 + 1e-7 * self.portion:.7f}"))
         begin = time.monotonic()
-        if subprocess.run([self.coord, "submit", path], env=self.env,
-                          stderr=subprocess.DEVNULL).returncode != 0:
-            self.failed = f"portion {self.portion} was not taken"
+        said = self.stage.coord("submit", path)
+        if said.returncode != 0:
+            self.failed = f"portion {self.portion}: {said.stderr}"
         self.submit_ms.append(1000 * (time.monotonic() - begin))
         self.submitted += count
 
+    def size(self, name):
+        path = self.stage.path(name)
+        return os.path.getsize(path) if os.path.exists(path) else 0
+
     def sample(self, begin):
-        proc = f"/proc/{self.server.pid}"
+        proc = f"/proc/{self.stage.server.pid}"
         status = dict(line.split(":", 1) for line in open(f"{proc}/status"))
         ticks = open(f"{proc}/stat").read().rsplit(")", 1)[1].split()
-        size = lambda name: (os.path.getsize(f"{self.dir}/{name}") if os.path.exists(
-            f"{self.dir}/{name}") else 0)
         worst = max(self.submit_ms or [0])
         self.submit_ms = []
         return (round(time.monotonic() - begin, 1), self.submitted, self.done,
                 int(status["VmRSS"].split()[0]), len(os.listdir(f"{proc}/fd")),
-                size("coord.db-wal"), size("coord.db"),
+                self.size("coord.db-wal"), self.size("coord.db"),
                 (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK"),
                 round(worst, 1), *self.report[2:], self.report[0])
-
-    def sql(self, text):
-        said = subprocess.run([self.coord, "--csv", "sql", text], env=self.env,
-                              capture_output=True, text=True).stdout
-        return said.strip().splitlines()[1:]
 
     def flow(self, writer):
         """Portions until all are submitted, samples until all are done."""
@@ -227,35 +203,35 @@ class Soak:
                 writer.writerow(self.sample(begin))
                 self.file.flush()
                 due_sample += self.sample_s
-            if self.server.poll() is not None or self.crowd.poll() is not None:
-                self.failed = "a process died"
+            if any(p.poll() is not None for p in (self.stage.server, self.crowd)):
+                self.failed = "a process died: see its log"
+                return
             if now > begin + 2 * self.seconds + 300:
                 self.failed = f"{self.done} of {self.jobs} jobs in twice the time"
             time.sleep(max(0.0, min(due_submit, due_sample, now + 1) - time.monotonic()))
         writer.writerow(self.sample(begin))
         self.file.flush()
 
-    def close(self, out):
-        """Counts, invariants, a restart; whether all is well."""
-        counts = self.sql("SELECT (SELECT count(*) FROM job WHERE state = 'done'),"
-                          " (SELECT count(*) FROM result),"
-                          " (SELECT count(*) FROM attempt)")[0]
+    def count(self, out):
+        """Counts, a restart, invariants; whether all is well."""
+        counts = self.stage.sql("SELECT (SELECT count(*) FROM job WHERE state = 'done'),"
+                                " (SELECT count(*) FROM result),"
+                                " (SELECT count(*) FROM attempt)")[0]
         print(f"done, results, attempts: {counts}", file=out)
-        self.stop(self.crowd)
-        self.stop(self.server)
-        again = self.serve("--bind", "tcp://127.0.0.1:*")
-        print(f"restart with all of it: {again:.3f} s", file=out)
-        invariants = self.sql(open(INVARIANTS).read())[0]
-        print(f"invariants: {invariants}", file=out)
-        self.stop(self.server)
+        self.stage.end(self.crowd)
+        self.stage.end(self.stage.server)
+        print(f"restart with all of it: {self.stage.serve():.3f} s", file=out)
+        held, row = self.stage.invariants()
+        print(f"invariants: {row}", file=out)
+        self.stage.end(self.stage.server)
         n = str(self.jobs)
-        return counts.split(",")[:2] == [n, n] and set(invariants.split(",")) == {"0"}
+        return held and counts.split(",")[:2] == [n, n]
 
     def run(self):
-        os.makedirs(self.out, exist_ok=True)
-        self.serve("--bind", "tcp://127.0.0.1:*")
-        self.start_workers()
+        sound = flat = False
         try:
+            self.stage.serve()
+            self.start_workers()
             with open(f"{self.out}/soak.csv", "w") as self.file:
                 writer = csv.writer(self.file)
                 writer.writerow(COLUMNS)
@@ -263,16 +239,13 @@ class Soak:
             with open(f"{self.out}/verdict.txt", "w") as out:
                 if self.failed:
                     print(f"failed: {self.failed}", file=out)
-                sound = self.close(out)
-                facts, verdict = judge(csv.DictReader(open(f"{self.out}/soak.csv")))
-                flat = tell(facts, verdict, out)
+                else:
+                    sound = self.count(out)
+                    flat = tell(*judge(csv.DictReader(open(f"{self.out}/soak.csv"))), out)
         finally:
-            for process in (self.server, self.crowd):
-                if process.poll() is None:
-                    process.kill()
-            subprocess.run(["rm", "-rf", self.dir], check=False)
+            self.stage.close()
         print(open(f"{self.out}/verdict.txt").read(), end="")
-        return sound and flat and not self.failed
+        return sound and flat
 
 
 def main():
