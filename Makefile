@@ -11,6 +11,8 @@
 #   make soak            an hour of a million jobs, watched for what grows (SOAK_JOBS=..)
 #   make chaos SEED=..   a real sweep while everything dies: the same bytes
 #   make sim SEEDS=..    simulated trouble under that many seeds
+#   make bench-coord     the coordinator against its targets; bench-coord-table writes
+#                        tests/bench/COORD.md
 #   make lint tidy format fuzz install clean
 #
 # VARIANT=release|asan|tsan|fuzz
@@ -217,6 +219,10 @@ chaos: all
 	/usr/bin/python3 tests/chaos/chaos.py $(B) $(B)/chaos
 sim: $(B)/tests/sim/test_sim
 	SIM_SEEDS=$(or $(SEEDS),5000) $(B)/tests/sim/test_sim
+bench-coord: all $(BENCH)
+	/usr/bin/python3 tests/bench/coord.py $(B)
+bench-coord-table: all $(BENCH)
+	/usr/bin/python3 tests/bench/coord.py $(B) --table tests/bench/COORD.md
 lint:
 	sh tests/lint/run.sh
 tidy:

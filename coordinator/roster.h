@@ -50,9 +50,9 @@ struct worker {
     bool reserved; /* during dispatch_run: room is being made for a large job */
 };
 
-/* Workers at most: a campus cluster has hundreds of nodes. Finding one is a
- * scan of up to this many, 20 microseconds at the very worst. */
-enum { ROSTER_MAX = 4096 };
+/* Workers at most: one a node of a large cluster. Finding one is a scan of up to this
+ * many, 40 microseconds at the very worst. */
+enum { ROSTER_MAX = 8192 };
 
 struct roster *roster_new(struct error *err);
 void roster_free(struct roster **roster);

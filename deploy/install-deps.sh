@@ -4,7 +4,7 @@
 #
 #   sh deploy/install-deps.sh          to build and to run
 #   sh deploy/install-deps.sh --tests  also what the tests, lint and fuzzing need
-#   sh deploy/install-deps.sh --bench  also PyTorch, the benchmarks' peer
+#   sh deploy/install-deps.sh --bench  also the benchmarks' peers
 set -eu
 
 # dataset-fashion-mnist: 70,000 real images, the quickstart's and the tests' data.
@@ -13,7 +13,7 @@ build="gcc g++ make pkg-config libzmq3-dev libczmq-dev libsqlite3-dev
        libsodium-dev zlib1g-dev librandom123-dev dataset-fashion-mnist"
 tests="libcmocka-dev bats clang clang-format clang-tidy cppcheck
        libclang-rt-14-dev git"
-bench="python3-torch python3-numpy"
+bench="python3-torch python3-numpy python3-distributed beanstalkd"
 
 packages=$build
 for option in "$@"; do

@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-enum { RETRY_US = 1000 * 1000, BEAT_US = 1000 * 1000 };
+enum { RETRY_US = 1000 * 1000, BEAT_US = 2000 * 1000 };
 
 struct bench {
     struct sim_worker *workers;
