@@ -402,3 +402,47 @@ int artifact_remove(struct artifact_store *store, const char *hash, struct error
     crash_at(store->crash, CRASH_REMOVE_AFTER);
     return 0;
 }
+
+/* ---- what there is ------------------------------------------------------------- */
+
+const char *artifact_dir(const struct artifact_store *store)
+{
+    return store->dir;
+}
+
+static int each_in(const char *folder,
+                   int (*visit)(void *user, const char *hash, uint64_t size,
+                                struct error *err),
+                   void *user, struct error *err)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    struct stat st;
+    int rc = 0;
+
+    if (!dir)
+        return err_errno(err, ERR_IO, "cannot read %s", folder);
+    while (rc == 0 && (entry = readdir(dir)))
+        if (hash_is_hex(entry->d_name, strlen(entry->d_name)) &&
+            fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+            rc = visit(user, entry->d_name, (uint64_t)st.st_size, err);
+    closedir(dir);
+    return rc;
+}
+
+int artifact_each(struct artifact_store *store,
+                  int (*visit)(void *user, const char *hash, uint64_t size,
+                               struct error *err),
+                  void *user, struct error *err)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+    int rc = 0;
+
+    for (unsigned i = 0; rc == 0 && i < 256; i++) {
+        snprintf(folder, sizeof folder, "%s/%02x", store->dir, i);
+        if (stat(folder, &st) == 0)
+            rc = each_in(folder, visit, user, err);
+    }
+    return rc;
+}

@@ -54,6 +54,16 @@ int artifact_read(struct artifact_store *store, const char *hash, uint64_t offse
 /* Remove a whole artifact that nobody needs; none is no error. ERR_IO. */
 int artifact_remove(struct artifact_store *store, const char *hash, struct error *err);
 
+/* Call visit for every whole artifact there is, in no order. Stops with -1 when it
+ * does; ERR_IO. */
+int artifact_each(struct artifact_store *store,
+                  int (*visit)(void *user, const char *hash, uint64_t size,
+                               struct error *err),
+                  void *user, struct error *err);
+
+/* The folder. */
+const char *artifact_dir(const struct artifact_store *store);
+
 /* DIR/ab/HASH into out; returns out. */
 char *artifact_path(const char *dir, const char *hash, char *out, size_t size);
 

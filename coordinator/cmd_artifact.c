@@ -8,6 +8,7 @@
 #include "common/hash.h"
 #include "common/safetensors.h"
 #include "coordinator/artifact.h"
+#include "coordinator/imports.h"
 #include "proto/limits.h"
 
 #include <getopt.h>
@@ -18,7 +19,8 @@
 
 static const char STATES[] =
     "SELECT DISTINCT c.job, c.name AS state, c.epoch, c.step, c.size,"
-    " iif(c.stored, 'stored', 'derived') AS kept, m.intervention, m.seed, c.hash"
+    " iif(c.stored, 'stored', iif(c.name = 'init', 'derived', 'removed')) AS kept, "
+    "m.intervention, m.seed, c.hash"
     " FROM checkpoint c JOIN sweep_job m ON m.job = c.job"
     " WHERE ?1 IS NULL OR m.sweep = ?1 ORDER BY c.job, c.step, c.name";
 
@@ -55,6 +57,9 @@ static int find_state(struct store *store, int64_t job, const char *state,
     int got = query_next(query, err);
     if (got == 1 && query_int(query, 1)) {
         snprintf(ret_hash, HASH_TEXT, "%s", query_text(query, 0, NULL));
+    } else if (got == 1 && strcmp(state, "init") != 0) {
+        got = err_set(err, ERR_NOT_FOUND,
+                      "state '%s' of job %s was removed by 'coord db gc'", state, id);
     } else if (got == 1) {
         got = err_set(err, ERR_NOT_FOUND,
                       "state '%s' of job %s is derived from its spec, not stored; add "
@@ -201,6 +206,8 @@ static int put(const struct cli *cli, const char *file, struct error *err)
         return err_errno(err, ERR_IO, "cannot read '%s'", file);
     artifacts = artifact_open(cli_path(cli, "artifacts", dir, sizeof dir), err);
     int rc = artifacts ? store_bytes(artifacts, in, file, hash, size, err) : -1;
+    if (rc == 0)
+        rc = imports_mark(artifacts, hash, file, err);
     artifact_close(&artifacts);
     (void)fclose(in);
     if (rc != 0)

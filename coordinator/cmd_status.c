@@ -17,6 +17,13 @@ static const char CONNECTED[] =
     "SELECT count(*) AS workers, coalesce(sum(slots), 0) AS slots,"
     " coalesce(sum(running), 0) AS running FROM workers WHERE state = 'connected'";
 
+/* What its acknowledgements survive, as who has the database, or had it last, says. */
+static const char DURABILITY[] =
+    "SELECT iif(durability = 'full',"
+    " 'durability full: what is acknowledged survives a power cut',"
+    " 'durability normal: what is acknowledged survives the end of any process')"
+    " FROM coordinator";
+
 /* --json: one value, so one statement that nests them. */
 static const char AS_JSON[] =
     "SELECT json_object("
@@ -25,6 +32,7 @@ static const char AS_JSON[] =
     " 'failed', failed, 'cancelled', cancelled, 'skipped', skipped,"
     " 'paused', json(iif(paused, 'true', 'false')), 'max_running', max_running))"
     " FROM progress WHERE ?1 IS NULL OR sweep = ?1),"
+    "'durability', (SELECT durability FROM coordinator),"
     "'workers', (SELECT json_group_array(json_object('id', id, 'host', host,"
     " 'state', state, 'slots', slots, 'running', running))"
     " FROM workers WHERE state = 'connected'),"
@@ -63,6 +71,17 @@ static int print_paused(struct store *store, const char *sweep, struct error *er
     return got;
 }
 
+static int print_durability(struct store *store, struct error *err)
+{
+    struct query *query = query_open(store, DURABILITY, NULL, 0, err);
+    int got = query ? query_next(query, err) : -1;
+
+    if (got > 0)
+        printf("\n%s\n", query_text(query, 0, NULL));
+    query_close(&query);
+    return got < 0 ? -1 : 0;
+}
+
 static int print_tables(struct cli *cli, struct store *store, const char *sweep,
                         struct error *err)
 {
@@ -73,7 +92,8 @@ static int print_tables(struct cli *cli, struct store *store, const char *sweep,
     if (print_paused(store, sweep, err) != 0)
         return -1;
     puts("");
-    if (cli_print_sql(cli, store, CONNECTED, NULL, 0, NULL, err) != 0)
+    if (cli_print_sql(cli, store, CONNECTED, NULL, 0, NULL, err) != 0 ||
+        print_durability(store, err) != 0)
         return -1;
     return cli_failures(cli, store, sweep, "", err);
 }

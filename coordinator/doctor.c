@@ -129,9 +129,11 @@ static void check_database(const struct cli *cli, struct doctor_line *line)
     }
     struct store *store = store_open(path, false, &err);
     bool small = st.st_size <= CHECK_SIZE_MAX;
-    int64_t jobs = 0;
+    int64_t jobs = 0, full = 0;
     if (!store || (small && quick_check(store, text, sizeof text, &err) != 0) ||
-        cli_int(store, "SELECT count(*) FROM job", NULL, &jobs, &err) != 0) {
+        cli_int(store, "SELECT count(*) FROM job", NULL, &jobs, &err) != 0 ||
+        cli_int(store, "SELECT count(*) FROM coordinator WHERE durability = 'full'", NULL,
+                &full, &err) != 0) {
         found(line, DOCTOR_FAIL, "%.500s", err.text);
         advise(line, "'coord db check' says more; a backup can replace the file while no "
                      "coordinator runs");
@@ -139,8 +141,8 @@ static void check_database(const struct cli *cli, struct doctor_line *line)
         found(line, DOCTOR_FAIL, "damaged: %s", text);
         advise(line, "stop the coordinator and put a backup in its place");
     } else {
-        found(line, DOCTOR_OK, "%" PRId64 " jobs, %.1f MB, schema %d%s", jobs,
-              (double)st.st_size / 1e6, STORE_SCHEMA,
+        found(line, DOCTOR_OK, "%" PRId64 " jobs, %.1f MB, schema %d, durability %s%s",
+              jobs, (double)st.st_size / 1e6, STORE_SCHEMA, full ? "full" : "normal",
               small ? ", sound" : "; 'coord db check' reads it whole");
     }
     store_close(&store);

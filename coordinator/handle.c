@@ -4,6 +4,7 @@
 #include "common/version.h"
 #include "coordinator/control.h"
 #include "coordinator/core.h"
+#include "coordinator/imports.h"
 #include "coordinator/judge.h"
 #include "proto/limits.h"
 
@@ -404,6 +405,26 @@ static int check_files(const struct core *core, const struct plan *plan,
     return 0;
 }
 
+/* From now on they are nobody's to tidy away. */
+static int keep_files(struct core *core, const struct plan *plan, struct error *err)
+{
+    char hash[HASH_TEXT];
+    uint64_t size;
+    bool any = false;
+
+    for (size_t i = 0; i < plan->job_count; i++) {
+        const struct spec *spec = &plan->jobs[i].spec;
+        if (spec->kind != JOB_TRAIN || !spec_start_file(spec, hash) ||
+            !artifact_has(core->setup.artifacts, hash, &size))
+            continue;
+        any = true;
+        if (store_import(core->setup.store, hash, size, "", core->wall_ms, err) != 0)
+            return -1;
+    }
+    return any ? imports_add(core->setup.store, core->setup.artifacts, core->wall_ms, err)
+               : 0;
+}
+
 static int on_submit(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_submit *submit = &call->msg->submit;
@@ -422,7 +443,7 @@ static int on_submit(struct core *core, const struct call *call, struct error *e
         plan_free(&plan);
     if (!plan)
         return answer_error(core, call, submit->request, &why, err);
-    if (store_begin(core->setup.store, err) != 0 ||
+    if (store_begin(core->setup.store, err) != 0 || keep_files(core, plan, err) != 0 ||
         store_submit(core->setup.store, plan, request, core->wall_ms, &did, err) != 0 ||
         core_load_queue(core, err) != 0)
         goto done;

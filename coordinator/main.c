@@ -100,9 +100,20 @@ static const struct cli_verb VERBS[] = {
     {"worker", "list | drain NAME | stop NAME",
      "the worker daemons; let one finish and leave, or leave at once",
      "  NAME  its number, or its host: all daemons there\n", cmd_worker},
-    {"db", "check [FILE] | backup FILE", "whether the database is sound; a copy of it",
-     "  check   what SQLite finds, and the rules that results obey\n"
-     "  backup  as of one moment, also while a coordinator writes\n",
+    {"db", "check [FILE] [--artifacts] | backup FILE | restore FILE | gc [--dry-run]",
+     "whether the database is sound; copies of it; what can be removed",
+     "  check        what SQLite finds, and the rules that results obey\n"
+     "  --artifacts  check: the files of states too, every byte of them\n"
+     "  --sql        check: print the rules, for 'coord sql -'\n"
+     "  backup       as of one moment, also while a coordinator writes\n"
+     "  restore      put a sound backup in the place of the database, which keeps "
+     "another\n"
+     "               name; while no coordinator runs\n"
+     "  gc           remove states that no result needs; while no coordinator runs\n"
+     "  --dry-run    gc: only list them\n"
+     "  --states     gc: states of finished runs that no job waits for, too; probes "
+     "that\n"
+     "               ask for them later are skipped, and say so\n",
      cmd_db},
     {"keygen", "[--worker NAME | --client NAME | --revoke NAME]",
      "make keys, list who may connect over tcp, shut somebody out",

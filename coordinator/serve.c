@@ -8,6 +8,7 @@
 #include "coordinator/artifact.h"
 #include "coordinator/core.h"
 #include "coordinator/handle.h"
+#include "coordinator/imports.h"
 #include "coordinator/keyring.h"
 #include "coordinator/lock.h"
 #include "coordinator/store.h"
@@ -225,6 +226,27 @@ static int write_endpoint(struct serve *serve, struct error *err)
     return file_write(serve->endpoint_path, line, (size_t)size, err);
 }
 
+/* A disk that is full now may have room later: then nobody can read who serves, and
+ * all else waits. */
+static int take_over(struct serve *serve, struct error *err)
+{
+    const char *durability = serve->setup->full ? "full" : "normal";
+    bool unclean = false;
+    struct error why;
+
+    if (store_started(serve->store, durability, clock_wall_ms(), &unclean, &why) == 0) {
+        if (unclean)
+            log_line(LOG_INFO, "serve", "the coordinator before was not told to stop");
+        return imports_take(serve->store, serve->artifacts, clock_wall_ms(), err);
+    }
+    if (why.code == ERR_IO) {
+        log_line(LOG_WARN, "serve", "%s", why.text);
+        return 0;
+    }
+    *err = why;
+    return -1;
+}
+
 /* The lock first: nothing of a directory that is another's is touched. */
 static int open_parts(struct serve *serve, struct error *err)
 {
@@ -245,6 +267,8 @@ static int open_parts(struct serve *serve, struct error *err)
     if (!serve->artifacts)
         return -1;
     artifact_set_crash(serve->artifacts, serve->setup->crash);
+    if (take_over(serve, err) != 0)
+        return -1;
     if (wire_needs_keys(serve->setup->bind) && open_keys(serve, err) != 0)
         return -1;
     serve->wire = wire_listen(serve->setup->bind, serve->keyring ? &serve->gate : NULL,
@@ -375,6 +399,9 @@ int serve_run(const struct serve_setup *setup, struct error *err)
     log_line(LOG_INFO, "serve", "ready: endpoint=%s dir=%s pid=%ld", serve.endpoint,
              setup->dir, (long)getpid());
     rc = loop(&serve, err);
+    struct error why;
+    if (store_stopped(serve.store, clock_wall_ms(), &why) != 0)
+        log_line(LOG_WARN, "serve", "%s", why.text);
     log_line(LOG_INFO, "serve", "stopping: workers keep what they have");
 done:
     close_parts(&serve);

@@ -70,20 +70,29 @@ static int check_place(const char *path, struct error *err)
 }
 
 /* One writer: the lock goes with the process, however it ends. */
-static int take_lock(struct store *store, struct error *err)
+int store_lock(const char *path, struct error *err)
 {
     char lock[4096];
 
-    if (snprintf(lock, sizeof lock, "%s-lock", store->path) >= (int)sizeof lock)
-        return err_set(err, ERR_INVALID, "%.64s...: the path is too long", store->path);
-    store->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (store->lock < 0)
+    if (snprintf(lock, sizeof lock, "%s-lock", path) >= (int)sizeof lock)
+        return err_set(err, ERR_INVALID, "%.64s...: the path is too long", path);
+    int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
         return err_errno(err, ERR_IO, "%s", lock);
-    if (flock(store->lock, LOCK_EX | LOCK_NB) == 0)
-        return 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
     if (errno == EWOULDBLOCK)
-        return err_set(err, ERR_BUSY, "%s: another coordinator has it open", store->path);
-    return err_errno(err, ERR_IO, "%s", lock);
+        err_set(err, ERR_BUSY, "%s: another coordinator has it open", path);
+    else
+        err_errno(err, ERR_IO, "%s", lock);
+    close(fd);
+    return -1;
+}
+
+static int take_lock(struct store *store, struct error *err)
+{
+    store->lock = store_lock(store->path, err);
+    return store->lock < 0 ? -1 : 0;
 }
 
 static int open_file(struct store *store, bool writing, struct error *err)

@@ -249,13 +249,62 @@ bool store_artifact_has(struct store *store, const char *hash);
  * until false. A rollback forgets them. */
 bool store_dropped(struct store *store, char ret_hash[HASH_TEXT]);
 
+/* A file that somebody handed over, for runs to start from; name may be "". Its
+ * artifact is added too. */
+int store_import(struct store *store, const char *hash, uint64_t size, const char *name,
+                 int64_t now_ms, struct error *err);
+
 /* --- the file ---------------------------------------------------------------- */
+
+/* Whoever serves says so, in a batch of its own; durability is kept for those who
+ * read. *ret_unclean: the one before was killed, or the machine went down; then a small
+ * database is looked through first (ERR_DATA). */
+int store_started(struct store *store, const char *durability, int64_t now_ms,
+                  bool *ret_unclean, struct error *err);
+int store_stopped(struct store *store, int64_t now_ms, struct error *err);
 
 /* Read all of it: what SQLite finds wrong, references to what is not there, and the
  * rules of sql/invariants.sql. tell is called with a sentence for each fault; 0 also
  * when there are some. -1 when it cannot be read. */
 int store_check(struct store *store, void (*tell)(void *user, const char *line),
                 void *user, struct error *err);
+
+/* Each artifact that no result needs: of attempts that gave none, parts of probes that
+ * are whole, and with `states` every stored state of a run that nobody waits for.
+ * Nothing is changed. visit returns 0, or -1 with err to stop; strings are valid
+ * during the call. */
+struct store_garbage {
+    const char *hash;
+    uint64_t size;
+    const char *why;
+};
+
+int store_each_garbage(struct store *store, bool states,
+                       int (*visit)(void *user, const struct store_garbage *garbage,
+                                    struct error *err),
+                       void *user, struct error *err);
+
+/* Forget one of them: its file is the caller's to remove after the COMMIT. */
+int store_drop_artifact(struct store *store, const char *hash, struct error *err);
+
+/* Whether a run's spec names a file of this hash; true also when that is not known. */
+bool store_needs_file(struct store *store, const char *hash);
+
+/* A backup takes the place of a database that nobody writes. It is copied, migrated and
+ * looked through beside it first: ERR_DATA when it has faults, of which tell (may be
+ * NULL) is told, and then nothing has changed; ERR_REFUSED as store_open; ERR_BUSY. What
+ * is at `path` stays as `aside`, which must not be there. */
+struct store_restoring {
+    const char *backup, *path, *aside;
+    void (*tell)(void *user, const char *line);
+    void *user;
+    struct crash *crash;
+};
+
+int store_restore(const struct store_restoring *what, struct error *err);
+
+/* The text of sql/invariants.sql. */
+const char *store_invariants(void);
 
 /* A copy in a new file, as of one moment, also while a coordinator writes.
  * ERR_INVALID when there is such a file, ERR_IO. */

@@ -2,6 +2,7 @@
 
 #include "coordinator/store_internal.h"
 
+#include "common/crash.h"
 #include "common/error.h"
 
 #include <stdio.h>
@@ -49,6 +50,11 @@ static int tell_counts(struct store *store, void (*tell)(void *user, const char 
     return got > 0 ? 0 : -1;
 }
 
+const char *store_invariants(void)
+{
+    return store_invariants_sql;
+}
+
 int store_check(struct store *store, void (*tell)(void *user, const char *line),
                 void *user, struct error *err)
 {
@@ -78,7 +84,7 @@ static int copy_pages(struct store *store, sqlite3 *to, struct error *err)
 }
 
 /* A file alone, without a write-ahead log beside it, flushed. */
-static int copy_to(struct store *store, const char *path, struct error *err)
+int store_copy(struct store *store, const char *path, struct error *err)
 {
     sqlite3 *to = NULL;
     int rc = -1;
@@ -104,11 +110,13 @@ int store_backup(struct store *store, const char *path, struct error *err)
     if (snprintf(aside, sizeof aside, "%s.part", path) >= (int)sizeof aside)
         return err_set(err, ERR_INVALID, "%.64s...: the path is too long", path);
     unlink(aside); /* of a copy that was interrupted */
-    if (copy_to(store, aside, err) != 0) {
+    if (store_copy(store, aside, err) != 0) {
         unlink(aside);
         return -1;
     }
+    crash_at(store->crash, CRASH_BACKUP_BEFORE);
     if (rename(aside, path) != 0)
         return err_errno(err, ERR_IO, "cannot rename %s", aside);
+    crash_at(store->crash, CRASH_BACKUP_AFTER);
     return 0;
 }

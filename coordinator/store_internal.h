@@ -117,6 +117,15 @@ enum stmt {
     STMT_SWEEP_BY_ID,
     STMT_CONTROL,
     STMT_CONTROL_ADD,
+    /* the file */
+    STMT_SERVICE,
+    STMT_SERVICE_SET,
+    STMT_SERVICE_END,
+    STMT_IMPORT_ADD,
+    STMT_GC_STATES,
+    STMT_GC_RESUME,
+    STMT_GC_ARTIFACT,
+    STMT_GC_NAMED,
     STMT_COUNT_ALL,
 };
 
@@ -186,6 +195,12 @@ static inline struct arg arg_text_or_null(const char *text)
         sizeof((const struct arg[]){__VA_ARGS__}) / sizeof(struct arg)
 
 /* --- store.c --------------------------------------------------------------- */
+
+/* The writer's lock on a database, which ends with the descriptor. ERR_BUSY, ERR_IO. */
+int store_lock(const char *path, struct error *err);
+
+/* Copy all of it into a new file, as of one moment, flushed, with no log beside it. */
+int store_copy(struct store *store, const char *path, struct error *err);
 
 /* The name of a network file system, by statfs's f_type; NULL: a local one. */
 const char *store_network_fs(unsigned long magic);

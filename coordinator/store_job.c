@@ -109,7 +109,11 @@ static int judge_needs(struct store *store, int64_t id, enum need *ret, char *re
             const char *name = stmt_text(store, STMT_UNMET, 1).data;
 
             *ret = NEED_NEVER;
-            if (state == JOB_DONE)
+            if (state == JOB_DONE && stmt_int(store, STMT_UNMET, 3) != 0)
+                snprintf(reason, size,
+                         "state '%s' of job %lld was removed by 'coord db gc'", name,
+                         needs);
+            else if (state == JOB_DONE)
                 snprintf(reason, size, "job %lld ended without its state '%s'", needs,
                          name);
             else

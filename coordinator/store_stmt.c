@@ -43,18 +43,20 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                      " ORDER BY t.job",
     [STMT_DEPENDANTS] = "SELECT DISTINCT d.job FROM dep d JOIN job j ON j.id = d.job"
                         " WHERE d.needs = ?1 AND j.state = ?2 ORDER BY d.job",
-    /* The initial state can always be derived anew, so no row is asked of it. States of
-     * the roles s1, s2, ... are those that a run may have left: one that ended early
-     * has not all of them. */
-    [STMT_UNMET] = "SELECT d.needs, d.state, n.state FROM dep d"
+    /* The initial state can always be derived anew, so no row is asked of it; another
+     * that is not stored was removed (store_gc.c). States of the roles s1, s2, ... are
+     * those that a run may have left: one that ended early has not all of them. */
+    [STMT_UNMET] = "SELECT d.needs, d.state, n.state, EXISTS (SELECT 1 FROM checkpoint c"
+                   " WHERE c.job = d.needs AND c.name = d.state) FROM dep d"
                    " JOIN job n ON n.id = d.needs WHERE d.job = ?1 AND NOT ("
                    " n.state = 'done' AND (d.state = 'init' OR d.role GLOB 's[0-9]*'"
                    " OR EXISTS (SELECT 1 FROM checkpoint c"
-                   " WHERE c.job = d.needs AND c.name = d.state)))",
+                   " WHERE c.job = d.needs AND c.name = d.state AND c.stored)))",
     [STMT_INPUTS] =
         "SELECT d.role, d.state, n.spec, ifnull(c.hash, ''),"
         " ifnull(c.stored, 0) FROM dep d JOIN job n ON n.id = d.needs"
         " LEFT JOIN checkpoint c ON c.job = d.needs AND c.name = d.state"
+        " AND (c.stored OR c.name = 'init')"
         " WHERE d.job = ?1 AND (c.hash IS NOT NULL OR d.role NOT GLOB 's[0-9]*')"
         " ORDER BY d.role",
 
@@ -173,10 +175,21 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_ARTIFACT] = "SELECT size FROM artifact WHERE hash = ?1",
     [STMT_ARTIFACT_DROP] = "DELETE FROM artifact WHERE hash = ?1"
                            " AND NOT EXISTS (SELECT 1 FROM resume WHERE hash = ?1)"
+                           " AND NOT EXISTS (SELECT 1 FROM import WHERE hash = ?1)"
                            " AND NOT EXISTS (SELECT 1 FROM checkpoint WHERE hash = ?1)",
     [STMT_RESUME] = "SELECT hash, size, attempt, epoch, step FROM resume WHERE job = ?1",
     [STMT_RESUME_SET] = "INSERT OR REPLACE INTO resume"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STMT_SERVICE] = "SELECT stopped_ms IS NOT NULL FROM coordinator",
+    [STMT_SERVICE_SET] = "INSERT OR REPLACE INTO coordinator"
+                         " VALUES (1, ?1, ?2, ?3, ?4, NULL)",
+    [STMT_SERVICE_END] = "UPDATE coordinator SET stopped_ms = ?1",
+    [STMT_GC_STATES] = "UPDATE checkpoint SET stored = 0 WHERE hash = ?1 AND stored",
+    [STMT_GC_RESUME] = "DELETE FROM resume WHERE hash = ?1",
+    [STMT_GC_ARTIFACT] = "DELETE FROM artifact WHERE hash = ?1",
+    [STMT_GC_NAMED] = "SELECT 1 FROM job_param WHERE name = 'init.from' AND value = ?1",
+    [STMT_IMPORT_ADD] = "INSERT INTO import VALUES (?1, ?2, ?3)"
+                        " ON CONFLICT (hash) DO UPDATE SET name = ?2 WHERE ?2 <> ''",
     [STMT_RESUME_DROP] = "DELETE FROM resume WHERE job = ?1",
 
     [STMT_JOBS_BETWEEN] = "SELECT id FROM job WHERE id BETWEEN ?1 AND ?2 ORDER BY id",

@@ -93,6 +93,15 @@ int store_artifact_add(struct store *store, const char *hash, uint64_t size,
                     ARGS(arg_text(hash), arg_int((int64_t)size), arg_int(now_ms)), err);
 }
 
+int store_import(struct store *store, const char *hash, uint64_t size, const char *name,
+                 int64_t now_ms, struct error *err)
+{
+    if (store_artifact_add(store, hash, size, now_ms, err) != 0)
+        return -1;
+    return stmt_run(store, STMT_IMPORT_ADD,
+                    ARGS(arg_text(hash), arg_text(name), arg_int(now_ms)), err);
+}
+
 bool store_artifact_has(struct store *store, const char *hash)
 {
     bool has = stmt_row(store, STMT_ARTIFACT, ARGS(arg_text(hash)), NULL) == 1;

@@ -31,3 +31,18 @@ CREATE TABLE quarantine ( -- workers that get no jobs, since jobs fail there tha
     reason TEXT NOT NULL, -- a sentence
     at_ms INTEGER NOT NULL -- since when, ms
 ) STRICT;
+
+CREATE TABLE coordinator ( -- the one that has the database, or had it last
+    id INTEGER PRIMARY KEY CHECK (id = 1), -- a single row
+    host TEXT NOT NULL, -- host name
+    pid INTEGER NOT NULL, -- process on that host
+    durability TEXT NOT NULL, -- what a commit survives: 'normal', 'full'
+    started_ms INTEGER NOT NULL, -- when, ms
+    stopped_ms INTEGER -- told to stop, and did; NULL: it runs, or was killed
+) STRICT;
+
+CREATE TABLE import ( -- files that people handed over, for runs to start from
+    hash TEXT PRIMARY KEY REFERENCES artifact (hash), -- of the bytes
+    name TEXT NOT NULL, -- the file as the user named it, or ''
+    at_ms INTEGER NOT NULL -- when the coordinator learned of it, ms
+) STRICT, WITHOUT ROWID;

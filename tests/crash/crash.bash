@@ -175,7 +175,7 @@ kill_at_random() {
             write_load "$sweeps" "$3"
             submit_until_taken
         fi
-        wait_ms $((30 + RANDOM % 600))
+        wait_ms $((30 + RANDOM % 1200))
         kill -KILL "$SERVE"
         wait "$SERVE" 2>/dev/null || true
         spawn

@@ -473,6 +473,7 @@ static void test_submit_onto_ended_jobs(void **state)
     kit_start(&kit, 2);
     result = kit_run_result(2, 1, &rows);
     rows.states[0].name = slice_of("epoch:1");
+    rows.states[0].stored = true;
     assert_int_equal(kit_judge(&kit, &result, text), VERDICT_ACCEPTED);
     kit_commit(&kit);
     assert_int_equal(kit_submit(&kit, plan, "r2").added, 2);
