@@ -55,6 +55,7 @@ static const struct {
     [CAUSE_DIVERGED] = {"diverged", 0, false},
     [CAUSE_DEPENDENCY] = {"dependency", 0, false},
     [CAUSE_DATA] = {"data", 0, true},
+    [CAUSE_CONDITION] = {"condition", 0, false},
 };
 
 enum job_state job_state_next(enum job_state state, enum job_event event)

@@ -54,6 +54,7 @@ enum job_cause {
     CAUSE_DIVERGED,
     CAUSE_DEPENDENCY,
     CAUSE_DATA,
+    CAUSE_CONDITION, /* skipped as the grid asked: where it does not hold */
     CAUSE_COUNT,
 };
 

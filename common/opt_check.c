@@ -442,11 +442,8 @@ static int say_bad(const struct opt *opt, const struct value *value, const char 
 
 int opt_check(const struct opt *opt, struct value *value, struct error *err)
 {
-    struct finding_of finding;
+    const struct finding_of finding = CHECK[opt->type](opt, value);
 
-    if (opt->later)
-        return err_set(err, ERR_UNSUPPORTED, "not supported yet");
-    finding = CHECK[opt->type](opt, value);
     switch (finding.finding) {
     case GOOD:
         return 0;

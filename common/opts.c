@@ -35,21 +35,28 @@
     {                                                                                    \
         .name = name_, .type = OPT_INT, .max = INT_EXACT_MAX, .help = help_              \
     }
-#define LATER(name_, help_)                                                              \
-    {                                                                                    \
-        .name = name_, .type = OPT_STRING, .fallback = "\"\"", .later = true,            \
-        .help = help_                                                                    \
-    }
+
+/* Of a state that is made from others. */
+#define POINT "derive.kind=point"
+#define DRAWN "derive.kind=reset|noise|permute"
 
 /* Sorted by name, then kind. JOB_TRAIN is 0, so runs' rows need not say so. */
 /* clang-format off */
 static const struct opt TABLE[] = {
     { "a.run", OPT_STRING, JOB_PROBE,
       .help = "key of the run that has the state at alpha 0" },
+    { "a.run", OPT_STRING, JOB_DERIVE,
+      .help = "key of what has the state to begin with; of a point, that at alpha 0" },
     { "a.state", OPT_STATE, JOB_PROBE, .help = "the state at alpha 0" },
+    { "a.state", OPT_STATE, JOB_DERIVE,
+      .help = "the state to begin with; of a point, that at alpha 0" },
     { "b.run", OPT_STRING, JOB_PROBE,
       .help = "key of the run that has the state at alpha 1" },
+    { "b.run", OPT_STRING, JOB_DERIVE, .fallback = "\"\"", .needs = POINT,
+      .help = "key of what has the state at alpha 1" },
     { "b.state", OPT_STATE, JOB_PROBE, .help = "the state at alpha 1" },
+    { "b.state", OPT_STATE, JOB_DERIVE, .fallback = "\"final\"", .needs = POINT,
+      .help = "the state at alpha 1" },
     { "c.run", OPT_STRING, JOB_PROBE, .fallback = "\"\"",
       .needs = "probe.kind=plane", .help = "key of the run that has the state at (0,1)" },
     { "c.state", OPT_STATE, JOB_PROBE, .fallback = "\"final\"",
@@ -94,17 +101,57 @@ static const struct opt TABLE[] = {
       .unit = "examples", .help = "training examples used, a fixed subset" },
     { "data.zero_out", OPT_REAL, .fallback = "0.0", .max = 1, .below_max = true,
       .needs = IMAGES, .help = "share of the values of training images set to 0" },
+    { "derive.alpha", OPT_REAL, JOB_DERIVE, .fallback = "0.0", .min = -REAL_MAX,
+      .max = REAL_MAX, .needs = "derive.at=value", .help = "the alpha, if at says so" },
+    { "derive.at", OPT_NAME, JOB_DERIVE, .fallback = "\"alpha_star\"",
+      .names = NAMES("alpha_star", "alpha_max", "bump_from", "bump_to", "value"),
+      .needs = POINT,
+      .help = "which point of the line: a metric of the curve, or value" },
+    { "derive.bn", OPT_NAME, JOB_DERIVE, .fallback = "\"interp\"",
+      .names = NAMES("none", "interp", "recompute", "end", "start", "batch"),
+      .needs = POINT, .help = "of the probe's curves, the one that is read" },
+    { "derive.group", OPT_STRING, JOB_DERIVE, .fallback = "\"\"", .needs = POINT,
+      .help = "the group that moves, the rest is as at alpha 1; empty: all" },
+    { "derive.groups", OPT_STRINGS, JOB_DERIVE, .fallback = "[]",
+      .needs = "derive.kind=reset|noise", .help = "groups that change; none: all" },
+    { "derive.kind", OPT_NAME, JOB_DERIVE,
+      .names = NAMES("point", "mix", "reset", "noise", "permute"),
+      .help = "a point of a line; groups of several states; groups drawn anew; noise"
+              " added; hidden units in another order" },
+    { "derive.noise", OPT_REAL, JOB_DERIVE, .fallback = "0.0", .max = REAL_MAX,
+      .needs = "derive.kind=noise",
+      .help = "length of the noise, as a share of the length of what it is added to" },
+    { "derive.only", OPT_STRINGS, JOB_DERIVE, .fallback = "[]",
+      .names = NAMES("weights", "norms", "statistics"), .needs = "derive.kind=reset",
+      .help = "of the groups only these: weights and biases of layers, those of norms,"
+              " running statistics; none: all" },
+    { "derive.probe", OPT_STRING, JOB_DERIVE, .fallback = "\"\"", .needs = POINT,
+      .help = "key of the probe whose curve is read; empty: none" },
+    { "derive.seed", OPT_INT, JOB_DERIVE, .fallback = "0", .max = INT_EXACT_MAX,
+      .needs = DRAWN, .help = "of what is drawn" },
+    { "derive.sources", OPT_STRINGS, JOB_DERIVE, .fallback = "[]",
+      .needs = "derive.kind=mix",
+      .help = "groups from other states, \"GROUP=KEY:STATE\", in network order" },
+    { "derive.split", OPT_NAME, JOB_DERIVE, .fallback = "\"test\"",
+      .names = NAMES("test", "train"), .needs = POINT,
+      .help = "of the probe's curves, the one that is read" },
+    { "derive.where", OPT_STRINGS, JOB_DERIVE, .fallback = "[]", .needs = POINT,
+      .help = "what the curve's metrics must be, or there is no such state" },
     { "init.from", OPT_STRING, .fallback = "\"\"",
-      .help = "state to start from: \"run:NAME:STATE\", or \"file:HASH\" of a file that"
-              " 'coord artifact put' took; empty: drawn" },
+      .help = "state to start from: \"run:NAME:STATE\", \"derive:NAME\", or \"file:HASH\""
+              " of a file that 'coord artifact put' took; empty: drawn" },
     { "init.mode", OPT_NAME, .fallback = "\"fan_in\"",
       .names = NAMES("fan_in", "fan_out"),
       .needs = "init.scheme=kaiming_normal|kaiming_uniform",
       .help = "whose count sets the variance" },
-    LATER("init.noise", "noise added to the initial weights"),
+    { "init.noise", OPT_REAL, .fallback = "0.0", .max = REAL_MAX,
+      .help = "length of the noise added to the initial parameters, as a share of"
+              " theirs" },
     { "init.partial", OPT_BOOL, .fallback = "false",
       .help = "take what fits from the file of init.from, and draw the rest" },
-    LATER("init.permute", "hidden units permuted"),
+    { "init.permute", OPT_BOOL, .fallback = "false",
+      .help = "hidden units of the initial state in another order, before noise is"
+              " added" },
     { "init.reset", OPT_STRINGS, .fallback = "[]",
       .help = "groups drawn anew where init.from gives the rest, in network order" },
     { "init.scale", OPT_REAL, .fallback = "1.0", .max = REAL_MAX, .above_min = true,
@@ -157,6 +204,8 @@ static const struct opt TABLE[] = {
     { "numerics", OPT_INT, .min = 1, .max = 1000000,
       .help = "version of the arithmetic; raised when results change" },
     { "numerics", OPT_INT, JOB_PROBE, .min = 1, .max = 1000000,
+      .help = "version of the arithmetic; raised when results change" },
+    { "numerics", OPT_INT, JOB_DERIVE, .min = 1, .max = 1000000,
       .help = "version of the arithmetic; raised when results change" },
     { "optimizer.alpha", OPT_REAL, .fallback = "0.99", .max = 1, .below_max = true,
       .needs = "optimizer.name=rmsprop",
@@ -334,11 +383,44 @@ static int compare_opts(const void *a, const void *b)
     return order ? order : (int)x->kind - (int)y->kind;
 }
 
-const struct opt *opt_find(enum job_kind kind, const char *name)
+static const struct opt *find_row(enum job_kind kind, const char *name)
 {
     const struct opt key = {.name = name, .kind = kind};
 
     return bsearch(&key, TABLE, ARRAY_LEN(TABLE), sizeof key, compare_opts);
+}
+
+/* What a state that is made from others has in common with a run: its network, its data,
+ * and how it would be drawn. */
+static bool is_shared(const char *name)
+{
+    static const char *const PARTS[] = {
+        "data.",
+        "init.mode",
+        "init.s",
+        "init.zero_gamma",
+        "model.",
+        "seed.augment",
+        "seed.labels",
+        "train.eval.",
+        "train.keep",
+        "train.kernels",
+        "train.label_smoothing",
+        "train.numerics",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(PARTS); i++)
+        if (strncmp(name, PARTS[i], strlen(PARTS[i])) == 0)
+            return true;
+    return false;
+}
+
+const struct opt *opt_find(enum job_kind kind, const char *name)
+{
+    const struct opt *row = find_row(kind, name);
+
+    return row || kind != JOB_DERIVE || !is_shared(name) ? row
+                                                         : find_row(JOB_TRAIN, name);
 }
 
 const char *const *opt_tables(void)

@@ -57,7 +57,6 @@ struct opt {
                                  Lists are kept in this order */
     const char *needs;            /* when it applies: "model.name=mlp|lenet5", or
                                  NULL: always. Giving it elsewhere is an error */
-    bool later;                   /* known to the language, not built yet */
     const char *unit;             /* "epochs", "examples", ...; NULL: none */
     const char *help;             /* one line */
 };
@@ -65,7 +64,8 @@ struct opt {
 /* All rows, sorted by name. */
 const struct opt *opt_table(size_t *ret_count);
 
-/* The row for a name and kind, or NULL. Rows that are `later` are found too. */
+/* The row for a name and kind, or NULL. A derive job has some of a run's too (kind is
+ * JOB_TRAIN then): those of its data and network, and of how it would be drawn. */
 const struct opt *opt_find(enum job_kind kind, const char *name);
 
 /* The known name nearest to a mistyped one (edit distance at most 3 and less
@@ -86,9 +86,8 @@ void opt_expect(const struct opt *opt, struct buf *out);
 
 /* Check a value against a row and bring it to the row's type and canonical form
  * (1 -> 1.0 for a real), in place. -1 with ERR_INVALID and a sentence without a
- * position: "expected ..., got ...". ERR_UNSUPPORTED ("not supported yet") for a
- * row that is not built yet. On failure the value may have
- * changed, but is valid. */
+ * position: "expected ..., got ...". On failure the value may have changed, but is
+ * valid. */
 int opt_check(const struct opt *opt, struct value *value, struct error *err);
 
 /* The default of a row in a spec, as a value text; NULL: required. */

@@ -57,7 +57,7 @@ int spec_copy(const struct spec *from, struct spec *ret, struct error *err);
  * equals the default removes the item. Where the default depends on another option
  * (struct opt, cases), which may be set later, the item stays until spec_settle. The
  * value is copied. Errors: ERR_INVALID for an unknown name (with the nearest) or a
- * bad value, ERR_UNSUPPORTED. */
+ * bad value. */
 int spec_set(struct spec *spec, const char *name, const struct value *value,
              struct error *err);
 
@@ -105,7 +105,8 @@ int spec_size(const struct spec *spec, const char *name, int64_t total, int64_t 
 /* The shape of an example of a train spec's data, data.pad included. */
 struct shape spec_shape(const struct spec *spec);
 
-/* The run and state that a train spec starts from, init.from = "run:KEY:STATE". */
+/* The job and state that a train spec starts from: init.from = "run:KEY:STATE", or
+ * "derive:KEY", whose state is DERIVED_STATE (common/derived.h). */
 struct spec_start {
     char run[HASH_TEXT]; /* key */
     char state[32];

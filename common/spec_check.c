@@ -2,7 +2,9 @@
 
 #include "common/alphas.h"
 #include "common/arch.h"
+#include "common/arch_units.h"
 #include "common/datasets.h"
+#include "common/derived.h"
 #include "common/error.h"
 #include "common/names.h"
 #include "common/spec_rules.h"
@@ -231,6 +233,13 @@ bool spec_start(const struct spec *spec, struct spec_start *ret)
     const char *text = spec_string(spec, "init.from");
     struct spec_start start = {0};
 
+    if (strncmp(text, "derive:", 7) == 0 && hash_is_hex(text + 7, strlen(text + 7))) {
+        memcpy(start.run, text + 7, HASH_TEXT - 1);
+        (void)snprintf(start.state, sizeof start.state, DERIVED_STATE);
+        if (ret)
+            *ret = start;
+        return true;
+    }
     if (strncmp(text, "run:", 4) != 0 || strlen(text) < 4 + HASH_TEXT ||
         text[4 + HASH_TEXT - 1] != ':' || !hash_is_hex(text + 4, HASH_TEXT - 1))
         return false;
@@ -274,8 +283,24 @@ static int rule_start(const struct spec *spec, const char **ret_name, struct err
                        "expected \"file:HASH\", the hash that 'coord artifact put FILE'"
                        " prints, got \"%s\"",
                        from);
-    return err_set(err, ERR_INVALID, "expected \"run:KEY:STATE\", got \"%s\"",
-                   spec_string(spec, "init.from"));
+    return err_set(err, ERR_INVALID,
+                   "expected \"run:KEY:STATE\" or \"derive:KEY\", got \"%s\"", from);
+}
+
+static int rule_permute(const struct spec *spec, const char **ret_name, struct error *err)
+{
+    struct arch *arch;
+    int rc;
+
+    if (!spec_bool(spec, "init.permute"))
+        return 0;
+    *ret_name = "init.permute";
+    arch = arch_build(spec, err);
+    if (!arch)
+        return -1;
+    rc = arch_check_permute(arch, err);
+    arch_free(&arch);
+    return rc;
 }
 
 /* What an item of a list is about: all of "fc", and "fc" of "fc=0.5". */
@@ -352,8 +377,9 @@ static int check_groups(const struct value *items, const struct arch *arch,
 static int rule_group_lists(const struct spec *spec, const char **ret_name,
                             struct error *err)
 {
-    static const char *const LISTS[] = {"init.reset", "optimizer.freeze",
-                                        "optimizer.group_decay", "optimizer.group_lr"};
+    static const char *const LISTS[] = {
+        "derive.groups",    "derive.sources",        "init.reset",
+        "optimizer.freeze", "optimizer.group_decay", "optimizer.group_lr"};
     struct arch *arch = NULL;
     int rc = 0;
 
@@ -495,10 +521,12 @@ enum { RULES_MAX = 16 };
 static const rule_fn RULES[][RULES_MAX] = {
     [JOB_TRAIN] = {rule_required, rule_numerics, rule_applies, dataset_check,
                    rule_nesterov, rule_warmup, rule_classes, rule_blocks, rule_replicas,
-                   rule_sizes, rule_start, rule_group_lists, rule_schedule, rule_keep},
+                   rule_sizes, rule_start, rule_permute, rule_group_lists, rule_schedule,
+                   rule_keep},
     [JOB_PROBE] = {rule_required, rule_numerics, rule_applies, rule_ends, rule_groups,
                    rule_bn, rule_range, alphas_check, rule_plane},
-    [JOB_DERIVE] = {NULL},
+    [JOB_DERIVE] = {rule_required, rule_numerics, rule_applies, dataset_check,
+                    rule_classes, rule_blocks, rule_group_lists, rule_derive},
 };
 
 /* A caller that does not ask for the name gets it in the sentence. */
@@ -515,8 +543,6 @@ int spec_check(const struct spec *spec, const char **ret_name, struct error *err
 {
     const char *name = NULL;
 
-    if (spec->kind == JOB_DERIVE)
-        return err_set(err, ERR_UNSUPPORTED, "derived states are not supported yet");
     for (size_t i = 0; i < RULES_MAX && RULES[spec->kind][i]; i++)
         if (RULES[spec->kind][i](spec, &name, err))
             return named(name, ret_name, err);

@@ -20,4 +20,7 @@ int rule_points(const struct spec_range *range, const struct spec *spec,
 /* A plane: its points, and the states that it goes through. */
 int rule_plane(const struct spec *spec, const char **ret_name, struct error *err);
 
+/* A derive job: what its kind needs (common/derived.c). */
+int rule_derive(const struct spec *spec, const char **ret_name, struct error *err);
+
 #endif

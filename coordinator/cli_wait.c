@@ -54,6 +54,28 @@ static int read_counts(struct store *store, int64_t sweep, struct counts *ret,
     return 0;
 }
 
+/* Jobs that the grid itself wants skipped, where a condition does not hold: there is
+ * nothing wrong with those. */
+static int read_unwanted(struct store *store, int64_t sweep, int64_t *ret,
+                         struct error *err)
+{
+    char id[24];
+    const char *args[] = {id};
+    int got;
+
+    snprintf(id, sizeof id, "%" PRId64, sweep);
+    struct query *query = query_open(
+        store,
+        "SELECT count(*) FROM job WHERE state = 'skipped' AND cause = 'condition'"
+        " AND id IN (SELECT job FROM sweep_job WHERE sweep ="
+        " (SELECT name FROM sweep WHERE id = CAST(?1 AS INTEGER)))",
+        args, 1, err);
+    got = query ? query_next(query, err) : -1;
+    *ret = got > 0 ? query_int(query, 0) : 0;
+    query_close(&query);
+    return got < 0 ? -1 : 0;
+}
+
 /* "12/24 done, 2 running, 1 failed, about 1m 05s left". The rate is that of the
  * jobs which ended while we watched: those found done say nothing about it. */
 static void describe(const struct counts *now, const struct counts *first,
@@ -123,6 +145,7 @@ int cli_wait(struct cli *cli, int64_t sweep, double timeout_s,
 {
     struct watch watch = {.cli = cli, .start_ms = clock_mono_ms(), .shown = -1};
     struct counts first = {0}, now = {0};
+    int64_t unwanted;
     struct error err = {0};
     struct store *store = cli_store(cli, &err);
     int code = EXIT_TIMEOUT;
@@ -137,8 +160,11 @@ int cli_wait(struct cli *cli, int64_t sweep, double timeout_s,
         double waited_s = (double)(clock_mono_ms() - watch.start_ms) / 1000;
         bool late = timeout_s > 0 && waited_s >= timeout_s;
         show(&watch, &now, &first, over || stop || late);
+        if (over && read_unwanted(store, sweep, &unwanted, &err) != 0)
+            goto fail;
         if (over)
-            code = now.by_state[JOB_DONE] == now.total ? EXIT_OK : EXIT_JOB_FAILED;
+            code = now.by_state[JOB_DONE] + unwanted == now.total ? EXIT_OK
+                                                                  : EXIT_JOB_FAILED;
         if (stop)
             code = EXIT_JOB_FAILED;
         if (over || stop || late)

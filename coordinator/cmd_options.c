@@ -100,8 +100,7 @@ static size_t add_options(const struct cli *cli, const char *prefix, struct tabl
     const struct opt *opts = opt_table(&count);
 
     for (size_t i = 0; i < count; i++) {
-        if (opts[i].kind != JOB_TRAIN || opts[i].later ||
-            strcmp(opts[i].name, "numerics") == 0 ||
+        if (opts[i].kind != JOB_TRAIN || strcmp(opts[i].name, "numerics") == 0 ||
             strncmp(opts[i].name, prefix, strlen(prefix)) != 0)
             continue;
         add_option(cli, &opts[i], table, out, shown++ == 0);

@@ -143,16 +143,11 @@ static int read_sweep(struct grid_reader *reader, const struct toml_node *node,
                       void *into)
 {
     static const struct grid_field FIELDS[] = {
-        {"name", read_sweep_name, false},
-        {"seeds", read_seeds, false},
-        {"seed_policy", read_seed_policy, false},
-        {"max_running", read_max_running, false},
-        {"priority", grid_read_priority, false},
-        {"cores", grid_read_cores, false},
-        {"memory", grid_read_memory, false},
-        {"labels", grid_read_labels, false},
-        {"retries", grid_read_retries, false},
-        {NULL, NULL, false},
+        {"name", read_sweep_name},         {"seeds", read_seeds},
+        {"seed_policy", read_seed_policy}, {"max_running", read_max_running},
+        {"priority", grid_read_priority},  {"cores", grid_read_cores},
+        {"memory", grid_read_memory},      {"labels", grid_read_labels},
+        {"retries", grid_read_retries},    {NULL, NULL},
     };
     struct grid *grid = into;
 
@@ -180,8 +175,8 @@ static int read_limits(struct grid_reader *reader, const struct toml_node *node,
                        void *into)
 {
     static const struct grid_field FIELDS[] = {
-        {"time", read_time, false},
-        {NULL, NULL, false},
+        {"time", read_time},
+        {NULL, NULL},
     };
 
     if (node->type != TOML_TABLE)
@@ -226,11 +221,8 @@ static int read_own_axes(struct grid_reader *reader, const struct toml_node *nod
 }
 
 static const struct grid_field INTERVENTION_FIELDS[] = {
-    {"name", read_intervention_name, false},
-    {"role", read_role, false},
-    {"set", read_set, false},
-    {"axes", read_own_axes, false},
-    {NULL, NULL, false},
+    {"name", read_intervention_name}, {"role", read_role}, {"set", read_set},
+    {"axes", read_own_axes},          {NULL, NULL},
 };
 
 /* What an intervention needs, once all of it is read. */
@@ -293,18 +285,12 @@ static int read_interventions(struct grid_reader *reader, const struct toml_node
 /* ---- the whole --------------------------------------------------------------- */
 
 static const struct grid_field TOP_FIELDS[] = {
-    {"sweep", read_sweep, false},
-    {"base", read_base, false},
-    {"axes", read_grid_axes, false},
-    {"intervention", read_interventions, false},
-    {"probe", grid_read_probes, false},
-    {"limits", read_limits, false},
-    {"zip", grid_read_zips, false},
-    {"exclude", grid_read_excludes, false},
-    {"include", grid_read_includes, false},
-    {"run", grid_read_runs, false},
-    {"derive", NULL, true},
-    {NULL, NULL, false},
+    {"sweep", read_sweep},           {"base", read_base},
+    {"axes", read_grid_axes},        {"intervention", read_interventions},
+    {"probe", grid_read_probes},     {"limits", read_limits},
+    {"zip", grid_read_zips},         {"exclude", grid_read_excludes},
+    {"include", grid_read_includes}, {"run", grid_read_runs},
+    {"derive", grid_read_derives},   {NULL, NULL},
 };
 
 static int read_grid(struct grid_reader *reader, const struct toml_node *root,
@@ -374,6 +360,7 @@ void grid_free(struct grid **grid_p)
         free_probe(&grid->probes[i]);
     grid_free_points(grid);
     grid_free_runs(grid);
+    grid_free_derives(grid);
     grid_free_settings(&grid->base);
     grid_free_axes(&grid->axes);
     free(grid->interventions);

@@ -89,7 +89,8 @@ struct grid_include {
 
 /* A state that a probe starts or ends at. */
 struct grid_state {
-    char run[72];   /* "run:NAME", an upstream run; "": the point's own, or a side's */
+    char run[72];   /* "run:NAME", an upstream run; "derive:NAME", a derived state;
+                       "": the point's own, or a side's */
     char state[32]; /* "init", ... */
     struct grid_place place;
 };
@@ -108,6 +109,28 @@ struct grid_probe {
 
 enum { GRID_SPLIT_AUTO = 0 };
 
+/* A group of a mix, and where it comes from. */
+struct grid_source {
+    char *group; /* as the user wrote it */
+    struct grid_state state;
+    struct grid_place place;
+};
+
+/* [derive.NAME], a state made from others. A state that it names without a run is one of
+ * the baseline's run with the point's axes and seed; so is the probe of a point, unless
+ * it is told of which [run.NAME]. */
+struct grid_derive {
+    char *name;                     /* "derive:NAME" */
+    struct grid_intervention label; /* whom its jobs are listed under; borrows name */
+    struct grid_settings set;       /* derive.kind, derive.at, ... */
+    struct grid_state from;         /* what it begins with; not of a point */
+    struct grid_source *sources;    /* of a mix */
+    size_t source_count;
+    char *probe;  /* of a point: a [[probe]] */
+    char run[72]; /* "run:NAME"; "": the baseline's */
+    struct grid_place probe_place, run_place, groups_place;
+};
+
 struct grid {
     char *file; /* for messages */
     char *name;
@@ -125,6 +148,8 @@ struct grid {
     size_t intervention_count;
     struct grid_intervention *runs; /* [run.NAME] */
     size_t run_count;
+    struct grid_derive *derives; /* [derive.NAME] */
+    size_t derive_count;
     struct grid_side *excludes; /* points left out */
     size_t exclude_count;
     struct grid_include *includes; /* points added */
@@ -145,6 +170,9 @@ void grid_free(struct grid **grid);
 const struct grid_intervention *grid_run_of(const struct grid *grid, const char *text,
                                             char ret_state[32]);
 
+/* The [derive.NAME] of "derive:NAME", or NULL. */
+const struct grid_derive *grid_derive_of(const struct grid *grid, const char *text);
+
 /* The intervention of a name (NULL: the baseline), or NULL. */
 const struct grid_intervention *grid_intervention_of(const struct grid *grid,
                                                      const char *name);
@@ -152,10 +180,10 @@ const struct grid_intervention *grid_intervention_of(const struct grid *grid,
 /* The axis of an option, of the grid's or in a zip, or NULL. */
 const struct grid_axis *grid_axis_of(const struct grid *grid, const char *name);
 
-/* The setting of an option by name, or NULL. */
 /* The same state of the same run, as the grid names them. */
 bool grid_same_state(const struct grid_state *a, const struct grid_state *b);
 
+/* The setting of an option by name, or NULL. */
 const struct grid_setting *grid_find(const struct grid_settings *set, const char *name);
 
 #endif

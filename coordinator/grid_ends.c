@@ -4,11 +4,27 @@
 #include "coordinator/grid_read.h"
 
 #include "common/buf.h"
+#include "common/derived.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* ---- states ------------------------------------------------------------------ */
+
+/* "derive:NAME", which has one state. */
+static int read_derived(struct grid_reader *reader, const struct toml_node *node,
+                        struct grid_state *ret)
+{
+    const size_t size = strlen(node->string);
+
+    if (size >= sizeof ret->run || strchr(node->string + 7, ':') || size == 7)
+        return grid_fail(reader, ret->place, ERR_INVALID,
+                         "key '%s': expected \"derive:NAME\", got \"%.80s\"", node->key,
+                         node->string);
+    memcpy(ret->run, node->string, size + 1);
+    (void)snprintf(ret->state, sizeof ret->state, DERIVED_STATE);
+    return 0;
+}
 
 /* "init", or "run:NAME:STATE" of an upstream run; final unless told. Whether there is
  * such a run is the plan's to say. */
@@ -22,6 +38,8 @@ int grid_read_state(struct grid_reader *reader, const struct toml_node *node,
     int rc;
 
     ret->place = grid_place_of(node);
+    if (node->type == TOML_STRING && strncmp(node->string, "derive:", 7) == 0)
+        return read_derived(reader, node, ret);
     if (node->type == TOML_STRING && strncmp(node->string, "run:", 4) == 0) {
         size = 4 + strcspn(node->string + 4, ":");
         state.string = node->string[size] ? node->string + size + 1 : final;
@@ -90,10 +108,10 @@ static int read_range(struct grid_reader *reader, const struct toml_node *node,
                       struct range range)
 {
     static const struct grid_field FIELDS[] = {
-        {"from", read_range_from, false},
-        {"to", read_range_to, false},
-        {"n", read_range_n, false},
-        {NULL, NULL, false},
+        {"from", read_range_from},
+        {"to", read_range_to},
+        {"n", read_range_n},
+        {NULL, NULL},
     };
 
     if (node->type != TOML_TABLE)

@@ -148,8 +148,8 @@ static int read_exclude(struct grid_reader *reader, const struct toml_node *node
                         struct grid *grid)
 {
     static const struct grid_field FIELDS[] = {
-        {"where", read_where, false},
-        {NULL, NULL, false},
+        {"where", read_where},
+        {NULL, NULL},
     };
     struct grid_side *made =
         grid_grow(reader, &grid->excludes, &grid->exclude_count, sizeof *made);
@@ -185,9 +185,9 @@ static int read_include(struct grid_reader *reader, const struct toml_node *node
                         struct grid *grid)
 {
     static const struct grid_field FIELDS[] = {
-        {"intervention", read_intervention, false},
-        {"set", read_set, false},
-        {NULL, NULL, false},
+        {"intervention", read_intervention},
+        {"set", read_set},
+        {NULL, NULL},
     };
     struct grid_include *made =
         grid_grow(reader, &grid->includes, &grid->include_count, sizeof *made);

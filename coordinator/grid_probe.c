@@ -56,9 +56,9 @@ static int read_pairs(struct grid_reader *reader, const struct toml_node *node,
                       void *into)
 {
     static const struct grid_field FIELDS[] = {
-        {"a", read_side_a, false},
-        {"b", read_side_b, false},
-        {NULL, NULL, false},
+        {"a", read_side_a},
+        {"b", read_side_b},
+        {NULL, NULL},
     };
     struct grid_probe *probe = into;
 
@@ -120,10 +120,10 @@ static int read_alphas(struct grid_reader *reader, const struct toml_node *node,
                        void *into)
 {
     static const struct grid_field FIELDS[] = {
-        {"from", read_alphas_from, false},
-        {"to", read_alphas_to, false},
-        {"n", read_alphas_n, false},
-        {NULL, NULL, false},
+        {"from", read_alphas_from},
+        {"to", read_alphas_to},
+        {"n", read_alphas_n},
+        {NULL, NULL},
     };
     struct grid_probe *probe = into;
 
@@ -263,10 +263,10 @@ static int read_splits(struct grid_reader *reader, const struct toml_node *node,
                        void *into)
 {
     static const struct grid_field FIELDS[] = {
-        {"train", read_split_train, false},
-        {"test", read_split_test, false},
-        {"bn", read_split_bn, false},
-        {NULL, NULL, false},
+        {"train", read_split_train},
+        {"test", read_split_test},
+        {"bn", read_split_bn},
+        {NULL, NULL},
     };
 
     if (node->type != TOML_TABLE)
@@ -275,30 +275,30 @@ static int read_splits(struct grid_reader *reader, const struct toml_node *node,
 }
 
 static const struct grid_field PROBE_FIELDS[] = {
-    {"name", read_probe_name, false},
-    {"kind", read_kind, false},
-    {"from", read_from, false},
-    {"to", read_to, false},
-    {"alphas", read_alphas, false},
-    {"groups", read_groups, false},
-    {"bn", read_bn, false},
-    {"splits", read_splits, false},
-    {"tolerance", read_tolerance, false},
-    {"classes", read_classes, false},
-    {"examples", read_examples, false},
-    {"trajectory", read_trajectory, false},
-    {"refine", grid_read_refine, false},
-    {"adapt", grid_read_adapt, false},
-    {"pairs", read_pairs, false},
-    {"start", read_start, false},
-    {"start_seed", read_start_seed, false},
-    {"third", read_third, false},
-    {"directions", read_directions, false},
-    {"seed", read_seed, false},
-    {"xs", grid_read_xs, false},
-    {"ys", grid_read_ys, false},
-    {"split", grid_read_split, false},
-    {NULL, NULL, false},
+    {"name", read_probe_name},
+    {"kind", read_kind},
+    {"from", read_from},
+    {"to", read_to},
+    {"alphas", read_alphas},
+    {"groups", read_groups},
+    {"bn", read_bn},
+    {"splits", read_splits},
+    {"tolerance", read_tolerance},
+    {"classes", read_classes},
+    {"examples", read_examples},
+    {"trajectory", read_trajectory},
+    {"refine", grid_read_refine},
+    {"adapt", grid_read_adapt},
+    {"pairs", read_pairs},
+    {"start", read_start},
+    {"start_seed", read_start_seed},
+    {"third", read_third},
+    {"directions", read_directions},
+    {"seed", read_seed},
+    {"xs", grid_read_xs},
+    {"ys", grid_read_ys},
+    {"split", grid_read_split},
+    {NULL, NULL},
 };
 
 /* Groups or none decide which of the worker's kinds a path between runs is. */

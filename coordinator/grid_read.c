@@ -64,8 +64,7 @@ static int unknown_key(struct grid_reader *reader, const struct toml_node *node,
 
     for (size_t i = 0; i < FIELDS_MAX && fields[i].key; i++) {
         names[i] = fields[i].key;
-        if (!fields[i].later)
-            buf_printf(&text, "%s%s", i ? ", " : "", fields[i].key);
+        buf_printf(&text, "%s%s", i ? ", " : "", fields[i].key);
     }
     nearest = name_nearest(node->key, names);
     if (nearest)
@@ -85,9 +84,6 @@ int grid_read_fields(struct grid_reader *reader, const struct toml_node *table,
         const struct grid_field *field = find_field(fields, node->key);
         if (!field)
             return unknown_key(reader, node, fields, where);
-        if (field->later)
-            return grid_fail(reader, grid_place_of(node), ERR_UNSUPPORTED,
-                             "key '%s' in %s: not supported yet", node->key, where);
         if (field->read(reader, node, into))
             return -1;
     }

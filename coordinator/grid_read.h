@@ -2,7 +2,7 @@
 #define COORD_GRID_READ_H
 
 /* What the readers of a grid's parts share (grid.c, grid_needs.c, grid_set.c,
- * grid_points.c, grid_runs.c, grid_probe.c, grid_refine.c, grid_ends.c):
+ * grid_points.c, grid_runs.c, grid_derive.c, grid_probe.c, grid_refine.c, grid_ends.c):
  * errors with a place, tables walked by a list of fields, names. Nobody else
  * includes this. Readers return 0 / -1; what they have made by then belongs to
  * the grid, which is freed as a whole.
@@ -34,7 +34,6 @@ int grid_fail_type(struct grid_reader *reader, const struct toml_node *node,
 struct grid_field {
     const char *key;
     int (*read)(struct grid_reader *reader, const struct toml_node *node, void *into);
-    bool later; /* known to the language, not built yet */
 };
 
 /* Read every key of a table by its field, in the file's order. Unknown keys are
@@ -78,6 +77,11 @@ int grid_read_retries(struct grid_reader *reader, const struct toml_node *node,
 /* [run.NAME] tables, into a struct grid. */
 int grid_read_runs(struct grid_reader *reader, const struct toml_node *node, void *grid);
 void grid_free_runs(struct grid *grid);
+
+/* [derive.NAME] tables, into a struct grid. */
+int grid_read_derives(struct grid_reader *reader, const struct toml_node *node,
+                      void *grid);
+void grid_free_derives(struct grid *grid);
 
 /* The table of a zip; an axis may have a value twice. */
 int grid_read_zip_axes(struct grid_reader *reader, const struct toml_node *node,

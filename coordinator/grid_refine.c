@@ -71,10 +71,10 @@ static int add_refinement(struct grid_reader *reader, const struct toml_node *no
                           struct value *list)
 {
     static const struct grid_field FIELDS[] = {
-        {"near", read_near, false},
-        {"n", read_count, false},
-        {"width", read_width, false},
-        {NULL, NULL, false},
+        {"near", read_near},
+        {"n", read_count},
+        {"width", read_width},
+        {NULL, NULL},
     };
     struct refinement made = {0};
     int rc = -1;
@@ -143,9 +143,9 @@ static int read_most(struct grid_reader *reader, const struct toml_node *node, v
 int grid_read_adapt(struct grid_reader *reader, const struct toml_node *node, void *into)
 {
     static const struct grid_field FIELDS[] = {
-        {"tolerance", read_tolerance, false},
-        {"most", read_most, false},
-        {NULL, NULL, false},
+        {"tolerance", read_tolerance},
+        {"most", read_most},
+        {NULL, NULL},
     };
     struct grid_probe *probe = into;
     struct grid_setting *item;

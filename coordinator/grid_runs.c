@@ -37,8 +37,8 @@ static int read_run(struct grid_reader *reader, const struct toml_node *node,
                     struct grid *grid)
 {
     static const struct grid_field FIELDS[] = {
-        {"set", read_set, false},
-        {NULL, NULL, false},
+        {"set", read_set},
+        {NULL, NULL},
     };
     struct grid_intervention *run =
         grid_grow(reader, &grid->runs, &grid->run_count, sizeof *run);

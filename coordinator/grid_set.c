@@ -23,9 +23,6 @@ int grid_read_value(struct grid_reader *reader, const struct toml_node *node,
 {
     struct grid_place place = grid_place_of(node);
 
-    if (opt->later)
-        return grid_fail(reader, place, ERR_UNSUPPORTED, "key '%s': not supported yet",
-                         key);
     if (toml_value(node, &into->value, reader->err) ||
         opt_check(opt, &into->value, reader->err))
         return grid_fail_key(reader, place, key);
@@ -91,9 +88,6 @@ static int add_axis(struct grid_reader *reader, const struct toml_node *node,
             return grid_fail(reader, place, ERR_INVALID,
                              "key '%s': given twice, first in line %d", key,
                              into->items[i].place.line);
-    if (opt->later)
-        return grid_fail(reader, place, ERR_UNSUPPORTED, "key '%s': not supported yet",
-                         key);
     if (node->type != TOML_ARRAY)
         return grid_fail(reader, place, ERR_INVALID,
                          "key '%s': expected the list of an axis's values, got %s", key,
@@ -159,8 +153,8 @@ static void put_known(const char *name, struct buf *out)
     buf_puts(out, ": expected one of ");
     for (size_t i = 0; i < count; i++) {
         const char *option = rows[i].name;
-        if (rows[i].kind != JOB_TRAIN || rows[i].later ||
-            strncmp(option, table, size) != 0 || option[size] != '.')
+        if (rows[i].kind != JOB_TRAIN || strncmp(option, table, size) != 0 ||
+            option[size] != '.')
             continue;
         buf_printf(out, "%s%s", comma, option + size + 1);
         comma = ", ";

@@ -244,8 +244,9 @@ struct plan_counts plan_count(const struct plan *plan)
             counts.parts++;
             continue;
         }
-        *(job->spec.kind == JOB_TRAIN ? &counts.runs : &counts.probes) +=
-            job->member_count;
+        *(job->spec.kind == JOB_TRAIN   ? &counts.runs
+          : job->spec.kind == JOB_PROBE ? &counts.probes
+                                        : &counts.derived) += job->member_count;
         counts.curve_rows += job->member_count * job->curve_rows;
         counts.path_rows += job->member_count * job->path_rows;
         counts.at_most = counts.at_most || job->at_most;

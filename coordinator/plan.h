@@ -21,7 +21,8 @@ struct grid;
 /* A job needs the state `state` of job number `job` of the same plan. */
 struct plan_need {
     size_t job;
-    char role[8];   /* "a", "b", "c", "init"; "s1", ...; "p01", ...: parts */
+    char role[8];   /* "a", "b", "c", "init"; "s1", ...; "p01", ...: parts; "m01", ...:
+                       groups of a mix; "probe": where a point lies */
     char state[32]; /* "init", "final", ... */
 };
 
@@ -35,7 +36,8 @@ struct plan_param {
  * order; several when points of the grid come to the same spec (an intervention
  * that changes nothing, two probes that ask the same). */
 struct plan_member {
-    const char *intervention;  /* owned by the plan; "baseline" */
+    const char *intervention;  /* owned by the plan; "baseline"; "run:NAME",
+                                  "derive:NAME": asked for by others */
     const char *role;          /* init, data, optimizer, model; "" for baseline;
                                   "part": of a probe */
     const char *probe;         /* the probe's name; "" for runs */
@@ -91,6 +93,7 @@ struct plan_counts {
     bool at_most;                   /* as in plan_job, of any */
     uint64_t plane_rows;            /* rows of the view `planes` */
     size_t parts;                   /* jobs that are parts of probes */
+    size_t derived;                 /* derived states */
 };
 
 struct plan_counts plan_count(const struct plan *plan);

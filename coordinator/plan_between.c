@@ -134,7 +134,8 @@ static int find_entries(struct plan_maker *maker, const struct grid_probe *probe
     if (!ret->items)
         return err_set(maker->err, ERR_NO_MEMORY, "no memory for pairs");
     for (size_t run = 0; run < run_count; run++) {
-        if (plan_has_upstream(probe) && !is_point(maker, run))
+        if (plan->jobs[run].spec.kind != JOB_TRAIN ||
+            (plan_has_upstream(probe) && !is_point(maker, run)))
             continue;
         for (size_t i = 0; i < plan->jobs[run].member_count; i++) {
             struct entry entry = {
@@ -183,7 +184,7 @@ static int add_pair(struct plan_maker *maker, const struct grid_probe *probe,
         other_networks(maker, probe, a, b);
     else if (arch_b)
         rc = plan_add_probe(maker, probe, &pair, arch_b,
-                            by_seeds(probe) ? a->member : b->member);
+                            by_seeds(probe) ? a->member : b->member, NULL);
     arch_free(&arch_a);
     arch_free(&arch_b);
     return rc;

@@ -10,47 +10,70 @@
 static int no_such_run(struct plan_maker *maker, const struct grid_state *state,
                        const char *key)
 {
+    const bool derived = strncmp(state->run, "derive:", 7) == 0;
     struct buf text = {0};
 
-    plan_put_runs(maker, &text);
+    if (derived)
+        plan_put_derives(maker, &text);
+    else
+        plan_put_runs(maker, &text);
     err_set(maker->err, ERR_INVALID,
-            "expected a state of a [run.NAME] (%s), got \"%s:%s\"",
+            derived ? "expected the state of a [derive.NAME] (%s), got \"%s\""
+                    : "expected a state of a [run.NAME] (%s), got \"%s:%s\"",
             text.data ? text.data : "", state->run, state->state);
     buf_free(&text);
     return plan_fail_at(maker, state->place, key);
 }
 
-/* A run that several points come to has the upstream run of the first. */
-static int find_end(struct plan_maker *maker, size_t run, const struct grid_state *state,
-                    const char *key, size_t *ret_job)
+int plan_add_state(struct plan_maker *maker, const struct point *point,
+                   const struct grid_state *state, const char *key, size_t *ret_job)
 {
-    const struct grid_intervention *upstream;
-    struct point point;
+    const struct grid_derive *derive = grid_derive_of(maker->grid, state->run);
+    const struct grid_intervention *run;
     char name[32];
 
-    *ret_job = run;
+    if (derive)
+        return plan_add_derived(maker, point, derive, ret_job);
     if (!*state->run)
+        return plan_add_upstream(maker, point, &maker->grid->interventions[0], ret_job);
+    run = grid_run_of(maker->grid, state->run, name);
+    return run ? plan_add_upstream(maker, point, run, ret_job)
+               : no_such_run(maker, state, key);
+}
+
+static int find_end(struct plan_maker *maker, const struct point *point, size_t run,
+                    const struct grid_state *state, const char *key, size_t *ret_job)
+{
+    *ret_job = run;
+    return *state->run ? plan_add_state(maker, point, state, key, ret_job) : 0;
+}
+
+int plan_find_ends_at(struct plan_maker *maker, const struct grid_probe *probe,
+                      size_t run, const struct point *point, struct plan_ends *ret)
+{
+    if (find_end(maker, point, run, &probe->from, "from", &ret->from) ||
+        find_end(maker, point, run, &probe->to, "to", &ret->to) ||
+        find_end(maker, point, run, &probe->third, "third", &ret->third))
+        return -1;
+    return 0;
+}
+
+/* A run that several points come to has the upstream run of the first. */
+int plan_find_ends(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
+                   struct plan_ends *ret)
+{
+    struct point point;
+
+    *ret = (struct plan_ends){run, run, run};
+    if (!plan_has_upstream(probe))
         return 0;
-    upstream = grid_run_of(maker->grid, state->run, name);
-    if (!upstream)
-        return no_such_run(maker, state, key);
     expand_point(maker->grid, maker->first_point[run] - 1, &point);
-    return plan_add_upstream(maker, &point, upstream, ret_job);
+    return plan_find_ends_at(maker, probe, run, &point, ret);
 }
 
 bool plan_has_upstream(const struct grid_probe *probe)
 {
     return *probe->from.run || *probe->to.run || *probe->third.run;
-}
-
-int plan_find_ends(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
-                   struct plan_ends *ret)
-{
-    if (find_end(maker, run, &probe->from, "from", &ret->from) ||
-        find_end(maker, run, &probe->to, "to", &ret->to) ||
-        find_end(maker, run, &probe->third, "third", &ret->third))
-        return -1;
-    return 0;
 }
 
 /* ---- one network ---------------------------------------------------------------- */

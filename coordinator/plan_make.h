@@ -3,7 +3,8 @@
 
 /* How a plan is made, for plan*.c only: runs from points (plan_run.c), probes
  * from runs (plan_probe.c, their states plan_ends.c), probes from pairs of them
- * (plan_between.c), jobs found again by key (plan_jobs.c).
+ * (plan_between.c), derived states (plan_derive.c), jobs found again by key
+ * (plan_jobs.c).
  */
 
 #include "common/error.h"
@@ -97,6 +98,22 @@ int plan_check_points(struct plan_maker *maker);
 /* The network of a run that is in the plan. */
 struct arch *plan_run_arch(struct plan_maker *maker, size_t run);
 
+/* The point of an upstream run: the point's choices on the grid's axes, and what the run
+ * sets; listed under the run's name. */
+void plan_upstream_point(const struct plan_maker *maker, const struct point *point,
+                         const struct grid_intervention *run, struct point *ret);
+
+/* Add what has a state, for a point: an upstream run, a derived state; the baseline's run
+ * where none is named. key is where the grid names it. */
+int plan_add_state(struct plan_maker *maker, const struct point *point,
+                   const struct grid_state *state, const char *key, size_t *ret_job);
+
+/* Add the derived state of a [derive.NAME] for a point, and what it is made of; and the
+ * names of all of them, for messages. */
+int plan_add_derived(struct plan_maker *maker, const struct point *point,
+                     const struct grid_derive *derive, size_t *ret_job);
+void plan_put_derives(const struct plan_maker *maker, struct buf *out);
+
 /* The jobs of a probe's parts, before its own. */
 struct plan_parts {
     size_t jobs[PARTS_MAX];
@@ -133,12 +150,16 @@ struct plan_ends {
 int plan_find_ends(struct plan_maker *maker, const struct grid_probe *probe, size_t run,
                    struct plan_ends *ret);
 
+/* Those of a probe of any run, that of a point. */
+int plan_find_ends_at(struct plan_maker *maker, const struct grid_probe *probe,
+                      size_t run, const struct point *point, struct plan_ends *ret);
+
 /* The network of a probe's end, key the grid's name of it; or NULL, with the probe's
  * place. */
 struct arch *plan_end_arch(struct plan_maker *maker, const struct grid_probe *probe,
                            size_t job, const char *key);
 
-/* Whether any is a state of an upstream run. */
+/* Whether any is a state of an upstream run, or a derived one. */
 bool plan_has_upstream(const struct grid_probe *probe);
 
 /* All must have the network of `to`, arch, and no two may be the same; as far as
@@ -146,10 +167,11 @@ bool plan_has_upstream(const struct grid_probe *probe);
 int plan_check_ends(struct plan_maker *maker, const struct grid_probe *probe,
                     const struct plan_ends *ends, const struct arch *arch);
 
-/* One probe through such states, listed under `member`. arch is the network. */
+/* One probe through such states, listed under `member`. arch is the network; ret_job may
+ * be NULL. */
 int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe,
                    const struct plan_ends *ends, const struct arch *arch,
-                   const struct plan_member *member);
+                   const struct plan_member *member, size_t *ret_job);
 
 /* Every [[probe]] between runs; after the last of them. */
 int plan_add_between(struct plan_maker *maker, size_t run_count);

@@ -330,9 +330,11 @@ int plan_copy_part_members(struct plan_maker *maker, size_t job,
     copy.role = "part";
     for (size_t i = 0; i < maker->plan->jobs[job].need_count; i++) {
         const struct plan_need *need = &maker->plan->jobs[job].needs[i];
-        if (strcmp(need->state, PART_STATE) == 0 &&
-            plan_copy_member(maker, need->job, &copy, probe))
+        if (strcmp(need->state, PART_STATE) != 0)
+            continue;
+        if (plan_copy_member(maker, need->job, &copy, probe))
             return -1;
+        plan_drop_double(&maker->plan->jobs[need->job]);
     }
     return 0;
 }

@@ -100,6 +100,8 @@ static void put_table(const struct plan *plan, struct buf *out)
                (unsigned long long)counts.path_rows);
     if (counts.plane_rows > 0)
         buf_printf(out, " plane rows %llu,", (unsigned long long)counts.plane_rows);
+    if (counts.derived > 0)
+        buf_printf(out, " derived states %zu,", counts.derived);
     if (counts.parts > 0)
         buf_printf(out, " parts %zu,", counts.parts);
     buf_printf(out, " jobs %zu\n", counts.jobs);
@@ -150,12 +152,13 @@ static void put_json(const struct plan *plan, struct buf *out)
     json_put_text(out, plan->name, strlen(plan->name));
     buf_printf(out,
                ", \"runs\": %zu, \"probes\": %zu, \"curve_rows\": %llu,"
-               " \"path_rows\": %llu, \"plane_rows\": %llu, \"part_count\": %zu,"
+               " \"path_rows\": %llu, \"plane_rows\": %llu, \"derived\": %zu,"
+               " \"part_count\": %zu,"
                " \"job_count\": %zu,%s \"jobs\": [",
                counts.runs, counts.probes, (unsigned long long)counts.curve_rows,
                (unsigned long long)counts.path_rows,
-               (unsigned long long)counts.plane_rows, counts.parts, counts.jobs,
-               counts.at_most ? " \"at_most\": true," : "");
+               (unsigned long long)counts.plane_rows, counts.derived, counts.parts,
+               counts.jobs, counts.at_most ? " \"at_most\": true," : "");
     each_line(plan, add_json, &lines);
     buf_puts(out, "\n]}\n");
 }

@@ -187,10 +187,15 @@ static int set_states(struct plan_maker *maker, const struct grid_probe *probe,
 }
 
 static int check_start(struct plan_maker *maker, const struct grid_probe *probe,
-                       const struct arch *arch, const struct spec *spec)
+                       const struct spec *to, const struct arch *arch,
+                       const struct spec *spec)
 {
-    if (strcmp(spec_string(spec, "probe.start"), "permuted") != 0 ||
-        arch_check_permute(arch, maker->err) == 0)
+    const char *start = spec_string(spec, "probe.start");
+
+    if (strcmp(start, "seed") == 0 && to->kind == JOB_DERIVE)
+        err_set(maker->err, ERR_INVALID,
+                "\"seed\" draws as the run did that has 'to', which is a derived state");
+    else if (strcmp(start, "permuted") != 0 || arch_check_permute(arch, maker->err) == 0)
         return 0;
     return fail_in_probe(maker, probe, "probe.start");
 }
@@ -214,7 +219,7 @@ static int make_spec(struct plan_maker *maker, const struct grid_probe *probe,
         goto fail;
     }
     if (check_splits(maker, probe, &maker->plan->jobs[ends->to].spec, &spec) ||
-        check_start(maker, probe, arch, &spec))
+        check_start(maker, probe, &maker->plan->jobs[ends->to].spec, arch, &spec))
         goto fail;
     *ret = spec;
     return 0;
@@ -364,10 +369,10 @@ static int find_or_cut(struct plan_maker *maker, const struct grid_probe *probe,
 static int list_job(struct plan_maker *maker, size_t job,
                     const struct plan_member *member, const char *probe)
 {
-    return plan_copy_member(maker, job, member, probe) ||
-                   plan_copy_part_members(maker, job, member, probe)
-               ? -1
-               : 0;
+    if (plan_copy_member(maker, job, member, probe))
+        return -1;
+    plan_drop_double(&maker->plan->jobs[job]); /* a derived state may have asked for it */
+    return plan_copy_part_members(maker, job, member, probe);
 }
 
 /* Find or make the job; *ret_job is its number. */
@@ -400,12 +405,14 @@ static int add_job(struct plan_maker *maker, const struct grid_probe *probe,
 
 int plan_add_probe(struct plan_maker *maker, const struct grid_probe *probe,
                    const struct plan_ends *ends, const struct arch *arch,
-                   const struct plan_member *member)
+                   const struct plan_member *member, size_t *ret_job)
 {
     size_t job;
 
     if (add_job(maker, probe, ends, arch, &job))
         return -1;
+    if (ret_job)
+        *ret_job = job;
     return list_job(maker, job, member, probe->name);
 }
 

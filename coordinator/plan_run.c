@@ -151,6 +151,15 @@ static int keep_states(struct plan_maker *maker, struct spec *spec)
             keep_end(maker, spec, &probe->third, "third"))
             return plan_name_probe(maker, probe);
     }
+    for (size_t i = 0; i < maker->grid->derive_count; i++) {
+        const struct grid_derive *derive = &maker->grid->derives[i];
+        if (keep_end(maker, spec, &derive->from, "from"))
+            return -1;
+        for (size_t s = 0; s < derive->source_count; s++)
+            if (keep_end(maker, spec, &derive->sources[s].state,
+                         derive->sources[s].group))
+                return -1;
+    }
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "coordinator/plan_make.h"
 
 #include "common/arch.h"
+#include "common/derived.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,14 @@ static int keep_ends(struct asking *asking)
             keep_end(asking, &grid->probes[i].to, "to") ||
             keep_end(asking, &grid->probes[i].third, "third"))
             return -1;
+    for (size_t i = 0; i < grid->derive_count; i++) {
+        const struct grid_derive *derive = &grid->derives[i];
+        if (keep_end(asking, &derive->from, "from"))
+            return -1;
+        for (size_t s = 0; s < derive->source_count; s++)
+            if (keep_end(asking, &derive->sources[s].state, derive->sources[s].group))
+                return -1;
+    }
     return 0;
 }
 
@@ -112,8 +121,8 @@ static void put(struct point *point, const struct grid_setting *setting)
     point->settings[at] = setting;
 }
 
-static void upstream_point(const struct plan_maker *maker, const struct point *point,
-                           const struct grid_intervention *run, struct point *ret)
+void plan_upstream_point(const struct plan_maker *maker, const struct point *point,
+                         const struct grid_intervention *run, struct point *ret)
 {
     *ret = (struct point){.intervention = run, .seed = point->seed};
     for (size_t i = 0; i < run->set.count; i++)
@@ -140,10 +149,15 @@ int plan_add_upstream(struct plan_maker *maker, const struct point *point,
                        maker->grid->file, run->place.line, run->place.column, run->name,
                        DEPTH_MAX);
     maker->depth++;
-    upstream_point(maker, point, run, &up);
+    plan_upstream_point(maker, point, run, &up);
     int rc = plan_run_spec(maker, &up, &spec, &start);
     maker->depth--;
-    if (rc <= 0)
+    if (rc == 0)
+        return err_set(maker->err, ERR_INVALID,
+                       "%s:1:1: the baseline's point with seed %lld is excluded, and a"
+                       " derived state is made of its run",
+                       maker->grid->file, (long long)point->seed);
+    if (rc < 0)
         return -1;
     return plan_add_run(maker, &up, spec, &start, ret_job);
 }
@@ -160,11 +174,34 @@ void plan_put_runs(const struct plan_maker *maker, struct buf *out)
         buf_puts(out, "there is none");
 }
 
-static int no_such_run(struct plan_maker *maker, const struct point *point,
-                       const char *text)
+/* The state of a run or a derived one that init.from names. */
+static bool find_start(const struct plan_maker *maker, const char *text,
+                       struct grid_state *ret)
+{
+    const struct grid_derive *derive = grid_derive_of(maker->grid, text);
+    const struct grid_intervention *run = grid_run_of(maker->grid, text, ret->state);
+
+    if (derive)
+        (void)snprintf(ret->state, sizeof ret->state, DERIVED_STATE);
+    if (derive || run)
+        (void)snprintf(ret->run, sizeof ret->run, "%s",
+                       derive ? derive->name : run->name);
+    return derive || run;
+}
+
+static int no_such_start(struct plan_maker *maker, const struct point *point,
+                         const char *text)
 {
     struct buf known = {0};
 
+    if (strncmp(text, "derive:", 7) == 0) {
+        plan_put_derives(maker, &known);
+        err_set(maker->err, ERR_INVALID,
+                "expected \"derive:NAME\" of a [derive.NAME] (%s), got \"%s\"",
+                known.data ? known.data : "", text);
+        buf_free(&known);
+        return plan_fail_in_point(maker, point, "init.from");
+    }
     plan_put_runs(maker, &known);
     err_set(
         maker->err, ERR_INVALID,
@@ -174,14 +211,17 @@ static int no_such_run(struct plan_maker *maker, const struct point *point,
     return plan_fail_in_point(maker, point, "init.from");
 }
 
-static int set_from(struct spec *spec, const char *key, const char *state,
+static int set_from(struct spec *spec, bool derived, const char *key, const char *state,
                     struct error *err)
 {
     struct value value;
     char text[4 + HASH_TEXT + 1 + 32];
     int rc;
 
-    (void)snprintf(text, sizeof text, "run:%s:%s", key, state);
+    if (derived)
+        (void)snprintf(text, sizeof text, "derive:%s", key);
+    else
+        (void)snprintf(text, sizeof text, "run:%s:%s", key, state);
     if (value_string(text, &value, err))
         return -1;
     rc = spec_set(spec, "init.from", &value, err);
@@ -192,7 +232,8 @@ static int set_from(struct spec *spec, const char *key, const char *state,
 int plan_set_start(struct plan_maker *maker, const struct point *point, struct spec *spec,
                    struct plan_start *ret)
 {
-    const struct grid_intervention *run;
+    struct grid_state state = {0};
+    bool derived;
     char *text;
     size_t job;
     int rc = -1;
@@ -204,12 +245,13 @@ int plan_set_start(struct plan_maker *maker, const struct point *point, struct s
     text = strdup(spec_string(spec, "init.from"));
     if (!text)
         return err_set(maker->err, ERR_NO_MEMORY, "no memory for a plan");
-    run = grid_run_of(maker->grid, text, ret->state);
-    if (!run)
-        rc = no_such_run(maker, point, text);
-    else if (plan_add_upstream(maker, point, run, &job) == 0) {
+    derived = strncmp(text, "derive:", 7) == 0;
+    if (!find_start(maker, text, &state))
+        rc = no_such_start(maker, point, text);
+    else if (plan_add_state(maker, point, &state, "init.from", &job) == 0) {
         ret->job = (int64_t)job;
-        rc = set_from(spec, maker->plan->jobs[job].key, ret->state, maker->err);
+        (void)snprintf(ret->state, sizeof ret->state, "%s", state.state);
+        rc = set_from(spec, derived, maker->plan->jobs[job].key, ret->state, maker->err);
     }
     free(text);
     return rc;

@@ -74,6 +74,9 @@ enum stmt {
     STMT_PATH_ADD,
     STMT_CURVES,
     STMT_PROBE,
+    STMT_DERIVED,
+    STMT_DERIVED_SET,
+    STMT_DERIVED_CURVE,
     /* sweeps */
     STMT_REQUEST,
     STMT_REQUEST_ADD,
@@ -224,6 +227,7 @@ int stmt_next(struct store *store, enum stmt id, struct error *err);
 void stmt_end(struct store *store, enum stmt id);
 
 int64_t stmt_int(struct store *store, enum stmt id, int column);
+bool stmt_is_null(struct store *store, enum stmt id, int column);
 double stmt_real(struct store *store, enum stmt id, int column);
 /* Valid until the statement moves; "" for NULL. */
 struct slice stmt_text(struct store *store, enum stmt id, int column);
@@ -247,7 +251,7 @@ struct job_row {
     enum job_state state;
     uint32_t attempt; /* the latest */
     int32_t priority;
-    bool probe;
+    bool probe, derive;
     int64_t after_ms; /* it waits until then before it is tried again; 0: it does not */
     uint32_t avoid;   /* the host it failed on, as store_place; 0: none */
     bool shared;      /* more than one sweep lists it */
@@ -304,6 +308,17 @@ int resume_keep(struct store *store, int64_t job, uint32_t attempt,
 
 /* The job has ended: nothing will go on from what it saved. */
 int resume_drop(struct store *store, int64_t job, struct error *err);
+
+/* --- store_derive.c --------------------------------------------------------- */
+
+/* A derive job whose needs are there: whether the curve that it reads, if any, is such
+ * that there is a state to be made; and where it lies is written down. reason says why
+ * not. */
+int derive_judge(struct store *store, int64_t job, bool *ret_fits, char *reason,
+                 size_t size, struct error *err);
+
+/* Where it lies; 0 where its spec does not read a curve. */
+int derive_alpha(struct store *store, int64_t job, double *ret, struct error *err);
 
 /* --- store_path.c ----------------------------------------------------------- */
 

@@ -19,6 +19,7 @@ int job_load(struct store *store, int64_t id, struct job_row *ret, struct error 
     row.attempt = (uint32_t)stmt_int(store, STMT_JOB, 1);
     row.priority = (int32_t)stmt_int(store, STMT_JOB, 2);
     row.probe = slice_is(stmt_text(store, STMT_JOB, 3), "probe");
+    row.derive = slice_is(stmt_text(store, STMT_JOB, 3), "derive");
     row.shared = stmt_int(store, STMT_JOB, 5) != 0;
     got = count_place(store, stmt_text(store, STMT_JOB, 4), &row.sweep, err);
     stmt_end(store, STMT_JOB);
@@ -92,13 +93,16 @@ static int ids_push(struct ids *ids, int64_t id, struct error *err)
 
 enum need { NEED_MET, NEED_OPEN, NEED_NEVER };
 
-/* Whether all that a job needs is there; reason says why it never will be. */
-static int judge_needs(struct store *store, int64_t id, enum need *ret, char *reason,
-                       size_t size, struct error *err)
+/* Whether all that a job needs is there; reason says why it never will be: a need of
+ * its own that is not, or one that was not for want of a condition. */
+static int judge_needs(struct store *store, int64_t id, enum need *ret,
+                       enum job_cause *ret_cause, char *reason, size_t size,
+                       struct error *err)
 {
     int got = stmt_row(store, STMT_UNMET, ARGS(arg_int(id)), err);
 
     *ret = NEED_MET;
+    *ret_cause = CAUSE_DEPENDENCY;
     while (got > 0) {
         long long needs = stmt_int(store, STMT_UNMET, 0);
         enum job_state state;
@@ -109,6 +113,9 @@ static int judge_needs(struct store *store, int64_t id, enum need *ret, char *re
             const char *name = stmt_text(store, STMT_UNMET, 1).data;
 
             *ret = NEED_NEVER;
+            if (state == JOB_SKIPPED && slice_is(stmt_text(store, STMT_UNMET, 4),
+                                                 job_cause_name(CAUSE_CONDITION)))
+                *ret_cause = CAUSE_CONDITION;
             if (state == JOB_DONE && stmt_int(store, STMT_UNMET, 3) != 0)
                 snprintf(reason, size,
                          "state '%s' of job %lld was removed by 'coord db gc'", name,
@@ -142,12 +149,21 @@ static int settle_one(struct store *store, int64_t id, int64_t now_ms,
         return -1;
     if (job.state != JOB_WAITING)
         return 0;
-    if (judge_needs(store, id, &need, reason, sizeof reason, err) != 0)
+    if (judge_needs(store, id, &need, &note.cause, reason, sizeof reason, err) != 0)
         return -1;
     if (need == NEED_OPEN)
         return 0;
+    if (need == NEED_MET) {
+        bool fits = true;
+        note.cause = CAUSE_NONE;
+        if (job.derive && derive_judge(store, id, &fits, reason, sizeof reason, err) != 0)
+            return -1;
+        if (!fits) {
+            need = NEED_NEVER;
+            note.cause = CAUSE_CONDITION;
+        }
+    }
     if (need == NEED_NEVER) {
-        note.cause = CAUSE_DEPENDENCY;
         note.detail = reason;
         *ret_skipped = true;
         return job_move(store, &job, EVENT_SKIP, note, err);
@@ -204,13 +220,14 @@ static int revive_one(struct store *store, int64_t id, int64_t now_ms,
 {
     struct job_note note = {.now_ms = now_ms};
     char reason[160];
+    enum job_cause cause;
     struct job_row job;
     enum need need;
     bool skipped;
 
     *ret_revived = false;
     if (job_load(store, id, &job, err) != 0 ||
-        judge_needs(store, id, &need, reason, sizeof reason, err) != 0)
+        judge_needs(store, id, &need, &cause, reason, sizeof reason, err) != 0)
         return -1;
     if (job.state != JOB_SKIPPED || need == NEED_NEVER)
         return 0;

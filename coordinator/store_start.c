@@ -111,6 +111,7 @@ static int fill_message(struct store *store, const struct job_row *job,
     struct msg_input inputs[PROTO_INPUTS_MAX] = {0};
     struct place spec;
     uint32_t count = 0, limit_s;
+    double alpha = 0;
 
     assert(arena->size == 0);
     buf_add(arena, inputs, sizeof inputs);
@@ -131,6 +132,8 @@ static int fill_message(struct store *store, const struct job_row *job,
         inputs[i].hash = get(arena, places[i].hash);
         inputs[i].stored = places[i].stored;
     }
+    if (job->derive && derive_alpha(store, job->id, &alpha, err) != 0)
+        return -1;
     memcpy(arena->data, inputs, sizeof inputs);
     *ret = (struct msg_job){
         .job = job->id,
@@ -139,6 +142,7 @@ static int fill_message(struct store *store, const struct job_row *job,
         .time_limit_s = limit_s,
         .inputs = (struct msg_input *)(void *)arena->data,
         .input_count = count,
+        .alpha = alpha,
     };
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "coordinator/store_internal.h"
 
+#include "common/derived.h"
 #include "common/error.h"
 
 #include <assert.h>
@@ -46,18 +47,21 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     /* The initial state can always be derived anew, so no row is asked of it; another
      * that is not stored was removed (store_gc.c). States of the roles s1, s2, ... are
      * those that a run may have left: one that ended early has not all of them. */
-    [STMT_UNMET] = "SELECT d.needs, d.state, n.state, EXISTS (SELECT 1 FROM checkpoint c"
-                   " WHERE c.job = d.needs AND c.name = d.state) FROM dep d"
-                   " JOIN job n ON n.id = d.needs WHERE d.job = ?1 AND NOT ("
-                   " n.state = 'done' AND (d.state = 'init' OR d.role GLOB 's[0-9]*'"
-                   " OR EXISTS (SELECT 1 FROM checkpoint c"
-                   " WHERE c.job = d.needs AND c.name = d.state AND c.stored)))",
+    [STMT_UNMET] =
+        "SELECT d.needs, d.state, n.state, EXISTS (SELECT 1 FROM checkpoint c"
+        " WHERE c.job = d.needs AND c.name = d.state), ifnull(n.cause, '') FROM dep d"
+        " JOIN job n ON n.id = d.needs WHERE d.job = ?1 AND NOT ("
+        " n.state = 'done' AND (d.state = 'init' OR d.role GLOB 's[0-9]*'"
+        " OR d.role = '" DERIVED_PROBE "'"
+        " OR EXISTS (SELECT 1 FROM checkpoint c"
+        " WHERE c.job = d.needs AND c.name = d.state AND c.stored)))",
     [STMT_INPUTS] =
         "SELECT d.role, d.state, n.spec, ifnull(c.hash, ''),"
         " ifnull(c.stored, 0) FROM dep d JOIN job n ON n.id = d.needs"
         " LEFT JOIN checkpoint c ON c.job = d.needs AND c.name = d.state"
         " AND (c.stored OR c.name = 'init')"
         " WHERE d.job = ?1 AND (c.hash IS NOT NULL OR d.role NOT GLOB 's[0-9]*')"
+        " AND d.role <> '" DERIVED_PROBE "'"
         " ORDER BY d.role",
 
     [STMT_ATTEMPT_ADD] = "INSERT INTO attempt (job, attempt, worker, state, started_ms)"
@@ -119,6 +123,17 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_PROBE] = "SELECT n.classes, j.tolerance FROM dep d"
                    " JOIN job n ON n.id = d.needs JOIN job j ON j.id = d.job"
                    " WHERE d.job = ?1 AND n.classes IS NOT NULL ORDER BY d.role DESC",
+
+    [STMT_DERIVED] = "SELECT alpha FROM derived WHERE job = ?1",
+    [STMT_DERIVED_SET] = "INSERT OR REPLACE INTO derived VALUES (?1, ?2)",
+    /* In the order of condition_metrics(). */
+    [STMT_DERIVED_CURVE] =
+        "SELECT loss_bump, loss_monotone, loss_barrier_linear, loss_barrier_mean,"
+        " loss_barrier_init, loss_interior_bump, loss_alpha_star, loss_plateau,"
+        " loss_start, loss_end, loss_max, loss_alpha_max, loss_bump_from, loss_bump_to"
+        " FROM dep d JOIN path p ON p.job = d.needs WHERE d.job = ?1"
+        " AND d.role = '" DERIVED_PROBE "' AND p.grp = ?2 AND p.bn = ?3"
+        " AND p.split = ?4",
 
     [STMT_REQUEST] = "SELECT s.id, r.jobs, r.added FROM request r"
                      " JOIN sweep s ON s.name = r.sweep WHERE r.id = ?1",
@@ -346,6 +361,11 @@ void stmt_end(struct store *store, enum stmt id)
 int64_t stmt_int(struct store *store, enum stmt id, int column)
 {
     return sqlite3_column_int64(store->stmt[id], column);
+}
+
+bool stmt_is_null(struct store *store, enum stmt id, int column)
+{
+    return sqlite3_column_type(store->stmt[id], column) == SQLITE_NULL;
 }
 
 double stmt_real(struct store *store, enum stmt id, int column)

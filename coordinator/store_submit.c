@@ -113,7 +113,7 @@ static int write_varied(struct submit *s, struct error *err)
 
 static struct arg classes_of(const struct spec *spec)
 {
-    return spec->kind == JOB_TRAIN ? arg_int(spec_classes(spec)) : arg_text_or_null(NULL);
+    return spec->kind == JOB_PROBE ? arg_text_or_null(NULL) : arg_int(spec_classes(spec));
 }
 
 static struct arg tolerance_of(const struct spec *spec)

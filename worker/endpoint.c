@@ -73,7 +73,7 @@ int endpoint_load(const struct msg_input *inputs, size_t input_count, const char
                        role);
     if (spec_parse(input->spec.data, input->spec.size, &ret->spec, err))
         return err_prefix(err, "the run of state '%s'", role);
-    if (ret->spec.kind != JOB_TRAIN)
+    if (ret->spec.kind == JOB_PROBE || (ret->spec.kind == JOB_DERIVE && !input->stored))
         return err_set(err, ERR_DATA, "state '%s' is not of a training run", role);
     ret->arch = arch_build(&ret->spec, err);
     if (!ret->arch)

@@ -4,7 +4,8 @@
 /* A state of a run that a job starts from (an end of a path, the start of another
  * run), read from its file or, for an init state
  * that was not stored, drawn anew from the run's spec. Either way the content
- * hash must be the one that the coordinator knows. */
+ * hash must be the one that the coordinator knows. A derived state (common/derived.h)
+ * is always stored; the spec is that of its job. */
 
 #include "common/arch.h"
 #include "common/spec.h"
@@ -16,7 +17,7 @@
 struct error;
 
 struct endpoint {
-    struct spec spec; /* of the run that has the state */
+    struct spec spec; /* of the run, or derive job, that has the state */
     struct arch *arch;
     real *theta; /* (arch->state_count) */
 };

@@ -131,7 +131,8 @@ static int start_from_file(const struct spec *spec, const struct arch *arch,
 
 /* ---- all --------------------------------------------------------------------- */
 
-int start_params(const struct spec *spec, const struct arch *arch,
+/* All but init.noise and init.permute. */
+static int start(const struct spec *spec, const struct arch *arch,
                  const struct msg_input *inputs, size_t input_count, real *state,
                  struct buf *said, struct error *err)
 {
@@ -141,7 +142,7 @@ int start_params(const struct spec *spec, const struct arch *arch,
     char hash[HASH_TEXT];
     int rc = -1, fits;
 
-    if (init_params(spec, arch, state, err))
+    if (init_draw(spec, arch, state, err))
         return -1;
     if (spec_start_file(spec, hash))
         return start_from_file(spec, arch, init_input(inputs, input_count), hash, state,
@@ -157,7 +158,8 @@ int start_params(const struct spec *spec, const struct arch *arch,
         goto done;
     }
     choice.head_fits = fits > 0;
-    buf_printf(said, "from %s of run %.12s: ", start.state, start.run);
+    buf_printf(said, "from %s of %s %.12s: ", start.state,
+               from.spec.kind == JOB_DERIVE ? "derived state" : "run", start.run);
     take(&choice, &from, state, said);
     rc = 0;
 
@@ -165,4 +167,18 @@ done:
     value_free(&choice.reset);
     endpoint_free(&from);
     return rc;
+}
+
+int start_params(const struct spec *spec, const struct arch *arch,
+                 const struct msg_input *inputs, size_t input_count, real *state,
+                 struct buf *said, struct error *err)
+{
+    if (start(spec, arch, inputs, input_count, state, said, err) ||
+        init_alter(spec, arch, state, err))
+        return -1;
+    if (said->size > 0 && spec_bool(spec, "init.permute"))
+        buf_puts(said, "; hidden units permuted");
+    if (said->size > 0 && spec_has(spec, "init.noise"))
+        buf_puts(said, "; noise added");
+    return 0;
 }

@@ -4,7 +4,8 @@
 /* The parameters with which a run begins: drawn (worker/nn/init.h), or taken from a
  * state of another run or from a file (init.from), but for the groups of init.reset,
  * which are drawn, and the last dense layer, which is drawn where the classes differ.
- * Running statistics go with their tensors' layer. */
+ * Running statistics go with their tensors' layer. In the end hidden units are permuted
+ * and noise is added, where init.permute and init.noise say so. */
 
 #include "common/arch.h"
 #include "common/buf.h"

@@ -6,6 +6,7 @@
 #include "common/spec.h"
 #include "proto/limits.h"
 #include "proto/pipe.h"
+#include "worker/derive.h"
 #include "worker/nn/team.h"
 #include "worker/probe/probe.h"
 #include "worker/provenance.h"
@@ -136,17 +137,16 @@ static int run_probe(struct trial *trial, const struct spec *spec, struct error 
     return rc < 0 ? -1 : 0;
 }
 
-static int run_nothing(struct trial *trial, const struct spec *spec, struct error *err)
+/* Quick: it is not interrupted. */
+static int run_derive(struct trial *trial, const struct spec *spec, struct error *err)
 {
-    (void)trial;
-    return err_set(err, ERR_UNSUPPORTED, "this worker cannot run jobs of kind '%s'",
-                   job_kind_name(spec->kind));
+    return derive_run(spec, &trial->start->job, trial->state_dir, trial->sink, err);
 }
 
 static int (*const RUN[])(struct trial *, const struct spec *, struct error *) = {
     [JOB_TRAIN] = run_train,
     [JOB_PROBE] = run_probe,
-    [JOB_DERIVE] = run_nothing,
+    [JOB_DERIVE] = run_derive,
 };
 
 static int run_spec(struct trial *trial, struct error *err)

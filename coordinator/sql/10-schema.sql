@@ -29,7 +29,7 @@ CREATE TABLE job ( -- one training run, probe or derived state; one per key
     sweep TEXT NOT NULL REFERENCES sweep (name), -- the first that asked for it
     shared INTEGER NOT NULL CHECK (shared IN (0, 1)), -- 1: other sweeps list it too
     spec TEXT NOT NULL, -- canonical spec: every value that is not the default
-    classes INTEGER, -- classes of the run's data set; NULL: not a run
+    classes INTEGER, -- classes of the run's data set; NULL: a probe
     tolerance REAL, -- rise up to which a path counts as monotone; NULL: not a probe
     priority INTEGER NOT NULL, -- higher goes first; 0 by default
     time_limit_s INTEGER NOT NULL, -- limit of one attempt, seconds; 0: none
@@ -77,9 +77,9 @@ CREATE TABLE job_param ( -- a job's options that are not the default, or varied
 
 CREATE TABLE dep ( -- what a job needs before it can start
     job INTEGER NOT NULL REFERENCES job (id), -- the job that waits
-    role TEXT NOT NULL, -- 'a', 'b': start, end of a path; 'c': third state of a plane; 's1', ...: states it places; 'p01', ...: its parts; 'init': what a run starts from
+    role TEXT NOT NULL, -- 'a', 'b': start, end of a path; 'c': third state of a plane; 's1', ...: states it places; 'p01', ...: its parts; 'init': what a run starts from; 'm01', ...: states that groups are taken of; 'probe': whose curve places a state
     needs INTEGER NOT NULL REFERENCES job (id), -- the job that has the state
-    state TEXT NOT NULL, -- 'init', 'final', 'best', 'step:k', 'epoch:k'; 'part'
+    state TEXT NOT NULL, -- 'init', 'final', 'best', 'step:k', 'epoch:k'; 'part'; 'curve'
     PRIMARY KEY (job, role)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX dep_needs ON dep (needs, job);
@@ -124,7 +124,7 @@ CREATE TABLE event ( -- append-only; a job's events, replayed, give its state
     job INTEGER NOT NULL REFERENCES job (id), -- the job
     attempt INTEGER NOT NULL, -- the job's latest attempt then; 0: none yet
     event TEXT NOT NULL, -- submit ready start finish fail requeue cancel skip retry revive
-    cause TEXT, -- exit signal oom timeout worker-lost preempted diverged dependency data
+    cause TEXT, -- exit signal oom timeout worker-lost preempted diverged dependency data condition
     detail TEXT -- a sentence
 ) STRICT;
 CREATE INDEX event_job ON event (job);

@@ -46,3 +46,8 @@ CREATE TABLE import ( -- files that people handed over, for runs to start from
     name TEXT NOT NULL, -- the file as the user named it, or ''
     at_ms INTEGER NOT NULL -- when the coordinator learned of it, ms
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE derived ( -- where a derived state lies that a probe's curve placed
+    job INTEGER PRIMARY KEY REFERENCES job (id), -- the derive job
+    alpha REAL NOT NULL -- 0: its state a, 1: its state b
+) STRICT;

@@ -266,7 +266,21 @@ SELECT j.sweep AS sweep, j.id AS job, j.kind AS kind, j.key AS key,
 FROM job j
 LEFT JOIN attempt t ON t.job = j.id AND t.attempt = j.attempt
 LEFT JOIN worker w ON w.id = t.worker
-WHERE j.state IN ('failed', 'skipped');
+WHERE j.state = 'failed' OR (j.state = 'skipped' AND j.cause IS NOT 'condition');
+
+DROP VIEW IF EXISTS derived_states;
+CREATE VIEW derived_states AS -- states made from others, and where on a line they lie
+SELECT m.sweep AS sweep, j.id AS job, j.key AS key, substr(m.intervention, 8) AS name,
+       m.seed AS seed, m.point AS point, k.value AS kind, j.state AS state,
+       a.needs AS run_a, a.state AS state_a, b.needs AS run_b, b.state AS state_b,
+       p.needs AS probe, d.alpha AS alpha, j.cause AS cause, j.reason AS reason
+FROM sweep_job m
+JOIN job j ON j.id = m.job AND j.kind = 'derive'
+LEFT JOIN job_param k ON k.job = j.id AND k.name = 'derive.kind'
+LEFT JOIN derived d ON d.job = j.id
+LEFT JOIN dep a ON a.job = j.id AND a.role = 'a'
+LEFT JOIN dep b ON b.job = j.id AND b.role = 'b'
+LEFT JOIN dep p ON p.job = j.id AND p.role = 'probe';
 
 DROP VIEW IF EXISTS workers;
 CREATE VIEW workers AS -- the daemons, and what they have in hand

@@ -203,10 +203,10 @@ static void test_bad_tables(void **state)
         {"a =", "g.toml:1:4: encountered end-of-file"},
         {SWEEP "[bass]\n", "g.toml:3:2: unknown key 'bass' in the grid: expected one of"
                            " sweep, base, axes, intervention, probe, limits, zip,"
-                           " exclude, include, run (did you mean 'base'?)"},
+                           " exclude, include, run, derive (did you mean 'base'?)"},
         {SWEEP "[limit]\ntime = 3\n",
          "g.toml:3:2: unknown key 'limit' in the grid: expected one of sweep, base, axes,"
-         " intervention, probe, limits, zip, exclude, include, run (did you"
+         " intervention, probe, limits, zip, exclude, include, run, derive (did you"
          " mean 'limits'?)"},
         {"sweep = 3", "g.toml:1:1: key 'sweep': expected a table, got an integer"},
         {SWEEP "[[base]]\n", "g.toml:3:3: key 'base': expected a table, got a list"},
@@ -508,21 +508,6 @@ static void test_bad_probes(void **state)
     ASSERT_ERRORS(CASES, ERR_INVALID);
 }
 
-/* The rest of the language says so, and is not taken for a typo. */
-static void test_not_yet(void **state)
-{
-    static const struct bad CASES[] = {
-        {SWEEP "[derive.a]\n", "g.toml:3:2: key 'derive' in the grid: not supported yet"},
-        {SWEEP "[base]\ninit.noise = 0.1\n",
-         "g.toml:4:6: key 'init.noise': not supported yet"},
-        {SWEEP "[axes]\n\"init.noise\" = [8, 16]\n",
-         "g.toml:4:1: key 'init.noise': not supported yet"},
-    };
-
-    (void)state;
-    ASSERT_ERRORS(CASES, ERR_UNSUPPORTED);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,7 +522,6 @@ int main(void)
         cmocka_unit_test(test_bad_axes),
         cmocka_unit_test(test_bad_interventions),
         cmocka_unit_test(test_bad_probes),
-        cmocka_unit_test(test_not_yet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,9 +68,10 @@ static void retries_per_cause(void **state)
         enum job_cause cause;
         int retries;
     } rows[] = {
-        {CAUSE_EXIT, 0},     {CAUSE_SIGNAL, 2},      {CAUSE_OOM, 1},
-        {CAUSE_TIMEOUT, 0},  {CAUSE_WORKER_LOST, 5}, {CAUSE_PREEMPTED, -1},
-        {CAUSE_DIVERGED, 0}, {CAUSE_DEPENDENCY, 0},  {CAUSE_DATA, 0},
+        {CAUSE_EXIT, 0},      {CAUSE_SIGNAL, 2},      {CAUSE_OOM, 1},
+        {CAUSE_TIMEOUT, 0},   {CAUSE_WORKER_LOST, 5}, {CAUSE_PREEMPTED, -1},
+        {CAUSE_DIVERGED, 0},  {CAUSE_DEPENDENCY, 0},  {CAUSE_DATA, 0},
+        {CAUSE_CONDITION, 0},
     };
 
     (void)state;
@@ -89,8 +90,8 @@ static void words_both_ways(void **state)
                                          "fail",   "requeue", "cancel", "skip",
                                          "retry",  "revive"};
     static const char *const causes[] = {
-        "",          "exit",     "signal",     "oom", "timeout", "worker-lost",
-        "preempted", "diverged", "dependency", "data"};
+        "",          "exit",     "signal",     "oom",  "timeout",  "worker-lost",
+        "preempted", "diverged", "dependency", "data", "condition"};
     enum job_state job;
     enum job_event event;
     enum job_cause cause;

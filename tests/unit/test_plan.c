@@ -554,9 +554,10 @@ static void test_print(void **state)
     assert_non_null(strstr(text.data, "\n2,train,"));
     buf_clear(&text);
     plan_put(plan, FORM_JSON, &text);
-    assert_non_null(strstr(text.data, "\"curve_rows\": 200, \"path_rows\": 4,"
-                                      " \"plane_rows\": 0, \"part_count\": 0,"
-                                      " \"job_count\": 4, \"jobs\": ["));
+    assert_non_null(strstr(text.data,
+                           "\"curve_rows\": 200, \"path_rows\": 4,"
+                           " \"plane_rows\": 0, \"derived\": 0, \"part_count\": 0,"
+                           " \"job_count\": 4, \"jobs\": ["));
     buf_free(&text);
     plan_free(&plan);
 }

@@ -3,7 +3,9 @@
 #include "common/error.h"
 #include "common/rng.h"
 #include "common/spec.h"
+#include "worker/nn/noise.h"
 #include "worker/nn/orthogonal.h"
+#include "worker/nn/permute.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -281,8 +283,8 @@ static int init_layer(const struct scheme *scheme, const struct spec *spec,
     return 0;
 }
 
-int init_params(const struct spec *spec, const struct arch *arch, real *theta,
-                struct error *err)
+int init_draw(const struct spec *spec, const struct arch *arch, real *theta,
+              struct error *err)
 {
     const struct scheme *scheme = scheme_of(spec, err);
     double *factor = malloc((size_t)arch->layer_count * sizeof *factor);
@@ -308,4 +310,40 @@ int init_params(const struct spec *spec, const struct arch *arch, real *theta,
         zero_gammas(arch, theta);
     free(factor);
     return rc;
+}
+
+/* ---- what is done to a start ---------------------------------------------------- */
+
+static int permute(const struct arch *arch, uint64_t seed, real *theta, struct error *err)
+{
+    const size_t size = arch->state_count * sizeof *theta;
+    real *from = malloc(size);
+    int rc;
+
+    if (!from)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a second state");
+    memcpy(from, theta, size);
+    rc = permute_units(arch, seed, from, theta, err);
+    free(from);
+    return rc;
+}
+
+int init_alter(const struct spec *spec, const struct arch *arch, real *theta,
+               struct error *err)
+{
+    const uint64_t seed = (uint64_t)spec_int(spec, "seed.init");
+    const double share = spec_real(spec, "init.noise");
+
+    if (spec_bool(spec, "init.permute") && permute(arch, seed, theta, err))
+        return -1;
+    if (share > 0)
+        noise_add(arch, seed, share, NULL, theta);
+    return 0;
+}
+
+int init_params(const struct spec *spec, const struct arch *arch, real *theta,
+                struct error *err)
+{
+    return init_draw(spec, arch, theta, err) || init_alter(spec, arch, theta, err) ? -1
+                                                                                   : 0;
 }

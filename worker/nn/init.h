@@ -23,8 +23,18 @@
 struct error;
 struct spec;
 
-/* Overwrite theta (arch->state_count) with what a train spec asks for. */
+/* Overwrite theta (arch->state_count) with what a train spec asks for where it starts
+ * from no other state: init_draw, then init_alter. */
 int init_params(const struct spec *spec, const struct arch *arch, real *theta,
                 struct error *err);
+
+/* What is drawn, by the scheme. */
+int init_draw(const struct spec *spec, const struct arch *arch, real *theta,
+              struct error *err);
+
+/* What is done to a start in the end, drawn or taken: hidden units permuted
+ * (init.permute), noise added (init.noise), both by seed.init. */
+int init_alter(const struct spec *spec, const struct arch *arch, real *theta,
+               struct error *err);
 
 #endif
