@@ -3,16 +3,62 @@
 #include "coordinator/cli.h"
 
 #include "common/error.h"
+#include "coordinator/live.h"
+#include "proto/limits.h"
 
 #include <getopt.h>
-#include <poll.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A trial's output: a terminal gets none of what it would obey. */
+static void write_output(const char *data, size_t size)
+{
+    struct buf copy = {0};
+
+    if (!isatty(STDOUT_FILENO)) {
+        fwrite(data, 1, size, stdout);
+        return;
+    }
+    buf_add(&copy, data, size);
+    cli_write(stdout, copy.data, copy.size);
+    buf_free(&copy);
+}
+
+/* ---- what is in the database -------------------------------------------------- */
+
+/* What was shown of an attempt while it ran: so many bytes of its output, the last of
+ * which are in `end`. */
+struct shown {
+    uint64_t bytes;
+    struct buf end;
+};
+
+enum { END_MAX = 4096 };
+
+/* Where the log that was kept goes on from there. It has the whole output when it is
+ * shorter than what is kept at most; else the last bytes that were shown are looked
+ * for in it. */
+static size_t known_part(const struct shown *shown, const char *log, size_t size)
+{
+    const char *at = NULL, *next = log;
+
+    if (shown->bytes == 0)
+        return 0;
+    if (size < PROTO_LOG_MAX)
+        return shown->bytes < size ? (size_t)shown->bytes : size;
+    while (shown->end.size > 0 && (next = memmem(next, size - (size_t)(next - log),
+                                                 shown->end.data, shown->end.size)))
+        at = next++;
+    return at ? (size_t)(at - log) + shown->end.size : 0;
+}
 
 static int print_log(struct store *store, int64_t job, const char *attempt,
-                     struct error *err)
+                     const struct shown *shown, struct error *err)
 {
     char id[24];
     const char *args[] = {id, attempt};
-    size_t size;
+    size_t size, known;
 
     snprintf(id, sizeof id, "%lld", (long long)job);
     struct query *query =
@@ -27,7 +73,9 @@ static int print_log(struct store *store, int64_t job, const char *attempt,
     int got = query_next(query, err);
     if (got == 1) {
         const char *log = query_text(query, 0, &size);
-        fwrite(log, 1, size, stdout);
+        known = shown ? known_part(shown, log, size) : 0;
+        write_output(log + known, size - known);
+        fflush(stdout);
         cli_say(stderr, "-- attempt %s: %s%s%s%s%s\n", query_text(query, 1, NULL),
                 query_text(query, 2, NULL), query_text(query, 3, NULL)[0] ? ", " : "",
                 query_text(query, 3, NULL), query_text(query, 4, NULL)[0] ? ": " : "",
@@ -40,13 +88,19 @@ static int print_log(struct store *store, int64_t job, const char *attempt,
     return got == 1 ? 0 : -1;
 }
 
-/* A trial's output comes with its end. */
+/* ---- what runs ------------------------------------------------------------------ */
+
+/* How soon more is asked for, and the database looked at. */
 enum { FOLLOW_MS = 500 };
 
-/* The first attempt after `after` that has ended, 0 for none, and whether the job
- * itself has. */
-static int next_ended(struct store *store, int64_t job, int64_t after, int64_t *ret,
-                      bool *ret_over, struct error *err)
+struct where {
+    int64_t ended;   /* the first attempt after a given one that has ended, or 0 */
+    int64_t running; /* the one that runs, or 0 */
+    bool over;       /* the job itself has ended */
+};
+
+static int look(struct store *store, int64_t job, int64_t after, struct where *ret,
+                struct error *err)
 {
     char id[24], number[24];
     const char *args[] = {id, number};
@@ -57,41 +111,76 @@ static int next_ended(struct store *store, int64_t job, int64_t after, int64_t *
         query_open(store,
                    "SELECT (SELECT min(attempt) FROM attempt WHERE job = j.id"
                    " AND attempt > CAST(?2 AS INTEGER) AND state <> 'running'),"
+                   " (SELECT max(attempt) FROM attempt WHERE job = j.id"
+                   " AND attempt > CAST(?2 AS INTEGER) AND state = 'running'),"
                    " state IN ('done', 'failed', 'cancelled', 'skipped')"
                    " FROM job j WHERE id = CAST(?1 AS INTEGER)",
                    args, 2, err);
     int got = query ? query_next(query, err) : -1;
-    if (got > 0) {
-        *ret = query_int(query, 0);
-        *ret_over = query_int(query, 1) != 0;
-    }
+    if (got > 0)
+        *ret = (struct where){query_int(query, 0), query_int(query, 1),
+                              query_int(query, 2) != 0};
     query_close(&query);
     return got > 0 ? 0 : -1;
 }
 
-/* Every attempt as it ends, until the job has ended. */
-static int follow_log(struct store *store, int64_t job, struct error *err)
+static void show(struct shown *shown, uint64_t from, struct slice data)
 {
-    int64_t shown = 0, next;
-    char attempt[24];
-    bool over;
+    if (from > shown->bytes && shown->bytes > 0)
+        fprintf(stderr, "-- %" PRIu64 " bytes went by too fast\n", from - shown->bytes);
+    if (data.size > 0)
+        write_output(data.data, data.size);
+    shown->bytes = from + data.size;
+    buf_add(&shown->end, data.data, data.size);
+    if (shown->end.size > END_MAX)
+        buf_shift(&shown->end, shown->end.size - END_MAX);
+}
 
-    for (;;) {
-        if (next_ended(store, job, shown, &next, &over, err) != 0)
-            return -1;
-        if (next == 0 && over)
-            return 0;
-        if (next == 0) {
-            poll(NULL, 0, FOLLOW_MS);
-            continue;
+static void forget(struct shown *shown)
+{
+    buf_free(&shown->end);
+    *shown = (struct shown){0};
+}
+
+/* Every attempt as it runs, or where nobody can be asked as it ends, until the job has
+ * ended. */
+static int follow_log(const struct cli *cli, struct store *store, int64_t job,
+                      struct error *err)
+{
+    struct live *live = live_open(cli, NULL);
+    struct shown shown = {0};
+    struct where where;
+    struct slice data;
+    int64_t after = 0;
+    uint64_t from;
+    char attempt[24];
+    int rc = -1;
+
+    while (look(store, job, after, &where, err) == 0) {
+        if (where.ended != 0) {
+            snprintf(attempt, sizeof attempt, "%lld", (long long)where.ended);
+            if (print_log(store, job, attempt, &shown, err) != 0)
+                break;
+            forget(&shown);
+            after = where.ended;
+        } else if (where.over) {
+            rc = 0;
+            break;
+        } else if (where.running != 0 && live_ask(live, job, (uint32_t)where.running,
+                                                  shown.bytes, FOLLOW_MS, &from, &data)) {
+            show(&shown, from, data);
+            live_ask(NULL, 0, 0, 0, FOLLOW_MS, NULL, NULL);
+        } else if (where.running == 0) {
+            live_ask(NULL, 0, 0, 0, FOLLOW_MS, NULL, NULL);
         }
-        snprintf(attempt, sizeof attempt, "%lld", (long long)next);
-        if (print_log(store, job, attempt, err) != 0)
-            return -1;
-        if (fflush(stdout) != 0)
-            return 0; /* nobody reads any more; main says so */
-        shown = next;
+        if (fflush(stdout) != 0) {
+            rc = 0; /* nobody reads any more; main says so */
+            break;
+        }
     }
+    forget(&shown);
+    live_close(&live);
+    return rc;
 }
 
 int cmd_logs(struct cli *cli, int argc, char **argv)
@@ -122,7 +211,8 @@ int cmd_logs(struct cli *cli, int argc, char **argv)
     struct store *store = cli_store(cli, &err);
     int rc = store ? cli_job(store, argv[optind], &job, &err) : -1;
     if (rc == 0)
-        rc = follow ? follow_log(store, job, &err) : print_log(store, job, attempt, &err);
+        rc = follow ? follow_log(cli, store, job, &err)
+                    : print_log(store, job, attempt, NULL, &err);
     store_close(&store);
     return rc == 0 ? EXIT_OK : cli_fail(cli, &err);
 }

@@ -26,6 +26,7 @@
 #include "coordinator/dispatch.h"
 #include "coordinator/roster.h"
 #include "coordinator/store.h"
+#include "coordinator/tail.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -66,6 +67,7 @@ struct core {
     uint64_t malformed; /* messages dropped */
     struct wire_peer bad_peers[CORE_BAD_PEERS];
     size_t bad_count; /* ever */
+    struct tail_list tails;
 };
 
 /* Reads jobs from the database: those that run are held for one lease for the

@@ -125,6 +125,7 @@ static void describe_worker(struct core *core, const struct msg_hello *hello,
                             : INT64_MAX;
     worker->time_limit_s = hello->time_limit_s;
     worker->retracts = hello->retracts;
+    worker->tails = hello->tails;
     worker->quarantined = store_quarantined(core->setup.store, worker->row);
     worker->credit = 0; /* the first BEAT says */
     worker->given = 0;
@@ -501,7 +502,45 @@ static int on_ping(struct core *core, const struct call *call, struct error *err
 
     reply.pong.clock_ms = (uint64_t)core->wall_ms;
     reply.pong.release = slice_of(COORD_VERSION);
+    reply.pong.tails = true;
     return answer(core, call, reply, err);
+}
+
+/* ---- output of what runs ---------------------------------------------------- */
+
+static struct worker *find_holder(struct core *core, int64_t job, uint32_t attempt)
+{
+    for (size_t i = 0; i < roster_count(core->roster); i++) {
+        struct worker *worker = roster_at(core->roster, i);
+        if (lease_find(&worker->leases, job, attempt))
+            return worker;
+    }
+    return NULL;
+}
+
+static int on_tail(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_tail *tail = &call->msg->tail;
+    struct worker *worker = find_holder(core, tail->job, tail->attempt);
+
+    if (!worker || !worker->tails || worker->peer.size == 0 ||
+        !tail_ask(&core->tails, call->from, tail, core->now_ms))
+        return 0;
+    return commit_send(core->commit, &worker->peer, call->msg, err);
+}
+
+/* Of others' attempts a worker has nothing to say. */
+static int on_output(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_output *output = &call->msg->output;
+    struct wire_peer to;
+
+    if (!lease_find(&call->worker->leases, output->job, output->attempt))
+        return 0;
+    while (tail_answer(&core->tails, output, core->now_ms, &to))
+        if (commit_send(core->commit, &to, call->msg, err) != 0)
+            return -1;
+    return 0;
 }
 
 static int on_error(struct core *core, const struct call *call, struct error *err)
@@ -530,6 +569,8 @@ static const struct handler {
     [MSG_CHECKPOINT] = {on_checkpoint, WIRE_WORKER, true, NULL},
     [MSG_SUBMIT] = {on_submit, WIRE_CLIENT, false, submit_failed},
     [MSG_CONTROL] = {on_control, WIRE_CLIENT, false, control_failed},
+    [MSG_TAIL] = {on_tail, WIRE_CLIENT, false, NULL},
+    [MSG_OUTPUT] = {on_output, WIRE_WORKER, true, NULL},
     [MSG_PING] = {on_ping, WIRE_ANYBODY, false, NULL},
     [MSG_ERROR] = {on_error, WIRE_ANYBODY, false, NULL},
 };

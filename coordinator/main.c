@@ -53,7 +53,7 @@ static const struct cli_verb VERBS[] = {
      "what a job's attempts printed, and how they ended",
      "  JOB           its number, or 4 or more digits of its key\n"
      "  --attempt N   from 1 (default: the last)\n"
-     "  -f, --follow  the output of every attempt as it ends, until the job has ended\n",
+     "  -f, --follow  the output of every attempt as it comes, until the job has ended\n",
      cmd_logs},
     {"sql", "STATEMENT", "query the database, read-only",
      "  STATEMENT  one statement; - reads it from stdin. Views: runs, params, history,\n"

@@ -35,6 +35,7 @@ struct worker {
     uint64_t given;        /* jobs assigned to it since its last HELLO */
     int64_t seen_ms;       /* monotonic */
     bool draining;         /* it is to take no more: DRAIN was sent */
+    bool tails;            /* it answers TAIL */
     struct lease_list leases;
     /* What its HELLO said. */
     uint32_t place; /* of its host, as store_place */

@@ -219,6 +219,7 @@ static const struct field HELLO_FIELDS[] = {
     NUM(13, MAY, msg_hello, time_left_s, 0, U32),
     NUM(14, MAY, msg_hello, time_limit_s, 0, U32),
     FLAG(15, MAY, msg_hello, retracts),
+    FLAG(16, MAY, msg_hello, tails),
 };
 static const struct form HELLO = FORM("HELLO", msg_hello, HELLO_FIELDS, MAP);
 
@@ -396,12 +397,27 @@ static const struct field PING_FIELDS[] = {
 static const struct form PING = FORM("PING", msg_ping, PING_FIELDS, MAP);
 
 static const struct field PONG_FIELDS[] = {
-    NUM(1, MUST, msg_pong, version, 1, U32),
-    NUM(2, MUST, msg_pong, epoch, 1, U64),
-    NUM(3, MAY, msg_pong, clock_ms, 0, U64),
-    TEXT(4, MAY, msg_pong, release, 0, NAME),
+    NUM(1, MUST, msg_pong, version, 1, U32), NUM(2, MUST, msg_pong, epoch, 1, U64),
+    NUM(3, MAY, msg_pong, clock_ms, 0, U64), TEXT(4, MAY, msg_pong, release, 0, NAME),
+    FLAG(5, MAY, msg_pong, tails),
 };
 static const struct form PONG = FORM("PONG", msg_pong, PONG_FIELDS, MAP);
+
+static const struct field TAIL_FIELDS[] = {
+    NUM(1, MUST, msg_tail, job, 1, I64),
+    NUM(2, MUST, msg_tail, attempt, 1, U32),
+    NUM(3, MAY, msg_tail, from, 0, U64),
+};
+static const struct form TAIL = FORM("TAIL", msg_tail, TAIL_FIELDS, MAP);
+
+static const struct field OUTPUT_FIELDS[] = {
+    NUM(1, MUST, msg_output, job, 1, I64),
+    NUM(2, MUST, msg_output, attempt, 1, U32),
+    NUM(3, MAY, msg_output, wanted, 0, U64),
+    NUM(4, MAY, msg_output, from, 0, U64),
+    BYTES(5, MAY, msg_output, data, 0, PROTO_LOG_MAX),
+};
+static const struct form OUTPUT = FORM("OUTPUT", msg_output, OUTPUT_FIELDS, MAP);
 
 /* ---- any direction; daemon and trial --------------------------------------- */
 
@@ -451,6 +467,8 @@ static const struct form *const KINDS[] = {
     [MSG_PONG] = &PONG,
     [MSG_CONTROL] = &CONTROL,
     [MSG_CONTROLLED] = &CONTROLLED,
+    [MSG_TAIL] = &TAIL,
+    [MSG_OUTPUT] = &OUTPUT,
     [MSG_ERROR] = &ERROR,
     [MSG_START] = &START,
     [MSG_PROGRESS] = &PROGRESS,

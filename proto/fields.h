@@ -44,6 +44,8 @@ enum msg_kind {
     MSG_PONG = 35,
     MSG_CONTROL = 36,
     MSG_CONTROLLED = 37,
+    MSG_TAIL = 38,   /* and coordinator -> worker */
+    MSG_OUTPUT = 39, /* worker -> coordinator -> client */
     /* any direction */
     MSG_ERROR = 48,
     /* daemon <-> trial, over a pipe only */
@@ -77,6 +79,7 @@ struct msg_hello {
     uint32_t time_left_s;        /* until it leaves; 0: it has no limit */
     uint32_t time_limit_s;       /* of which that is left */
     bool retracts;               /* it knows RETRACT */
+    bool tails;                  /* it answers TAIL */
 };
 
 struct msg_beat {
@@ -372,6 +375,22 @@ struct msg_pong {
     uint64_t epoch;
     uint64_t clock_ms;    /* the coordinator's, since 1970-01-01 UTC; 0: not said */
     struct slice release; /* of its program */
+    bool tails;           /* it takes TAIL */
+};
+
+/* What has an attempt printed, from that byte of its output on? */
+struct msg_tail {
+    int64_t job;
+    uint32_t attempt;
+    uint64_t from;
+};
+
+struct msg_output {
+    int64_t job;
+    uint32_t attempt;
+    uint64_t wanted;   /* from, of the TAIL that it answers */
+    uint64_t from;     /* of data; larger than wanted: what was before is gone */
+    struct slice data; /* empty: nothing more yet */
 };
 
 struct msg_error {
@@ -416,6 +435,8 @@ struct msg {
         struct msg_submitted submitted;
         struct msg_control control;
         struct msg_controlled controlled;
+        struct msg_tail tail;
+        struct msg_output output;
         struct msg_ping ping;
         struct msg_pong pong;
         struct msg_error error;

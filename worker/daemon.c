@@ -129,7 +129,8 @@ static bool send_hello(struct daemon *d)
                   .memory = d->setup->memory,
                   .time_left_s = time_left_s(d),
                   .time_limit_s = d->setup->time_limit_s,
-                  .retracts = true},
+                  .retracts = true,
+                  .tails = true},
     };
 
     return send_msg(d, &msg);
@@ -311,6 +312,23 @@ static void on_retract(struct daemon *d, const struct msg *msg)
         session_beat_soon(&d->session, d->now_ms);
 }
 
+/* What cannot be sent now is asked for again. */
+static void on_tail(struct daemon *d, const struct msg *msg)
+{
+    const struct msg_tail *tail = &msg->tail;
+    struct msg output = {
+        .kind = MSG_OUTPUT,
+        .output = {.job = tail->job, .attempt = tail->attempt, .wanted = tail->from}};
+    struct slice *data = &output.output.data;
+
+    if (!hand_output(d->hand, tail->job, tail->attempt, tail->from, &output.output.from,
+                     data))
+        return;
+    if (data->size > PROTO_LOG_MAX)
+        data->size = PROTO_LOG_MAX;
+    (void)send_msg(d, &output);
+}
+
 static void on_drain(struct daemon *d, const struct msg *msg)
 {
     (void)msg;
@@ -345,7 +363,7 @@ static void (*const HANDLERS[])(struct daemon *, const struct msg *) = {
     [MSG_WELCOME] = on_welcome, [MSG_WHO] = on_who,         [MSG_ASSIGN] = on_assign,
     [MSG_ACK] = on_ack,         [MSG_PUT_OK] = on_put_ok,   [MSG_CHUNK] = on_chunk,
     [MSG_KILL] = on_kill,       [MSG_DRAIN] = on_drain,     [MSG_PONG] = on_pong,
-    [MSG_ERROR] = on_error,     [MSG_RETRACT] = on_retract,
+    [MSG_ERROR] = on_error,     [MSG_RETRACT] = on_retract, [MSG_TAIL] = on_tail,
 };
 
 static void receive(struct daemon *d)

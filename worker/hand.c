@@ -577,6 +577,19 @@ size_t hand_count(const struct hand *hand)
     return hand->count;
 }
 
+bool hand_output(const struct hand *hand, int64_t job, uint32_t attempt, uint64_t from,
+                 uint64_t *ret_from, struct slice *ret)
+{
+    for (size_t i = 0; i < hand->count; i++) {
+        const struct held *held = hand->jobs[i];
+        if (!held->slot || job_of(held)->job != job || job_of(held)->attempt != attempt)
+            continue;
+        *ret = slot_output(held->slot, from, ret_from);
+        return true;
+    }
+    return false;
+}
+
 uint32_t hand_list(const struct hand *hand, struct msg_running *rows, uint32_t max)
 {
     uint32_t count = 0;

@@ -29,6 +29,7 @@ struct slot {
     struct child child;
     struct buf room;    /* bytes from the result pipe */
     struct buf log;     /* at least the last PROTO_LOG_MAX bytes of output */
+    uint64_t printed;   /* bytes of output in all */
     struct kept answer; /* the child's RESULT; kind MSG_NONE: none yet */
     struct msg_progress progress;
     struct kept checkpoint; /* kind MSG_NONE: none since it was last taken */
@@ -122,6 +123,17 @@ int64_t slot_deadline(const struct slot *slot)
 struct msg_progress slot_progress(const struct slot *slot)
 {
     return slot->progress;
+}
+
+struct slice slot_output(const struct slot *slot, uint64_t from, uint64_t *ret_from)
+{
+    uint64_t first = slot->printed - slot->log.size;
+    uint64_t at = from < first ? first : from > slot->printed ? slot->printed : from;
+
+    *ret_from = at;
+    if (at == slot->printed)
+        return (struct slice){0};
+    return (struct slice){slot->log.data + (at - first), (size_t)(slot->printed - at)};
 }
 
 void slot_stop(struct slot *slot, enum slot_stop why, int64_t now_ms)
@@ -235,6 +247,7 @@ static bool read_log(struct slot *slot)
         return false;
     }
     slot->log.size += (size_t)got;
+    slot->printed += (uint64_t)got;
     slot->log.data[slot->log.size] = '\0';
     if (slot->log.size > 2 * (size_t)PROTO_LOG_MAX)
         buf_shift(&slot->log, slot->log.size - PROTO_LOG_MAX);

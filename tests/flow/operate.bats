@@ -73,6 +73,30 @@ why() { coord explain "$1"; }
     [ "$(coord logs 1 2>/dev/null)" = "$(cat "$DIR/log")" ]
 }
 
+@test "operate: logs -f shows what a job prints as it prints it" {
+    write_grid
+    sed -i 's/epochs = 3/epochs = 20000/' "$DIR/grid.toml"
+    serve --beat 200
+    coord submit "$DIR/grid.toml"
+    worker one
+    "$COORD_BIN/coord" logs -f 1 >"$DIR/log" 2>"$DIR/log.err" 3>&- &
+    LOGS=$!
+    PIDS+=("$LOGS")
+    wait_for grep -q '^epoch 2/' "$DIR/log"
+    is running "SELECT state FROM job WHERE id = 1"
+    [ -z "$(coord logs 1 2>/dev/null)" ]
+    wait_for grep -q '^epoch 4/' "$DIR/log"
+    # The attempt ends, and its rest is shown: every line once.
+    kill -KILL "$(trial_of "$WORKER")"
+    wait_for grep -q 'attempt 1: failed, signal' "$DIR/log.err"
+    coord cancel 1
+    wait "$LOGS"
+    coord logs 1 --attempt 1 >"$DIR/whole" 2>/dev/null
+    [ "$(wc -l <"$DIR/whole")" -ge 4 ]
+    [ "$(head -n "$(wc -l <"$DIR/whole")" "$DIR/log")" = "$(cat "$DIR/whole")" ]
+    ! grep -q 'malformed' "$DIR/worker-one.log" "$DIR/serve.log"
+}
+
 @test "operate: T26 a backup while the sweep runs is sound, and goes on as a directory" {
     write_grid
     serve --beat 200

@@ -291,6 +291,9 @@ static void script_train(struct transcript *script)
                                .stored = true};
     const struct msg checkpoint = {.kind = MSG_CHECKPOINT,
                                    .checkpoint = {1, 1, &saved, 1}};
+    const struct msg tail = {.kind = MSG_TAIL, .tail = {1, 1, 8}};
+    const struct msg output = {.kind = MSG_OUTPUT,
+                               .output = {1, 1, 8, 8, slice_of("epoch 1/2\n")}};
     say(script, 'C', (struct msg){.kind = MSG_ASSIGN, .assign = {&job, 1}});
     say(script, 'D',
         (struct msg){.kind = MSG_START,
@@ -301,6 +304,10 @@ static void script_train(struct transcript *script)
     say(script, 'C',
         (struct msg){.kind = MSG_PONG,
                      .pong = {.version = PROTO_VERSION, .epoch = EPOCH}});
+    say(script, 'U', tail);
+    say(script, 'C', tail);
+    say(script, 'W', output);
+    say(script, 'C', output);
     say(script, 'T', checkpoint);
     say(script, 'W',
         (struct msg){.kind = MSG_PUT,

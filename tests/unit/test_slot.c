@@ -429,6 +429,31 @@ static void test_log_is_the_newest(void **state)
     slot_free(&slot);
 }
 
+static void test_output_is_read_from_a_place(void **state)
+{
+    (void)state;
+    static const char LAST[] = "line 99999\n";
+    struct slot *slot = start("chatty", 0);
+    uint64_t from, end;
+    struct slice all, some;
+
+    all = slot_output(slot, 0, &from);
+    assert_int_equal(all.size, 0);
+    assert_int_equal(from, 0);
+    (void)end_of(slot, 0);
+    all = slot_output(slot, 0, &from);
+    end = from + all.size;
+    assert_true(from > 0); /* what came first is not kept */
+    assert_true(all.size >= PROTO_LOG_MAX);
+    some = slot_output(slot, end - strlen(LAST), &from);
+    assert_int_equal(from, end - strlen(LAST));
+    assert_true(slice_is(some, LAST));
+    some = slot_output(slot, end + 9, &from); /* there is no such place */
+    assert_int_equal(from, end);
+    assert_int_equal(some.size, 0);
+    slot_free(&slot);
+}
+
 static void test_only_five_descriptors(void **state)
 {
     (void)state;
@@ -551,6 +576,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_broken_pipes),
         cmocka_unit_test(test_result_counts_though_the_child_stays),
         cmocka_unit_test(test_log_is_the_newest),
+        cmocka_unit_test(test_output_is_read_from_a_place),
         cmocka_unit_test(test_only_five_descriptors),
         cmocka_unit_test(test_no_such_program),
         cmocka_unit_test(test_free_kills),
