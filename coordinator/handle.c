@@ -506,41 +506,14 @@ static int on_ping(struct core *core, const struct call *call, struct error *err
     return answer(core, call, reply, err);
 }
 
-/* ---- output of what runs ---------------------------------------------------- */
-
-static struct worker *find_holder(struct core *core, int64_t job, uint32_t attempt)
-{
-    for (size_t i = 0; i < roster_count(core->roster); i++) {
-        struct worker *worker = roster_at(core->roster, i);
-        if (lease_find(&worker->leases, job, attempt))
-            return worker;
-    }
-    return NULL;
-}
-
 static int on_tail(struct core *core, const struct call *call, struct error *err)
 {
-    const struct msg_tail *tail = &call->msg->tail;
-    struct worker *worker = find_holder(core, tail->job, tail->attempt);
-
-    if (!worker || !worker->tails || worker->peer.size == 0 ||
-        !tail_ask(&core->tails, call->from, tail, core->now_ms))
-        return 0;
-    return commit_send(core->commit, &worker->peer, call->msg, err);
+    return tail_pass_on(core, call->from, call->msg, err);
 }
 
-/* Of others' attempts a worker has nothing to say. */
 static int on_output(struct core *core, const struct call *call, struct error *err)
 {
-    const struct msg_output *output = &call->msg->output;
-    struct wire_peer to;
-
-    if (!lease_find(&call->worker->leases, output->job, output->attempt))
-        return 0;
-    while (tail_answer(&core->tails, output, core->now_ms, &to))
-        if (commit_send(core->commit, &to, call->msg, err) != 0)
-            return -1;
-    return 0;
+    return tail_pass_back(core, call->worker, call->msg, err);
 }
 
 static int on_error(struct core *core, const struct call *call, struct error *err)

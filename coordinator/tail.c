@@ -1,5 +1,7 @@
 #include "coordinator/tail.h"
 
+#include "coordinator/core.h"
+
 static bool is_waiting(const struct tail_asked *asked, int64_t now_ms)
 {
     return asked->peer.size > 0 && now_ms < asked->until_ms;
@@ -41,4 +43,40 @@ bool tail_answer(struct tail_list *list, const struct msg_output *output, int64_
         return true;
     }
     return false;
+}
+
+static struct worker *find_holder(struct core *core, int64_t job, uint32_t attempt)
+{
+    for (size_t i = 0; i < roster_count(core->roster); i++) {
+        struct worker *worker = roster_at(core->roster, i);
+        if (lease_find(&worker->leases, job, attempt))
+            return worker;
+    }
+    return NULL;
+}
+
+int tail_pass_on(struct core *core, const struct wire_peer *from, const struct msg *msg,
+                 struct error *err)
+{
+    const struct msg_tail *tail = &msg->tail;
+    struct worker *worker = find_holder(core, tail->job, tail->attempt);
+
+    if (!worker || !worker->tails || worker->peer.size == 0 ||
+        !tail_ask(&core->tails, from, tail, core->now_ms))
+        return 0;
+    return commit_send(core->commit, &worker->peer, msg, err);
+}
+
+int tail_pass_back(struct core *core, struct worker *worker, const struct msg *msg,
+                   struct error *err)
+{
+    const struct msg_output *output = &msg->output;
+    struct wire_peer to;
+
+    if (!lease_find(&worker->leases, output->job, output->attempt))
+        return 0;
+    while (tail_answer(&core->tails, output, core->now_ms, &to))
+        if (commit_send(core->commit, &to, msg, err) != 0)
+            return -1;
+    return 0;
 }

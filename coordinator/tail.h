@@ -38,4 +38,20 @@ bool tail_ask(struct tail_list *list, const struct wire_peer *peer,
 bool tail_answer(struct tail_list *list, const struct msg_output *output, int64_t now_ms,
                  struct wire_peer *ret);
 
+/* --- for handle.c ----------------------------------------------------------- */
+
+struct core;
+struct error;
+struct msg;
+struct worker;
+
+/* A client's TAIL, to the worker that has the attempt, if it answers such. */
+int tail_pass_on(struct core *core, const struct wire_peer *from, const struct msg *msg,
+                 struct error *err);
+
+/* A worker's OUTPUT, to those who wait for it; of others' attempts it has nothing to
+ * say. */
+int tail_pass_back(struct core *core, struct worker *worker, const struct msg *msg,
+                   struct error *err);
+
 #endif

@@ -312,21 +312,12 @@ static void on_retract(struct daemon *d, const struct msg *msg)
         session_beat_soon(&d->session, d->now_ms);
 }
 
-/* What cannot be sent now is asked for again. */
 static void on_tail(struct daemon *d, const struct msg *msg)
 {
-    const struct msg_tail *tail = &msg->tail;
-    struct msg output = {
-        .kind = MSG_OUTPUT,
-        .output = {.job = tail->job, .attempt = tail->attempt, .wanted = tail->from}};
-    struct slice *data = &output.output.data;
+    struct msg output;
 
-    if (!hand_output(d->hand, tail->job, tail->attempt, tail->from, &output.output.from,
-                     data))
-        return;
-    if (data->size > PROTO_LOG_MAX)
-        data->size = PROTO_LOG_MAX;
-    (void)send_msg(d, &output);
+    if (hand_output(d->hand, &msg->tail, &output))
+        (void)send_msg(d, &output); /* else it is asked for again */
 }
 
 static void on_drain(struct daemon *d, const struct msg *msg)

@@ -56,10 +56,15 @@ static const struct msg_job *job_of(const struct held *held)
     return &held->kept.msg.assign.jobs[0];
 }
 
-static const char *hash_text(struct slice hash, char out[HASH_TEXT])
+/* Its place among the jobs; their count when it is not in hand. */
+static size_t find(const struct hand *hand, int64_t job, uint32_t attempt)
 {
-    snprintf(out, HASH_TEXT, "%.*s", (int)hash.size, hash.data ? hash.data : "");
-    return out;
+    size_t i = 0;
+
+    while (i < hand->count && (job_of(hand->jobs[i])->job != job ||
+                               job_of(hand->jobs[i])->attempt != attempt))
+        i++;
+    return i;
 }
 
 /* How many slots a job takes: as coordinator/dispatch.h counts them. */
@@ -126,16 +131,6 @@ void hand_free(struct hand **hand)
     *hand = NULL;
 }
 
-static void unpin_states(struct hand *hand, const struct msg_result *result,
-                         uint32_t count)
-{
-    char hash[HASH_TEXT];
-
-    for (uint32_t i = 0; i < count; i++)
-        if (result->states[i].stored && !result->states[i].earlier)
-            cache_unpin(hand->setup.cache, hash_text(result->states[i].hash, hash));
-}
-
 /* Put a result into the outbox, its stored states being pinned; one that breaks a
  * bound becomes a failure. */
 static void deliver(struct hand *hand, const struct msg_result *result, int64_t now_ms)
@@ -144,7 +139,7 @@ static void deliver(struct hand *hand, const struct msg_result *result, int64_t 
 
     if (outbox_add(hand->setup.outbox, result, now_ms, &err) == 0)
         return;
-    unpin_states(hand, result, result->state_count);
+    saved_unpin_states(hand->setup.cache, result, result->state_count);
     log_line(LOG_ERROR, "worker", "job=%" PRId64 " attempt=%" PRIu32 ": %s", result->job,
              result->attempt, err.text);
     struct msg_result failure = {.job = result->job,
@@ -264,27 +259,23 @@ static void stop_at(struct hand *hand, size_t i, int64_t now_ms)
 
 bool hand_retract(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms)
 {
-    for (size_t i = 0; i < hand->count; i++) {
-        const struct held *held = hand->jobs[i];
-        if (job_of(held)->job != job || job_of(held)->attempt != attempt || held->slot)
-            continue;
-        hand_back(hand, job_of(held), "another worker has nothing to do", now_ms);
-        remove_at(hand, i);
-        return true;
-    }
-    return false;
+    size_t i = find(hand, job, attempt);
+
+    if (i == hand->count || hand->jobs[i]->slot)
+        return false;
+    hand_back(hand, job_of(hand->jobs[i]), "another worker has nothing to do", now_ms);
+    remove_at(hand, i);
+    return true;
 }
 
 bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms)
 {
-    for (size_t i = 0; i < hand->count; i++) {
-        const struct msg_job *held = job_of(hand->jobs[i]);
-        if (held->job != job || held->attempt != attempt)
-            continue;
-        stop_at(hand, i, now_ms);
-        return true;
-    }
-    return false;
+    size_t i = find(hand, job, attempt);
+
+    if (i == hand->count)
+        return false;
+    stop_at(hand, i, now_ms);
+    return true;
 }
 
 void hand_checkpoints(struct hand *hand, bool wanted)
@@ -393,26 +384,6 @@ static bool try_start(struct hand *hand, size_t i, int64_t now_ms)
 
 /* --- ending ------------------------------------------------------------------- */
 
-/* Move the states that a trial stored from its folder into the cache, where they
- * are pinned until the outbox lets them go. */
-static int keep_states(struct hand *hand, const struct held *held,
-                       const struct msg_result *result, struct error *err)
-{
-    char hash[HASH_TEXT], path[2 * PATH_MAX];
-
-    for (uint32_t i = 0; i < result->state_count; i++) {
-        if (!result->states[i].stored || result->states[i].earlier)
-            continue;
-        hash_text(result->states[i].hash, hash);
-        snprintf(path, sizeof path, "%s/%s.safetensors", held->dir, hash);
-        if (cache_add(hand->setup.cache, hash, path, err) == 0)
-            continue;
-        unpin_states(hand, result, i);
-        return -1;
-    }
-    return 0;
-}
-
 static void note_end(struct hand *hand, const struct msg_result *result)
 {
     bool done = result->outcome == OUTCOME_DONE;
@@ -487,7 +458,7 @@ static void end_trial(struct hand *hand, size_t i, int64_t now_ms)
     if (slot_unwanted(held->slot)) {
         log_line(LOG_INFO, "worker", "job=%" PRId64 " attempt=%" PRIu32 " stopped",
                  job_of(held)->job, job_of(held)->attempt);
-    } else if (keep_states(hand, held, result, &err) != 0) {
+    } else if (saved_keep_states(hand->setup.cache, result, held->dir, &err) != 0) {
         deliver_failure(hand, job_of(held), CAUSE_EXIT, &err, now_ms);
     } else {
         note_end(hand, result);
@@ -577,17 +548,16 @@ size_t hand_count(const struct hand *hand)
     return hand->count;
 }
 
-bool hand_output(const struct hand *hand, int64_t job, uint32_t attempt, uint64_t from,
-                 uint64_t *ret_from, struct slice *ret)
+bool hand_output(const struct hand *hand, const struct msg_tail *tail, struct msg *ret)
 {
-    for (size_t i = 0; i < hand->count; i++) {
-        const struct held *held = hand->jobs[i];
-        if (!held->slot || job_of(held)->job != job || job_of(held)->attempt != attempt)
-            continue;
-        *ret = slot_output(held->slot, from, ret_from);
-        return true;
-    }
-    return false;
+    struct msg_output output = {tail->job, tail->attempt, .wanted = tail->from};
+    size_t i = find(hand, tail->job, tail->attempt);
+
+    if (i == hand->count || !hand->jobs[i]->slot)
+        return false;
+    output.data = slot_output(hand->jobs[i]->slot, tail->from, &output.from);
+    *ret = (struct msg){.kind = MSG_OUTPUT, .output = output};
+    return true;
 }
 
 uint32_t hand_list(const struct hand *hand, struct msg_running *rows, uint32_t max)

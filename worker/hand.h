@@ -81,9 +81,9 @@ uint32_t hand_credit(const struct hand *hand);
 /* Jobs in hand, those being stopped included. */
 size_t hand_count(const struct hand *hand);
 
-/* What a running attempt has printed, as slot_output; false: it does not run here. */
-bool hand_output(const struct hand *hand, int64_t job, uint32_t attempt, uint64_t from,
-                 uint64_t *ret_from, struct slice *ret);
+/* The OUTPUT that answers a TAIL, borrowed until the next call of anything here; false:
+ * the attempt does not run here. */
+bool hand_output(const struct hand *hand, const struct msg_tail *tail, struct msg *ret);
 
 /* Write the wanted attempts, at most max, for HELLO and BEAT; returns how many. */
 uint32_t hand_list(const struct hand *hand, struct msg_running *rows, uint32_t max);

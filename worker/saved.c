@@ -172,3 +172,33 @@ void saved_pass(struct saved *saved)
     kept_free(&saved->kept);
     *saved = (struct saved){0};
 }
+
+/* ---- states of a result ---------------------------------------------------------- */
+
+void saved_unpin_states(struct cache *cache, const struct msg_result *result,
+                        uint32_t count)
+{
+    char hash[HASH_TEXT];
+
+    for (uint32_t i = 0; i < count; i++)
+        if (is_ours(&result->states[i]))
+            cache_unpin(cache, hash_text(result->states[i].hash, hash));
+}
+
+int saved_keep_states(struct cache *cache, const struct msg_result *result,
+                      const char *dir, struct error *err)
+{
+    char hash[HASH_TEXT], path[2 * PATH_MAX];
+
+    for (uint32_t i = 0; i < result->state_count; i++) {
+        if (!is_ours(&result->states[i]))
+            continue;
+        hash_text(result->states[i].hash, hash);
+        snprintf(path, sizeof path, "%s/%s.safetensors", dir, hash);
+        if (cache_add(cache, hash, path, err) == 0)
+            continue;
+        saved_unpin_states(cache, result, i);
+        return -1;
+    }
+    return 0;
+}

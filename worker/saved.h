@@ -39,4 +39,13 @@ void saved_release(struct saved *saved, bool useless, struct cache *cache,
 /* Let go of it, its pins being somebody else's now. */
 void saved_pass(struct saved *saved);
 
+/* The states of a result that its trial has stored in its folder `dir` go into the cache,
+ * where they are pinned until the outbox lets them go; all of them or, with err, none. */
+int saved_keep_states(struct cache *cache, const struct msg_result *result,
+                      const char *dir, struct error *err);
+
+/* Undo that for the first `count`. */
+void saved_unpin_states(struct cache *cache, const struct msg_result *result,
+                        uint32_t count);
+
 #endif

@@ -129,11 +129,13 @@ struct slice slot_output(const struct slot *slot, uint64_t from, uint64_t *ret_f
 {
     uint64_t first = slot->printed - slot->log.size;
     uint64_t at = from < first ? first : from > slot->printed ? slot->printed : from;
+    size_t size = (size_t)(slot->printed - at);
 
     *ret_from = at;
-    if (at == slot->printed)
+    if (size == 0)
         return (struct slice){0};
-    return (struct slice){slot->log.data + (at - first), (size_t)(slot->printed - at)};
+    return (struct slice){slot->log.data + (at - first),
+                          size < PROTO_LOG_MAX ? size : PROTO_LOG_MAX};
 }
 
 void slot_stop(struct slot *slot, enum slot_stop why, int64_t now_ms)

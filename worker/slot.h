@@ -66,8 +66,9 @@ int64_t slot_deadline(const struct slot *slot);
 /* Progress as last heard; 0 of 0 before. */
 struct msg_progress slot_progress(const struct slot *slot);
 
-/* What the child has printed, from a byte of its output on; *ret_from is larger when that
- * is not kept any more. Borrowed until the next call of anything here. */
+/* What the child has printed, at most PROTO_LOG_MAX bytes from a place of its output on;
+ * *ret_from is larger when that is not kept any more. Borrowed until the next call of
+ * anything here. */
 struct slice slot_output(const struct slot *slot, uint64_t from, uint64_t *ret_from);
 
 /* The newest CHECKPOINT since the last call, the caller's to free with kept_free;

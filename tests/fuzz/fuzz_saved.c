@@ -95,7 +95,7 @@ static void check(int rc, const struct error *err, const char *path)
     must(unlink(path) == 0);
 }
 
-/* ---- the two ------------------------------------------------------------------------ */
+/* ---- the two ----------------------------------------------------------------- */
 
 static void as_run(struct input *in, char *room)
 {
