@@ -11,25 +11,40 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FOLLOW_MS = 250 };
+enum {
+    FOLLOW_MS = 250,
+    /* Events of one read of the database. What is read is printed when the read is
+     * over: whoever does not take it must not keep the coordinator's log from being
+     * copied into the database, which it cannot while somebody reads. */
+    PAGE = 1000,
+};
 
 /* As many as a screen or two; --limit 0 prints all. */
 static const char LIMIT[] = "100";
 
 /* The jobs' events, and what people asked for beside them, in the order of their
  * times. ?1 a sweep or NULL, ?2 a job or NULL; ?3 and ?4: only what comes after these
- * numbers, of either. */
+ * numbers, of either, and ?5, ?6: not beyond these. */
 static const char EVENTS[] =
     "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') AS at_utc,"
     " job, attempt, event, cause, detail, event_id, control_id FROM ("
     " SELECT e.at_ms, e.job, e.attempt, e.event, e.cause, e.detail,"
     " e.id AS event_id, 0 AS control_id FROM event e"
-    " WHERE e.id > CAST(?3 AS INTEGER) AND (?2 IS NULL OR e.job = CAST(?2 AS INTEGER))"
+    " WHERE e.id > CAST(?3 AS INTEGER) AND e.id <= CAST(?5 AS INTEGER) AND (?2 IS NULL "
+    "OR e.job = CAST(?2 AS INTEGER))"
     " AND (?1 IS NULL OR e.job IN (SELECT job FROM sweep_job WHERE sweep = ?1))"
     " UNION ALL"
     " SELECT at_ms, NULL, NULL, verb, NULL, target || iif(reason = '', '', ': ')"
     " || reason, 0, id FROM control"
-    " WHERE id > CAST(?4 AS INTEGER) AND ?1 IS NULL AND ?2 IS NULL)";
+    " WHERE id > CAST(?4 AS INTEGER) AND id <= CAST(?6 AS INTEGER)"
+    " AND ?1 IS NULL AND ?2 IS NULL)";
+
+static const char NEWEST[] = "SELECT coalesce(max(id), 0) FROM event";
+
+/* The requests up to the time of an event, by number: a clock that was set back
+ * leaves none out. */
+static const char UNTIL[] = "SELECT coalesce(max(id), 0) FROM control WHERE at_ms <="
+                            " (SELECT at_ms FROM event WHERE id = CAST(?1 AS INTEGER))";
 
 struct feed {
     const struct cli *cli;
@@ -108,37 +123,80 @@ static void print_header(struct feed *feed)
     feed->header = true;
 }
 
-/* What has come since the last call; the newest `limit`, "0" for all. */
-static int print_new(struct feed *feed, const char *limit, struct error *err)
+/* Put the newest `limit` of what is not beyond these numbers into out. */
+static int read_page(struct feed *feed, const char *limit, int64_t event_max,
+                     int64_t control_max, struct buf *out, struct error *err)
 {
-    char event_id[24], control_id[24], sql[sizeof EVENTS + 256];
-    const char *args[] = {feed->sweep, feed->job, event_id, control_id};
-    struct buf out = {0};
+    char numbers[4][24], sql[sizeof EVENTS + 256];
+    const int64_t values[] = {feed->event_id, feed->control_id, event_max, control_max};
+    const char *args[6] = {feed->sweep, feed->job};
+    struct buf row = {0};
+    int got = -1;
 
-    snprintf(event_id, sizeof event_id, "%" PRId64, feed->event_id);
-    snprintf(control_id, sizeof control_id, "%" PRId64, feed->control_id);
+    for (int i = 0; i < 4; i++) {
+        snprintf(numbers[i], sizeof numbers[i], "%" PRId64, values[i]);
+        args[2 + i] = numbers[i];
+    }
     snprintf(sql, sizeof sql,
              "SELECT * FROM (%s ORDER BY at_ms DESC, event_id DESC LIMIT %s)"
              " ORDER BY at_utc, event_id",
-             EVENTS, strcmp(limit, "0") == 0 ? "-1" : limit);
-    struct query *query = query_open(feed->store, sql, args, 4, err);
-    int got = -1;
-    print_header(feed);
+             EVENTS, limit);
+    struct query *query = query_open(feed->store, sql, args, 6, err);
     while (query && (got = query_next(query, err)) > 0) {
-        buf_clear(&out);
-        put_row(query, feed->cli->form, &out);
-        if (feed->cli->form == FORM_TABLE || isatty(STDOUT_FILENO))
-            cli_write(stdout, out.data, out.size);
-        else
-            fwrite(out.data, 1, out.size, stdout);
+        buf_clear(&row);
+        put_row(query, feed->cli->form, &row);
+        buf_add(out, row.data, row.size);
         if (query_int(query, 6) > feed->event_id)
             feed->event_id = query_int(query, 6);
         if (query_int(query, 7) > feed->control_id)
             feed->control_id = query_int(query, 7);
     }
     query_close(&query);
-    buf_free(&out);
+    buf_free(&row);
+    if (got == 0 && out->failed)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a page of events");
     return got;
+}
+
+static int print_page(struct feed *feed, const char *limit, int64_t event_max,
+                      int64_t control_max, struct error *err)
+{
+    struct buf out = {0};
+    int rc = read_page(feed, limit, event_max, control_max, &out, err);
+
+    if (rc == 0 && (feed->cli->form == FORM_TABLE || isatty(STDOUT_FILENO)))
+        cli_write(stdout, out.data, out.size);
+    else if (rc == 0)
+        fwrite(out.data, 1, out.size, stdout);
+    buf_free(&out);
+    return rc;
+}
+
+/* All that has come since the last call. */
+static int print_all(struct feed *feed, struct error *err)
+{
+    int64_t newest = 0, control_max = INT64_MAX;
+
+    if (cli_int(feed->store, NEWEST, NULL, &newest, err) != 0)
+        return -1;
+    while (newest - feed->event_id > PAGE && !ferror(stdout)) {
+        int64_t last = feed->event_id + PAGE;
+        char number[24];
+        snprintf(number, sizeof number, "%" PRId64, last);
+        if (cli_int(feed->store, UNTIL, number, &control_max, err) != 0 ||
+            print_page(feed, "-1", last, control_max, err) != 0)
+            return -1;
+        feed->event_id = last; /* also when no row of it was asked for */
+    }
+    return print_page(feed, "-1", INT64_MAX, INT64_MAX, err);
+}
+
+/* What has come since the last call; the newest `limit`, "0" for all. */
+static int print_new(struct feed *feed, const char *limit, struct error *err)
+{
+    print_header(feed);
+    return strcmp(limit, "0") == 0 ? print_all(feed, err)
+                                   : print_page(feed, limit, INT64_MAX, INT64_MAX, err);
 }
 
 static int run(struct feed *feed, const char *sweep, const char *job, const char *limit,
