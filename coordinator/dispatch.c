@@ -6,6 +6,11 @@
 
 #include <stdlib.h>
 
+enum {
+    QUEUES_MIN = 64,  /* so many are kept without a look at whether they still serve */
+    ROOM_KEPT = 1024, /* jobs whose room an empty queue keeps */
+};
+
 /* The ready jobs of one sweep: a binary heap, the first job on top. */
 struct queue {
     size_t sweep;
@@ -20,12 +25,14 @@ struct queue {
     /* During dispatch_run. */
     size_t running;
     bool blocked; /* nobody takes any of it */
+    bool in_use;  /* see prune */
 };
 
 struct dispatch {
-    struct queue *queues; /* one per sweep that had a job ready; few */
+    struct queue *queues; /* of sweeps that have jobs ready, or had: see prune */
     size_t queue_count;
-    size_t count; /* of all jobs in them */
+    size_t prune_at; /* when there are so many */
+    size_t count;    /* of all jobs in them */
     /* Jobs that failed a while ago and are to wait, in no order: few. */
     struct store_ready *later;
     size_t later_count, later_room;
@@ -76,6 +83,11 @@ static void take_at(struct dispatch *dispatch, struct queue *queue, size_t at)
     queue->marked -= is_marked(&queue->heap[at]);
     queue->heap[at] = queue->heap[--queue->count];
     dispatch->count--;
+    if (queue->count == 0 && queue->room > ROOM_KEPT) {
+        free(queue->heap);
+        queue->heap = NULL;
+        queue->room = 0;
+    }
     if (at == queue->count)
         return;
     sift_up(queue->heap, at);
@@ -487,6 +499,41 @@ static void count_running(struct dispatch *dispatch, struct roster *roster)
     }
 }
 
+static void mark_in_use(struct dispatch *dispatch, size_t sweep)
+{
+    struct queue *queue = queue_of(dispatch, sweep);
+
+    if (queue)
+        queue->in_use = true;
+}
+
+/* A sweep of which nothing is ready, waits or runs is over, as far as anybody knows. Its
+ * queue goes; should it come back, what it needs is read anew. */
+static void prune(struct dispatch *dispatch, struct roster *roster)
+{
+    size_t kept = 0;
+
+    if (dispatch->prune_at < QUEUES_MIN)
+        dispatch->prune_at = QUEUES_MIN;
+    if (dispatch->queue_count < dispatch->prune_at)
+        return;
+    for (size_t i = 0; i < dispatch->queue_count; i++)
+        dispatch->queues[i].in_use = dispatch->queues[i].count > 0;
+    for (size_t i = 0; i < dispatch->later_count; i++)
+        mark_in_use(dispatch, dispatch->later[i].sweep);
+    for (size_t i = 0; i < roster_count(roster); i++)
+        for (size_t k = 0; k < roster_at(roster, i)->leases.count; k++)
+            mark_in_use(dispatch, roster_at(roster, i)->leases.items[k].sweep);
+    for (size_t i = 0; i < dispatch->queue_count; i++) {
+        if (dispatch->queues[i].in_use)
+            dispatch->queues[kept++] = dispatch->queues[i];
+        else
+            free(dispatch->queues[i].heap);
+    }
+    dispatch->queue_count = kept;
+    dispatch->prune_at = 2 * kept + QUEUES_MIN;
+}
+
 /* Slots of the workers that are there; and nobody has room reserved yet. */
 static size_t begin_workers(struct roster *roster)
 {
@@ -524,6 +571,7 @@ int dispatch_run(struct dispatch *dispatch, struct roster *roster, int64_t now_m
     if (dispatch->count == 0)
         return 0;
     const size_t slots = begin_workers(roster);
+    prune(dispatch, roster);
     count_running(dispatch, roster);
     while (started < max && (queue = first_queue(dispatch)) != NULL) {
         struct pick pick = {.roster = roster,

@@ -428,9 +428,41 @@ static void little_time_is_left_to_short_jobs(void **state)
     dispatch_free(&dispatch);
 }
 
+/* A thousand sweeps come and go; one has a job that waits, one a job that runs. */
+static void sweeps_that_are_over_are_forgotten(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(1, 2000);
+    struct record record = {0};
+    const struct needs needs = {.cores = 3};
+    const struct lease lease = {.job = 5000, .attempt = 1, .sweep = 2001};
+    struct store_ready later = {.job = 5001, .sweep = 2000, .after_ms = 1000};
+    (void)state;
+
+    need(dispatch, 2000, (struct needs){.cores = 1});
+    assert_int_equal(dispatch_add(dispatch, &later, NULL), 0);
+    need(dispatch, 2001, needs);
+    assert_int_equal(lease_grant(&roster_at(roster, 0)->leases, lease, NULL), 0);
+    for (size_t sweep = 1; sweep <= 1000; sweep++) {
+        need(dispatch, sweep, (struct needs){.cores = 1});
+        add_of(dispatch, (int64_t)sweep, 0, sweep);
+        assert_int_equal(dispatch_run(dispatch, roster, 0, 1, start, &record, NULL), 1);
+        record.count = 0;
+    }
+    assert_false(dispatch_knows(dispatch, 1));
+    assert_true(dispatch_knows(dispatch, 1000));
+    assert_true(dispatch_knows(dispatch, 2000));
+    assert_int_equal(dispatch_needs_of(dispatch, 2001)->cores, 3);
+    assert_int_equal(dispatch_run(dispatch, roster, 1000, 1, start, &record, NULL), 1);
+    assert_int_equal(record.jobs[0], 5001);
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sweeps_that_are_over_are_forgotten),
         cmocka_unit_test(by_priority_then_age),
         cmocka_unit_test(until_credit_or_the_bound_runs_out),
         cmocka_unit_test(a_stale_job_costs_no_credit),
