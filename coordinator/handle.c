@@ -4,7 +4,7 @@
 #include "common/version.h"
 #include "coordinator/control.h"
 #include "coordinator/core.h"
-#include "coordinator/imports.h"
+#include "coordinator/files.h"
 #include "coordinator/judge.h"
 #include "proto/limits.h"
 
@@ -388,44 +388,6 @@ static int on_get(struct core *core, const struct call *call, struct error *err)
 
 /* ---- clients --------------------------------------------------------------- */
 
-/* The files that runs start from must be here before anybody asks for them. */
-static int check_files(const struct core *core, const struct plan *plan,
-                       struct error *err)
-{
-    char hash[HASH_TEXT];
-
-    for (size_t i = 0; i < plan->job_count; i++) {
-        const struct spec *spec = &plan->jobs[i].spec;
-        if (spec->kind == JOB_TRAIN && spec_start_file(spec, hash) &&
-            !artifact_has(core->setup.artifacts, hash, NULL))
-            return err_set(err, ERR_INVALID,
-                           "%s:1:1: init.from \"file:%s\" is not here: hand it over with"
-                           " 'coord artifact put FILE'",
-                           plan->file, hash);
-    }
-    return 0;
-}
-
-/* From now on they are nobody's to tidy away. */
-static int keep_files(struct core *core, const struct plan *plan, struct error *err)
-{
-    char hash[HASH_TEXT];
-    uint64_t size;
-    bool any = false;
-
-    for (size_t i = 0; i < plan->job_count; i++) {
-        const struct spec *spec = &plan->jobs[i].spec;
-        if (spec->kind != JOB_TRAIN || !spec_start_file(spec, hash) ||
-            !artifact_has(core->setup.artifacts, hash, &size))
-            continue;
-        any = true;
-        if (store_import(core->setup.store, hash, size, "", core->wall_ms, err) != 0)
-            return -1;
-    }
-    return any ? imports_add(core->setup.store, core->setup.artifacts, core->wall_ms, err)
-               : 0;
-}
-
 static int on_submit(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_submit *submit = &call->msg->submit;
@@ -440,11 +402,11 @@ static int on_submit(struct core *core, const struct call *call, struct error *e
     text_of_hash(submit->request, request);
     snprintf(file, sizeof file, "%.*s", (int)submit->file.size, submit->file.data);
     plan = plan_from_grid(submit->grid.data, submit->grid.size, file, &why);
-    if (plan && check_files(core, plan, &why) != 0)
+    if (plan && files_check(core, plan, &why) != 0)
         plan_free(&plan);
     if (!plan)
         return answer_error(core, call, submit->request, &why, err);
-    if (store_begin(core->setup.store, err) != 0 || keep_files(core, plan, err) != 0 ||
+    if (store_begin(core->setup.store, err) != 0 || files_keep(core, plan, err) != 0 ||
         store_submit(core->setup.store, plan, request, core->wall_ms, &did, err) != 0 ||
         core_load_queue(core, err) != 0)
         goto done;

@@ -58,7 +58,8 @@ static unsigned draw(struct input *in)
     return in->at < in->end ? *in->at++ : 0;
 }
 
-/* count numbers, REST for all that is left, rarely a few more or less. What the input lacks is zero. */
+/* count numbers, REST for all that is left, rarely a few more or less. What the input
+ * lacks is zero. */
 static void add(struct input *in, struct st_tensor *tensors, size_t *n, const char *name,
                 enum st_dtype dtype, size_t count, char *room, size_t *used)
 {
