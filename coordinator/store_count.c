@@ -81,10 +81,46 @@ static int flush_one(struct store *store, struct sweep_delta *delta, struct erro
     return 0;
 }
 
+int count_done(struct store *store, int64_t worker, struct error *err)
+{
+    for (size_t i = 0; i < store->worker_count; i++) {
+        if (store->workers[i].worker == worker) {
+            store->workers[i].done++;
+            return 0;
+        }
+    }
+    if (store->worker_count == store->worker_room) {
+        size_t room = store->worker_room ? 2 * store->worker_room : 16;
+        struct worker_delta *workers = realloc(store->workers, room * sizeof *workers);
+        if (!workers)
+            return err_set(err, ERR_NO_MEMORY, "no memory to count for %zu workers",
+                           room);
+        store->workers = workers;
+        store->worker_room = room;
+    }
+    store->workers[store->worker_count++] = (struct worker_delta){worker, 1};
+    store->counts_moved = true;
+    return 0;
+}
+
+static int flush_workers(struct store *store, struct error *err)
+{
+    for (size_t i = 0; i < store->worker_count; i++)
+        if (stmt_run(
+                store, STMT_WORKER_DONE,
+                ARGS(arg_int(store->workers[i].worker), arg_int(store->workers[i].done)),
+                err) != 0)
+            return -1;
+    store->worker_count = 0;
+    return 0;
+}
+
 int count_flush(struct store *store, struct error *err)
 {
     if (!store->counts_moved)
         return 0;
+    if (flush_workers(store, err) != 0)
+        return -1;
     for (size_t i = 0; i < store->delta_count; i++)
         if (flush_one(store, &store->deltas[i], err) != 0)
             return -1;
@@ -97,6 +133,7 @@ void count_forget(struct store *store)
     for (size_t i = 0; i < store->delta_count; i++)
         for (int state = 0; state < JOB_STATE_COUNT; state++)
             store->deltas[i].n[state] = 0;
+    store->worker_count = 0;
     store->counts_moved = false;
 }
 
@@ -105,4 +142,5 @@ void count_free(struct store *store)
     for (size_t i = 0; i < store->delta_count; i++)
         free(store->deltas[i].sweep);
     free(store->deltas);
+    free(store->workers);
 }

@@ -138,6 +138,11 @@ struct sweep_delta {
     int64_t n[JOB_STATE_COUNT];
 };
 
+/* Results that a batch took from one worker. */
+struct worker_delta {
+    int64_t worker, done;
+};
+
 struct store {
     sqlite3 *db;
     char *path;
@@ -146,6 +151,8 @@ struct store {
     sqlite3_stmt *stmt[STMT_COUNT_ALL];
     struct sweep_delta *deltas; /* one per sweep met so far */
     size_t delta_count;
+    struct worker_delta *workers; /* those of this batch */
+    size_t worker_count, worker_room;
     bool counts_moved;          /* some delta is not 0 */
     char (*dropped)[HASH_TEXT]; /* artifacts whose rows this batch removed */
     size_t dropped_count, dropped_room;
@@ -255,7 +262,10 @@ struct job_row {
     int64_t after_ms; /* it waits until then before it is tried again; 0: it does not */
     uint32_t avoid;   /* the host it failed on, as store_place; 0: none */
     bool shared;      /* more than one sweep lists it */
-    size_t sweep;     /* the first one's place in store->deltas */
+    /* What most jobs have not, so that nothing is asked of those: */
+    bool has_needs, has_dependants;
+    bool has_resume; /* when it was loaded */
+    size_t sweep;    /* the first one's place in store->deltas */
 };
 
 /* ERR_NOT_FOUND. */
@@ -341,6 +351,8 @@ void count_add(struct store *store, size_t place, enum job_state state, int64_t 
 /* A job moves in every sweep that lists it. */
 int count_move(struct store *store, const struct job_row *job, enum job_state next,
                struct error *err);
+/* One more result of a worker. */
+int count_done(struct store *store, int64_t worker, struct error *err);
 int count_flush(struct store *store, struct error *err);
 void count_forget(struct store *store); /* a rollback */
 void count_free(struct store *store);

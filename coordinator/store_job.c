@@ -21,6 +21,9 @@ int job_load(struct store *store, int64_t id, struct job_row *ret, struct error 
     row.probe = slice_is(stmt_text(store, STMT_JOB, 3), "probe");
     row.derive = slice_is(stmt_text(store, STMT_JOB, 3), "derive");
     row.shared = stmt_int(store, STMT_JOB, 5) != 0;
+    row.has_needs = stmt_int(store, STMT_JOB, 6) != 0;
+    row.has_dependants = stmt_int(store, STMT_JOB, 7) != 0;
+    row.has_resume = stmt_int(store, STMT_JOB, 8) != 0;
     got = count_place(store, stmt_text(store, STMT_JOB, 4), &row.sweep, err);
     stmt_end(store, STMT_JOB);
     if (got == 0)
@@ -33,6 +36,8 @@ int job_move(struct store *store, struct job_row *job, enum job_event event,
 {
     enum job_state next = job_state_next(job->state, event);
     const char *cause = job_cause_name(note.cause);
+    /* A result keeps nothing to go on from, so what was loaded with the job holds. */
+    bool drops = job_state_ended(next) && (job->has_resume || event != EVENT_FINISH);
 
     if (next == JOB_NONE)
         return err_set(err, ERR_INVALID, "job %lld is %s: it cannot %s",
@@ -50,7 +55,7 @@ int job_move(struct store *store, struct job_row *job, enum job_event event,
                       arg_text_or_null(note.detail)),
                  err) != 0 ||
         count_move(store, job, next, err) != 0 ||
-        (job_state_ended(next) && resume_drop(store, job->id, err) != 0))
+        (drops && resume_drop(store, job->id, err) != 0))
         return -1;
     job->state = next;
     return 0;

@@ -43,10 +43,13 @@ static int refuse(struct verdict *v, enum msg_verdict verdict, const char *fmt, 
 static int judge_attempt(struct store *store, const struct job_row *job, uint32_t attempt,
                          struct verdict *v, struct error *err)
 {
-    int got = stmt_row(store, STMT_ATTEMPT_STATE,
-                       ARGS(arg_int(job->id), arg_int(attempt)), err);
     struct slice state;
+    int got;
 
+    if (job->state == JOB_RUNNING && job->attempt == attempt)
+        return 0; /* the attempt of a running job runs */
+    got = stmt_row(store, STMT_ATTEMPT_STATE, ARGS(arg_int(job->id), arg_int(attempt)),
+                   err);
     if (got < 0)
         return -1;
     if (got == 0)
@@ -301,22 +304,33 @@ static int mark_late(struct store *store, const struct msg_result *result,
                     err);
 }
 
+/* Any beside the one in `result`. */
+static bool has_rows(const struct job_row *job, const struct msg_result *result)
+{
+    return job->probe || result->state_count > 0 || result->history_count > 0 ||
+           result->point_count > 0 || result->distance_count > 0 ||
+           result->rise_count > 0 || result->class_count > 0 || result->place_count > 0 ||
+           result->plane_point_count > 0 || result->plane_count > 0;
+}
+
 /* All rows or none: a rule of the schema that they break is an answer to the
  * worker (*ret_why), not a failure of the batch. */
 static int write_whole(struct store *store, const struct job_row *job,
                        const struct msg_result *result, struct job_note note,
                        bool *ret_written, struct error *ret_why, struct error *err)
 {
-    if (stmt_run(store, STMT_MARK, NULL, 0, err) != 0)
+    const bool marked = has_rows(job, result); /* one row is whole or absent by itself */
+
+    if (marked && stmt_run(store, STMT_MARK, NULL, 0, err) != 0)
         return -1;
     *ret_written = write_rows(store, job, result, note.cause, note.now_ms, ret_why) == 0;
     if (!*ret_written) {
         if (ret_why->code != ERR_INVALID)
             return err_set(err, ret_why->code, "%s", ret_why->text);
-        if (stmt_run(store, STMT_MARK_UNDO, NULL, 0, err) != 0)
+        if (marked && stmt_run(store, STMT_MARK_UNDO, NULL, 0, err) != 0)
             return -1;
     }
-    return stmt_run(store, STMT_MARK_RELEASE, NULL, 0, err);
+    return marked ? stmt_run(store, STMT_MARK_RELEASE, NULL, 0, err) : 0;
 }
 
 static int finish(struct store *store, struct job_row *job, int64_t worker,
@@ -324,10 +338,12 @@ static int finish(struct store *store, struct job_row *job, int64_t worker,
                   struct job_watch watch, struct error *err)
 {
     if (end_attempt(store, result, "done", note, err) != 0 ||
-        stmt_run(store, STMT_WORKER_DONE, ARGS(arg_int(worker)), err) != 0 ||
+        count_done(store, worker, err) != 0 ||
         job_move(store, job, EVENT_FINISH, note, err) != 0)
         return -1;
-    return job_settle_dependants(store, job->id, note.now_ms, watch, err);
+    return job->has_dependants
+               ? job_settle_dependants(store, job->id, note.now_ms, watch, err)
+               : 0;
 }
 
 static int fail(struct store *store, struct job_row *job, const struct msg_result *result,

@@ -115,13 +115,15 @@ static int fill_message(struct store *store, const struct job_row *job,
 
     assert(arena->size == 0);
     buf_add(arena, inputs, sizeof inputs);
-    if (read_inputs(store, job->id, arena, places, &count, err) != 0 ||
+    if ((job->has_needs &&
+         read_inputs(store, job->id, arena, places, &count, err) != 0) ||
         stmt_row(store, STMT_JOB_SPEC, ARGS(arg_int(job->id)), err) < 0)
         return -1;
     spec = put(arena, stmt_text(store, STMT_JOB_SPEC, 0));
     limit_s = (uint32_t)stmt_int(store, STMT_JOB_SPEC, 1);
     stmt_end(store, STMT_JOB_SPEC);
-    if (read_resume(store, job, spec, arena, &places[count], &count, err) != 0)
+    if (job->has_resume &&
+        read_resume(store, job, spec, arena, &places[count], &count, err) != 0)
         return -1;
     if (arena->failed)
         return err_set(err, ERR_NO_MEMORY, "no memory for job %lld", (long long)job->id);
@@ -161,7 +163,7 @@ int store_start(struct store *store, int64_t job, int64_t worker, int64_t now_ms
                        job_state_name(row.state));
     row.attempt++;
     note.detail = from;
-    if (describe_resume(store, &row, from, sizeof from, err) != 0 ||
+    if ((row.has_resume && describe_resume(store, &row, from, sizeof from, err) != 0) ||
         job_move(store, &row, EVENT_START, note, err) != 0 ||
         (row.attempt > 1 &&
          stmt_run(store, STMT_BACKOFF_DROP, ARGS(arg_int(job)), err) != 0) ||

@@ -18,7 +18,10 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_MARK_RELEASE] = "RELEASE mark",
     [STMT_MARK_UNDO] = "ROLLBACK TO mark",
 
-    [STMT_JOB] = "SELECT state, attempt, priority, kind, sweep, shared"
+    [STMT_JOB] = "SELECT state, attempt, priority, kind, sweep, shared,"
+                 " EXISTS (SELECT 1 FROM dep WHERE job = ?1),"
+                 " EXISTS (SELECT 1 FROM dep WHERE needs = ?1),"
+                 " EXISTS (SELECT 1 FROM resume WHERE job = ?1)"
                  " FROM job WHERE id = ?1",
     [STMT_JOB_BY_KEY] = "SELECT id FROM job WHERE key = ?1",
     [STMT_JOB_ADD] = "INSERT INTO job (key, kind, state, sweep, shared, spec, classes,"
@@ -92,7 +95,7 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_BACKOFF] = "SELECT until_ms FROM backoff WHERE job = ?1",
     [STMT_BACKOFF_SET] = "INSERT OR REPLACE INTO backoff VALUES (?1, ?2)",
     [STMT_BACKOFF_DROP] = "DELETE FROM backoff WHERE job = ?1",
-    [STMT_WORKER_DONE] = "UPDATE worker SET done = done + 1 WHERE id = ?1",
+    [STMT_WORKER_DONE] = "UPDATE worker SET done = done + ?2 WHERE id = ?1",
     [STMT_WORKER_FAILED] =
         "UPDATE worker SET failed = failed + 1 WHERE id ="
         " (SELECT worker FROM attempt WHERE job = ?1 AND attempt = ?2)",
