@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "coordinator/changes.h"
 #include "coordinator/lock.h"
 #include "coordinator/plan_print.h"
 #include "coordinator/submit.h"
@@ -16,16 +17,84 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* What a plan changes; false where there is no database here to compare with. */
+static bool find_changes(const struct cli *cli, const struct plan *plan,
+                         struct changes *ret)
+{
+    struct store *store = cli_store(cli, NULL);
+    bool found = store && changes_find(store, plan, ret, NULL) == 0;
+
+    store_close(&store);
+    return found;
+}
+
+static void say_changes(const char *name, const struct changes *changes, bool hint)
+{
+    struct buf text = {0};
+
+    changes_put(changes, &text);
+    cli_say(stderr, "%s: %s\n", name, text.data ? text.data : "");
+    if (hint && changes->unwanted_jobs > 0)
+        cli_say(stderr, "coord submit --prune cancels what is no longer in the grid\n");
+    buf_free(&text);
+}
+
 static int dry_run(struct cli *cli, const char *file, const struct buf *grid)
 {
+    struct changes changes;
     struct error err;
     struct plan *plan = plan_from_grid(grid->data, grid->size, file, &err);
 
     if (!plan)
         return cli_fail(cli, &err);
     plan_print(plan, cli->form, stdout);
+    if (find_changes(cli, plan, &changes)) {
+        fflush(stdout);
+        say_changes(plan->name, &changes, true);
+        changes_free(&changes);
+    }
     plan_free(&plan);
     return EXIT_OK;
+}
+
+/* Cancel what no sweep asks for any more; what is done stays. */
+static int prune(struct cli *cli, const struct changes *changes)
+{
+    const struct msg_control control = {.verb = CONTROL_CANCEL,
+                                        .reason = slice_of("no longer in the grid"),
+                                        .jobs = changes->unwanted,
+                                        .job_count = (uint32_t)changes->unwanted_count};
+    struct msg_controlled did;
+    struct error err = {0};
+
+    if (changes->unwanted_count == 0)
+        return EXIT_OK;
+    if (changes->unwanted_count > PROTO_RANGES_MAX)
+        return cli_usage(cli, "more than %d ranges of jobs to cancel: coord cancel does",
+                         PROTO_RANGES_MAX);
+    if (cli_control(cli, &control, &did, &err) != 0) {
+        int code = cli_fail(cli, &err);
+        return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;
+    }
+    /* What needs a run that is cancelled is skipped, and had no need of it. */
+    cli_say(stderr, "cancelled %" PRIu64 " job%s", did.changed,
+            did.changed == 1 ? "" : "s");
+    if (did.unchanged > 0)
+        cli_say(stderr, ", %" PRIu64 " skipped with them", did.unchanged);
+    cli_say(stderr, "\n");
+    return EXIT_OK;
+}
+
+/* What an edited grid changes of its sweep, before it is submitted. */
+static void read_edit(struct cli *cli, const char *file, const struct buf *grid,
+                      struct changes *ret)
+{
+    struct plan *plan = plan_from_grid(grid->data, grid->size, file, NULL);
+
+    *ret = (struct changes){0};
+    if (plan)
+        (void)find_changes(cli, plan, ret);
+    plan_free(&plan);
 }
 
 static void print_answer(const struct cli *cli, const struct submit_answer *answer)
@@ -65,14 +134,20 @@ static bool note_absence(void *user)
     return false;
 }
 
-static int submit(struct cli *cli, const char *file, const struct buf *grid, bool wait)
+struct wishes {
+    bool dry, wait, prune;
+};
+
+static int submit(struct cli *cli, const char *file, const struct buf *grid,
+                  const struct wishes *wishes, const struct changes *changes)
 {
     struct cli_link link;
     struct submit_answer answer;
     struct error err = {0};
+    int code = EXIT_OK;
 
     if (cli_link(cli, &link, &err) != 0) {
-        int code = cli_fail(cli, &err);
+        code = cli_fail(cli, &err);
         return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;
     }
     const struct submit_request request = {.endpoint = link.endpoint,
@@ -82,12 +157,16 @@ static int submit(struct cli *cli, const char *file, const struct buf *grid, boo
                                            .size = grid->size,
                                            .unheard_ms = CLIENT_UNHEARD_MS};
     if (submit_send(&request, &answer, &err) != 0) {
-        int code = cli_fail(cli, &err);
+        code = cli_fail(cli, &err);
         return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;
     }
     print_answer(cli, &answer);
-    if (!wait)
-        return EXIT_OK;
+    if (changes->sweep_known && cli->form != FORM_JSON)
+        say_changes(answer.name, changes, !wishes->prune);
+    if (wishes->prune)
+        code = prune(cli, changes);
+    if (!wishes->wait || code != EXIT_OK)
+        return code;
     struct waiting waiting = {.alone = false};
     cli_path(cli, "lock", waiting.lock, sizeof waiting.lock);
     return cli_wait(cli, answer.sweep, 0, note_absence, &waiting);
@@ -96,9 +175,11 @@ static int submit(struct cli *cli, const char *file, const struct buf *grid, boo
 int cmd_submit(struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {{"dry-run", no_argument, NULL, 'n'},
+                                            {"prune", no_argument, NULL, 'p'},
                                             {"wait", no_argument, NULL, 'w'},
                                             {NULL, 0, NULL, 0}};
-    bool dry = false, wait = false;
+    struct wishes wishes = {.dry = false};
+    struct changes changes;
     struct buf grid = {0};
     struct error err;
     int option, code;
@@ -106,15 +187,22 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
     while ((option = cli_option(cli, argc, argv, "", options)) != -1) {
         if (option == '?')
             return EXIT_USAGE;
-        dry = dry || option == 'n';
-        wait = wait || option == 'w';
+        wishes.dry = wishes.dry || option == 'n';
+        wishes.prune = wishes.prune || option == 'p';
+        wishes.wait = wishes.wait || option == 'w';
     }
     if (argc - optind != 1)
         return cli_usage(cli, "expected one grid file");
     const char *file = argv[optind];
     if (file_read(file, PROTO_GRID_MAX, &grid, &err) != 0)
         return cli_fail(cli, &err);
-    code = dry ? dry_run(cli, file, &grid) : submit(cli, file, &grid, wait);
+    if (wishes.dry)
+        code = dry_run(cli, file, &grid);
+    else {
+        read_edit(cli, file, &grid, &changes);
+        code = submit(cli, file, &grid, &wishes, &changes);
+        changes_free(&changes);
+    }
     buf_free(&grid);
     return code;
 }

@@ -35,9 +35,10 @@ static const struct cli_verb VERBS[] = {
      "  --log-size MB    of the write-ahead log, before it is copied into the database\n"
      "                   (default: 16)\n",
      cmd_serve},
-    {"submit", "GRID [--dry-run] [--wait]",
+    {"submit", "GRID [--dry-run] [--prune] [--wait]",
      "hand a grid to the coordinator, or only say what it comes to",
      "  --dry-run  print what the grid comes to and its jobs, and submit nothing\n"
+     "  --prune    cancel jobs of the sweep that the grid no longer asks for\n"
      "  --wait     until every job of the sweep has ended\n",
      cmd_submit},
     {"status", "[SWEEP] [--watch]", "how far the sweeps are, and what went wrong",

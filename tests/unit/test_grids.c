@@ -22,6 +22,7 @@ static const struct {
     uint64_t curve_rows, path_rows;
 } GRIDS[] = {
     {"adversarial-init", 15, 624, 24},
+    {"barrier-restart", 50, 2000, 40},
     {"baseline", 9, 936, 60},
     {"data", 36, 3744, 240},
     {"from-mid-training", 12, 4000, 40},
@@ -39,6 +40,7 @@ static const struct {
     {"smoke", 12, 232, 24},
     {"weight-decay", 30, 1560, 60},
     {"paper/adversarial-init", 50, 4000, 80},
+    {"paper/barrier-restart", 50, 4000, 80},
     {"paper/baseline", 30, 12000, 240},
     {"paper/data", 120, 48000, 960},
     {"paper/from-mid-training", 60, 21600, 216},

@@ -1,0 +1,168 @@
+#include "coordinator/changes.h"
+
+#include "common/error.h"
+#include "proto/fields.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A key of the plan. */
+struct wanted {
+    const struct plan_job *job;
+    bool there; /* in the database */
+};
+
+struct finding {
+    struct wanted *items; /* by key */
+    size_t count;
+    struct changes *changes;
+};
+
+static int by_key(const void *left, const void *right)
+{
+    return strcmp(((const struct wanted *)left)->job->key,
+                  ((const struct wanted *)right)->job->key);
+}
+
+static int is_key(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct wanted *)item)->job->key);
+}
+
+static struct wanted *find(const struct finding *f, const char *key)
+{
+    return bsearch(key, f->items, f->count, sizeof *f->items, is_key);
+}
+
+static int list_wanted(const struct plan *plan, struct finding *f, struct error *err)
+{
+    f->count = plan->job_count;
+    f->items = calloc(f->count + 1, sizeof *f->items);
+    if (!f->items)
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu jobs", f->count);
+    for (size_t i = 0; i < f->count; i++)
+        f->items[i].job = &plan->jobs[i];
+    qsort(f->items, f->count, sizeof *f->items, by_key);
+    return 0;
+}
+
+/* ---- jobs that there are ------------------------------------------------------- */
+
+static int read_known(struct store *store, struct finding *f, struct error *err)
+{
+    struct query *query = query_open(store, "SELECT key, state FROM job", NULL, 0, err);
+    int got = query ? 0 : -1;
+
+    while (query && (got = query_next(query, err)) > 0) {
+        struct wanted *wanted = find(f, query_text(query, 0, NULL));
+        enum job_state state;
+        if (!wanted || !job_state_parse(query_text(query, 1, NULL), &state))
+            continue;
+        wanted->there = true;
+        f->changes->known[state]++;
+    }
+    query_close(&query);
+    return got;
+}
+
+/* Parts of a probe that there is are not made again. */
+static void count_added(struct finding *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        const struct wanted *item = &f->items[i];
+        const char *whole = item->job->whole;
+        const struct wanted *of = *whole ? find(f, whole) : NULL;
+        f->changes->added += !item->there && !(of && of->there);
+    }
+}
+
+/* ---- jobs that the grid no longer asks for ----------------------------------------- */
+
+static int push(struct changes *changes, int64_t job, struct error *err)
+{
+    struct msg_range *last = changes->unwanted + changes->unwanted_count, *ranges;
+
+    changes->unwanted_jobs++;
+    if (changes->unwanted_count > 0 && last[-1].last + 1 == job) {
+        last[-1].last = job;
+        return 0;
+    }
+    ranges = reallocarray(changes->unwanted, changes->unwanted_count + 1, sizeof *ranges);
+    if (!ranges)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a list of jobs");
+    changes->unwanted = ranges;
+    ranges[changes->unwanted_count++] = (struct msg_range){job, job};
+    return 0;
+}
+
+static int read_gone(struct store *store, const char *sweep, struct finding *f,
+                     struct error *err)
+{
+    static const char SQL[] =
+        "SELECT j.key, j.id, j.state IN ('waiting', 'ready', 'running')"
+        " AND NOT EXISTS (SELECT 1 FROM sweep_job o WHERE o.job = j.id"
+        " AND o.sweep <> ?1) FROM job j"
+        " WHERE j.id IN (SELECT job FROM sweep_job WHERE sweep = ?1) ORDER BY j.id";
+    struct changes *changes = f->changes;
+    struct query *query = query_open(store, SQL, &sweep, 1, err);
+    int got = query ? 0 : -1;
+
+    while (query && (got = query_next(query, err)) > 0) {
+        changes->sweep_known = true;
+        if (find(f, query_text(query, 0, NULL)))
+            continue;
+        changes->gone++;
+        if (query_int(query, 2) == 0)
+            changes->kept++;
+        else if (push(changes, query_int(query, 1), err) != 0) {
+            got = -1;
+            break;
+        }
+    }
+    query_close(&query);
+    return got;
+}
+
+/* ---- all ------------------------------------ */
+
+int changes_find(struct store *store, const struct plan *plan, struct changes *ret,
+                 struct error *err)
+{
+    struct finding f = {.changes = ret};
+    int rc = -1;
+
+    *ret = (struct changes){0};
+    if (list_wanted(plan, &f, err) == 0 && read_known(store, &f, err) == 0 &&
+        read_gone(store, plan->name, &f, err) == 0) {
+        count_added(&f);
+        rc = 0;
+    }
+    free(f.items);
+    if (rc != 0)
+        changes_free(ret);
+    return rc;
+}
+
+void changes_free(struct changes *changes)
+{
+    free(changes->unwanted);
+    *changes = (struct changes){0};
+}
+
+void changes_put(const struct changes *changes, struct buf *out)
+{
+    buf_printf(out, "%" PRIu64 " new", changes->added);
+    for (int state = JOB_DONE; state < JOB_STATE_COUNT; state++)
+        if (changes->known[state] > 0)
+            buf_printf(out, ", %" PRIu64 " %s", changes->known[state],
+                       job_state_name((enum job_state)state));
+    for (int state = JOB_WAITING; state < JOB_DONE; state++)
+        if (changes->known[state] > 0)
+            buf_printf(out, ", %" PRIu64 " %s", changes->known[state],
+                       job_state_name((enum job_state)state));
+    if (changes->gone > 0)
+        buf_printf(out, "; %" PRIu64 " no longer in the grid", changes->gone);
+    if (changes->unwanted_jobs > 0)
+        buf_printf(out, " (%" PRIu64 " of them to be done)", changes->unwanted_jobs);
+}

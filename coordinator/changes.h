@@ -1,0 +1,37 @@
+#ifndef COORD_CHANGES_H
+#define COORD_CHANGES_H
+
+/* What submitting a grid would change: which of its jobs there are, and which jobs of the
+ * sweep's earlier grids it no longer asks for. Read from the database; who carries it out
+ * is the coordinator (a job is one by its key, so submitting adds what is new). */
+
+#include "common/jobstate.h"
+#include "coordinator/plan.h"
+#include "coordinator/store.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct error;
+struct msg_range;
+
+struct changes {
+    bool sweep_known;                /* there is a sweep of this name */
+    uint64_t added;                  /* jobs that there are not */
+    uint64_t known[JOB_STATE_COUNT]; /* jobs that there are, by state, whoever asked */
+    uint64_t gone;                   /* the sweep's, but no longer in the grid */
+    uint64_t kept;                   /* of those, that have ended or another sweep has */
+    struct msg_range *unwanted;      /* the others, ascending */
+    size_t unwanted_count;           /* ranges */
+    uint64_t unwanted_jobs;
+};
+
+int changes_find(struct store *store, const struct plan *plan, struct changes *ret,
+                 struct error *err);
+void changes_free(struct changes *changes);
+
+/* Append "3 new, 12 done, 1 running; 4 no longer in the grid (2 of them not done)". */
+void changes_put(const struct changes *changes, struct buf *out);
+
+#endif
