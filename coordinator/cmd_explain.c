@@ -85,6 +85,18 @@ static int why_ready(struct subject *s, struct error *err)
                    "%s jobs of sweep %s run, and no more may: 'coord set %s "
                    "--max-running N'\n",
                    text, s->sweep, s->sweep);
+    if (value(s,
+              "SELECT 'it is tried again at ' || datetime((until_ms + 999) / 1000,"
+              " 'unixepoch') || ' UTC, in ' || max(0, (until_ms + 999) / 1000 -"
+              " CAST(strftime('%s', 'now') AS INTEGER)) || ' s: attempt ' || j.attempt ||"
+              " ' ended by ' || ifnull(j.cause, 'nothing') FROM backoff b"
+              " JOIN job j ON j.id = b.job WHERE b.job = ?1"
+              " AND until_ms > 1000 * CAST(strftime('%s', 'now') AS INTEGER)",
+              text, sizeof text)[0])
+        buf_printf(&s->why, "%s\n", text);
+    if (value(s, "SELECT text FROM troubles WHERE sweep = ?2 AND ?1 <> ''", text,
+              sizeof text)[0])
+        buf_printf(&s->why, "%s\n", text);
     value(s,
           "SELECT iif(count(*) = 0, 'no worker is connected: start coord-worker',"
           " count(*) || ' workers are connected, ' || sum(running) || ' of ' ||"
@@ -132,7 +144,13 @@ static int why_failed(struct subject *s, struct error *err)
     (void)err;
     (void)job_cause_parse(s->cause, &cause);
     buf_printf(&s->why, "%s: %s\n", s->cause[0] ? s->cause : "failed", s->reason);
-    int retries = job_cause_retries(cause);
+    char counts[NEEDS_RETRIES_TEXT];
+    int retries =
+        needs_retries(value(s,
+                            "SELECT s.retries FROM job j JOIN sweep s ON s.name = j.sweep"
+                            " WHERE j.id = ?1",
+                            counts, sizeof counts),
+                      cause);
     if (retries == 0)
         buf_printf(&s->why, "this cause is not tried again by itself\n");
     else

@@ -3,11 +3,22 @@
 #include "coordinator/cli.h"
 
 #include "common/error.h"
+#include "common/mask.h"
+#include "common/version.h"
+#include "coordinator/client.h"
+#include "coordinator/lock.h"
+#include "proto/limits.h"
 
 #include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
 #include <poll.h>
 
-enum { WATCH_MS = 1000 };
+enum {
+    WATCH_MS = 1000,
+    /* A busy coordinator answers between two turns. */
+    UNHEARD_MS = 1000,
+};
 
 static const char SWEEPS[] =
     "SELECT sweep, jobs, waiting, ready, running, done, failed, cancelled, skipped"
@@ -33,6 +44,9 @@ static const char AS_JSON[] =
     " 'paused', json(iif(paused, 'true', 'false')), 'max_running', max_running))"
     " FROM progress WHERE ?1 IS NULL OR sweep = ?1),"
     "'durability', (SELECT durability FROM coordinator),"
+    "'troubles', (SELECT json_group_array(text) FROM (SELECT text FROM troubles"
+    " WHERE ?1 IS NULL OR sweep IS NULL OR sweep = ?1"
+    " UNION ALL SELECT ?2 WHERE ?2 IS NOT NULL)),"
     "'workers', (SELECT json_group_array(json_object('id', id, 'host', host,"
     " 'state', state, 'slots', slots, 'running', running))"
     " FROM workers WHERE state = 'connected'),"
@@ -41,9 +55,69 @@ static const char AS_JSON[] =
     " FROM failures WHERE ?1 IS NULL"
     " OR job IN (SELECT job FROM sweep_job WHERE sweep = ?1)))";
 
-static int print_json(struct store *store, const char *sweep, struct error *err)
+/* ---- what the coordinator says ------------------------------------------------ */
+
+struct word {
+    char text[512]; /* "": all is well */
+};
+
+static int take_pong(void *user, const struct msg *msg, struct error *err)
 {
-    struct query *query = query_open(store, AS_JSON, &sweep, 1, err);
+    struct word *word = user;
+    const struct msg_pong *pong = &msg->pong;
+
+    (void)err;
+    if (msg->kind != MSG_PONG)
+        return 0;
+    if (pong->trouble.size > 0)
+        snprintf(word->text, sizeof word->text,
+                 "the coordinator hands out no jobs, since its database fails: %.*s",
+                 (int)pong->trouble.size, pong->trouble.data);
+    else if (pong->release.size > 0 && !slice_is(pong->release, COORD_VERSION))
+        snprintf(word->text, sizeof word->text,
+                 "the coordinator is version %.*s, this is " COORD_VERSION,
+                 (int)pong->release.size, pong->release.data);
+    else if (pong->refused > 0)
+        snprintf(word->text, sizeof word->text,
+                 "the coordinator has refused somebody, %" PRIu64
+                 " times; the last: %.*s",
+                 pong->refused, (int)pong->refusal.size,
+                 pong->refusal.size ? pong->refusal.data : "");
+    return 1;
+}
+
+/* What only the running coordinator knows: a full disk, say, is not in its database. */
+static void ask_coordinator(struct cli *cli, struct word *word)
+{
+    const struct msg msg = {.kind = MSG_PING, .ping = {.version = PROTO_VERSION}};
+    char path[sizeof cli->dir + 16];
+    struct cli_link link;
+    struct error err;
+
+    word->text[0] = '\0';
+    if (lock_holder(cli_path(cli, "lock", path, sizeof path)) == 0 ||
+        cli_link(cli, &link, &err) != 0)
+        return;
+    const struct client_call call = {.endpoint = link.endpoint,
+                                     .keys = link.keyed ? &link.keys : NULL,
+                                     .request = &msg,
+                                     .name = "",
+                                     .unheard_ms = UNHEARD_MS,
+                                     .take = take_pong,
+                                     .user = word};
+    if (client_ask(&call, &err) != 0)
+        snprintf(word->text, sizeof word->text, "the coordinator %.400s",
+                 err.code == ERR_NOT_FOUND ? "runs, and does not answer" : err.text);
+    mask_controls(word->text, strlen(word->text), "");
+}
+
+/* ---- printing ------------------------------------------------------------------ */
+
+static int print_json(struct store *store, const char *sweep, const struct word *word,
+                      struct error *err)
+{
+    const char *args[] = {sweep, word->text[0] ? word->text : NULL};
+    struct query *query = query_open(store, AS_JSON, args, 2, err);
 
     if (!query)
         return -1;
@@ -52,6 +126,25 @@ static int print_json(struct store *store, const char *sweep, struct error *err)
         puts(query_text(query, 0, NULL));
     query_close(&query);
     return got == 1 ? 0 : -1;
+}
+
+/* A line each, before all else that went wrong. */
+static int print_troubles(struct store *store, const char *sweep, const struct word *word,
+                          struct error *err)
+{
+    struct query *query =
+        query_open(store,
+                   "SELECT text FROM troubles WHERE ?1 IS NULL OR sweep IS NULL"
+                   " OR sweep = ?1",
+                   &sweep, 1, err);
+    int got = -1;
+
+    if (word->text[0])
+        cli_say(stdout, "%s\n", word->text);
+    while (query && (got = query_next(query, err)) > 0)
+        cli_say(stdout, "%s\n", query_text(query, 0, NULL));
+    query_close(&query);
+    return got;
 }
 
 /* "quickstart is paused: a look at the results", a line each. */
@@ -83,13 +176,14 @@ static int print_durability(struct store *store, struct error *err)
 }
 
 static int print_tables(struct cli *cli, struct store *store, const char *sweep,
-                        struct error *err)
+                        const struct word *word, struct error *err)
 {
     if (cli_print_sql(cli, store, SWEEPS, &sweep, 1, NULL, err) != 0)
         return -1;
     if (cli->form != FORM_TABLE)
         return 0;
-    if (print_paused(store, sweep, err) != 0)
+    if (print_paused(store, sweep, err) != 0 ||
+        print_troubles(store, sweep, word, err) != 0)
         return -1;
     puts("");
     if (cli_print_sql(cli, store, CONNECTED, NULL, 0, NULL, err) != 0 ||
@@ -102,13 +196,16 @@ static int print_status(struct cli *cli, struct store *store, const char *text,
                         struct error *err)
 {
     char name[CLI_NAME_MAX];
+    struct word word = {""};
     int64_t id;
 
     if (text && cli_sweep(store, text, &id, name, err) != 0)
         return -1;
+    if (cli->form != FORM_CSV)
+        ask_coordinator(cli, &word);
     if (cli->form == FORM_JSON)
-        return print_json(store, text ? name : NULL, err);
-    return print_tables(cli, store, text ? name : NULL, err);
+        return print_json(store, text ? name : NULL, &word, err);
+    return print_tables(cli, store, text ? name : NULL, &word, err);
 }
 
 int cmd_status(struct cli *cli, int argc, char **argv)

@@ -172,6 +172,7 @@ void core_fail(struct core *core, const struct error *err)
                   "the database failed, no job is handed out until it works: %s",
                   err->text);
     core->stalled = true;
+    snprintf(core->trouble, sizeof core->trouble, "%.250s", err->text);
     core->failed_ms = core->now_ms;
     store_rollback(core->setup.store);
     if (load(core, &again) != 0)
@@ -185,6 +186,7 @@ static void resume(struct core *core)
 {
     core_note(core, LOG_WARN, "the database works again");
     core->stalled = false;
+    core->trouble[0] = '\0';
     for (size_t i = 0; i < roster_count(core->roster); i++) {
         struct worker *worker = roster_at(core->roster, i);
         worker->seen_ms = core->now_ms;
@@ -461,6 +463,12 @@ void core_gone(struct core *core, const struct wire_peer *peer)
      * on the way. */
     if (worker)
         worker->credit = 0;
+}
+
+void core_refused(struct core *core, const char *text)
+{
+    core->refused++;
+    snprintf(core->refusal, sizeof core->refusal, "%.250s", text);
 }
 
 bool core_mention(struct core *core, const struct wire_peer *peer, enum log_level level,

@@ -64,6 +64,9 @@ struct core {
     bool stopping;      /* hand out nothing any more */
     bool suspicious;    /* some worker's suspicion is not empty */
     bool waiting;       /* some lease waits to be started */
+    char trouble[256];  /* while stalled: what the database said */
+    uint64_t refused;   /* keys, versions and roles */
+    char refusal[256];  /* the last of them */
     uint64_t malformed; /* messages dropped */
     struct wire_peer bad_peers[CORE_BAD_PEERS];
     size_t bad_count; /* ever */
@@ -90,6 +93,9 @@ void core_gone(struct core *core, const struct wire_peer *peer);
 
 /* Something that was not a message, or not one for a coordinator, arrived. */
 void core_malformed(struct core *core, const struct wire_peer *from, const char *text);
+
+/* Somebody was refused, text says who and why: for `coord status`. */
+void core_refused(struct core *core, const char *text);
 
 /* --- for handle.c ----------------------------------------------------------- */
 

@@ -64,6 +64,7 @@ static bool version_fits(struct core *core, const struct call *call, uint32_t ve
             version);
     core_note(core, LOG_WARN, "refused a %s: %s", msg_kind_name(call->msg->kind),
               why.text);
+    core_refused(core, why.text);
     (void)answer_error(core, call, request, &why, NULL);
     return false;
 }
@@ -465,6 +466,9 @@ static int on_ping(struct core *core, const struct call *call, struct error *err
     reply.pong.clock_ms = (uint64_t)core->wall_ms;
     reply.pong.release = slice_of(COORD_VERSION);
     reply.pong.tails = true;
+    reply.pong.trouble = slice_of(core->trouble);
+    reply.pong.refused = core->refused;
+    reply.pong.refusal = slice_of(core->refusal);
     return answer(core, call, reply, err);
 }
 
@@ -527,6 +531,7 @@ static int refuse(struct core *core, const struct call *call, struct error *err)
                 call->from->role == WIRE_WORKER ? "worker" : "client",
                 msg_kind_name(call->msg->kind));
     core_mention(core, call->from, LOG_WARN, why.text);
+    core_refused(core, why.text);
     if (call->msg->kind == MSG_SUBMIT)
         request = call->msg->submit.request;
     if (call->msg->kind == MSG_CONTROL)

@@ -136,6 +136,8 @@ static void gate_refused(void *user, const char *key, const char *address)
     struct serve *serve = user;
     char text[256];
 
+    snprintf(text, sizeof text, "the key %s from %s is not on the list", key, address);
+    core_refused(serve->core, text);
     for (size_t i = 0; i < REFUSED_MAX; i++)
         if (strcmp(serve->refused[i], key) == 0)
             return;

@@ -399,7 +399,8 @@ static const struct form PING = FORM("PING", msg_ping, PING_FIELDS, MAP);
 static const struct field PONG_FIELDS[] = {
     NUM(1, MUST, msg_pong, version, 1, U32), NUM(2, MUST, msg_pong, epoch, 1, U64),
     NUM(3, MAY, msg_pong, clock_ms, 0, U64), TEXT(4, MAY, msg_pong, release, 0, NAME),
-    FLAG(5, MAY, msg_pong, tails),
+    FLAG(5, MAY, msg_pong, tails),           TEXT(6, MAY, msg_pong, trouble, 0, WORDS),
+    NUM(7, MAY, msg_pong, refused, 0, U64),  TEXT(8, MAY, msg_pong, refusal, 0, WORDS),
 };
 static const struct form PONG = FORM("PONG", msg_pong, PONG_FIELDS, MAP);
 

@@ -376,6 +376,9 @@ struct msg_pong {
     uint64_t clock_ms;    /* the coordinator's, since 1970-01-01 UTC; 0: not said */
     struct slice release; /* of its program */
     bool tails;           /* it takes TAIL */
+    struct slice trouble; /* why it hands out no jobs; empty: it does */
+    uint64_t refused;     /* messages and keys that it did not take */
+    struct slice refusal; /* the last of them */
 };
 
 /* What has an attempt printed, from that byte of its output on? */

@@ -301,3 +301,18 @@ FROM sweep s JOIN worker w ON w.state = 'connected'
 WHERE NOT EXISTS (SELECT value FROM json_each(s.labels)
                   EXCEPT SELECT value FROM json_each(w.labels))
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.worker = w.id);
+
+DROP VIEW IF EXISTS troubles;
+CREATE VIEW troubles AS -- why ready jobs wait that should not, a sentence each
+SELECT s.name AS sweep, 'no connected worker can take jobs of ' || s.name ||
+       iif(s.cores + s.memory = 0 AND s.labels = '[]', '', ', which need' ||
+           iif(s.cores > 0, ' cores = ' || s.cores, '') ||
+           iif(s.memory > 0, ' memory = ' || printf('%.4g', s.memory / 1e9) || ' GB', '')
+           || iif(s.labels <> '[]', ' labels = ' || s.labels, '')) AS text
+FROM sweep s JOIN sweep_count c ON c.sweep = s.name AND c.state = 'ready' AND c.n > 0
+WHERE EXISTS (SELECT 1 FROM worker WHERE state = 'connected')
+  AND NOT EXISTS (SELECT 1 FROM fits f WHERE f.sweep = s.name)
+UNION ALL
+SELECT NULL, 'worker ' || w.id || ' (' || w.host || ') gets no jobs: ' || q.reason ||
+       '; "coord worker resume ' || w.id || '" ends that'
+FROM quarantine q JOIN worker w ON w.id = q.worker AND w.state = 'connected';
