@@ -109,30 +109,6 @@ static void hello_failed(struct core *core, const struct call *call,
     (void)answer_error(core, call, (struct slice){0}, &busy, NULL);
 }
 
-/* What it says it is, for the dispatcher. */
-static void describe_worker(struct core *core, const struct msg_hello *hello,
-                            struct worker *worker)
-{
-    snprintf(worker->host, sizeof worker->host, "%.*s", (int)hello->host.size,
-             hello->host.data);
-    snprintf(worker->labels, sizeof worker->labels, "%.*s", (int)hello->labels.size,
-             hello->labels.size ? hello->labels.data : "");
-    worker->place = store_place(hello->host);
-    worker->slots = hello->slots;
-    worker->threads = hello->threads;
-    worker->memory = hello->memory;
-    worker->leaves_ms = hello->time_left_s > 0
-                            ? core->now_ms + 1000 * (int64_t)hello->time_left_s
-                            : INT64_MAX;
-    worker->time_limit_s = hello->time_limit_s;
-    worker->retracts = hello->retracts;
-    worker->tails = hello->tails;
-    worker->quarantined = store_quarantined(core->setup.store, worker->row);
-    worker->credit = 0; /* the first BEAT says */
-    worker->given = 0;
-    worker->seen_ms = core->now_ms;
-}
-
 static int on_hello(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_hello *hello = &call->msg->hello;
@@ -166,7 +142,9 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
     if (!known.worker)
         return -1;
     roster_connect(core->roster, known.worker, call->from);
-    describe_worker(core, hello, known.worker);
+    roster_describe(known.worker, hello, core->now_ms);
+    known.worker->place = store_place(hello->host);
+    known.worker->quarantined = store_quarantined(core->setup.store, row);
     if (take_list(core, &known, hello->running, hello->running_count, err) < 0)
         return -1;
     core_note(core, LOG_INFO,
@@ -242,19 +220,6 @@ static void unblocked(void *user, const struct store_ready *ready)
         unblocking->failed = core_enqueue(unblocking->core, &item, unblocking->err) != 0;
 }
 
-/* An accepted result, as the dispatcher learns from it. */
-static int learn(struct core *core, const struct call *call, bool requeued,
-                 struct error *err)
-{
-    const struct msg_result *result = &call->msg->result;
-    const struct lease *lease =
-        lease_find(&call->worker->leases, result->job, result->attempt);
-
-    if (lease && result->outcome == OUTCOME_DONE)
-        dispatch_took(core->dispatch, lease->sweep, lease->probe, result->seconds);
-    return judge_result(core, call->worker, result, requeued, err);
-}
-
 static int on_result(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_result *result = &call->msg->result;
@@ -266,7 +231,8 @@ static int on_result(struct core *core, const struct call *call, struct error *e
         store_result(core->setup.store, call->worker->row, result, core->wall_ms,
                      unblocked, &unblocking, &verdict, text, err) != 0 ||
         unblocking.failed ||
-        (verdict == VERDICT_ACCEPTED && learn(core, call, unblocking.requeued, err) != 0))
+        (verdict == VERDICT_ACCEPTED &&
+         judge_result(core, call->worker, result, unblocking.requeued, err) != 0))
         return -1;
     if (verdict != VERDICT_MISSING)
         lease_drop(&call->worker->leases, result->job, result->attempt);

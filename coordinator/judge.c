@@ -68,7 +68,10 @@ int judge_result(struct core *core, struct worker *worker,
                  const struct msg_result *result, bool requeued, struct error *err)
 {
     const bool done = result->outcome == OUTCOME_DONE;
+    const struct lease *lease = lease_find(&worker->leases, result->job, result->attempt);
 
+    if (lease && done)
+        dispatch_took(core->dispatch, lease->sweep, lease->probe, result->seconds);
     if (done)
         suspicion_succeeded(&worker->suspicion);
     else if (!job_cause_local(cause_of(result)))

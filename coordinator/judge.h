@@ -14,7 +14,8 @@ struct error;
 struct msg_result;
 struct worker;
 
-/* A result of the worker was accepted; requeued: the job failed, and is ready again. */
+/* A result of the worker was accepted; requeued: the job failed, and is ready again. The
+ * dispatcher learns how long jobs take. */
 int judge_result(struct core *core, struct worker *worker,
                  const struct msg_result *result, bool requeued, struct error *err);
 

@@ -59,7 +59,8 @@ static const struct cli_verb VERBS[] = {
     {"sql", "STATEMENT", "query the database, read-only",
      "  STATEMENT  one statement; - reads it from stdin. Views: runs, params, history,\n"
      "             curves, class_curves, planes, paths, summary, trajectory, progress,\n"
-     "             failures, workers, and for each sweep runs_SWEEP with a column for\n"
+     "             failures, workers, troubles, and for each sweep runs_SWEEP with a "
+     "column for\n"
      "             every parameter that varies\n",
      cmd_sql},
     {"report", "[SWEEP] [--markdown] [--table NAME]",
@@ -98,9 +99,11 @@ static const struct cli_verb VERBS[] = {
      "0)\n"
      "  --max-running N  0: no limit\n" JOBS_HELP,
      cmd_set},
-    {"worker", "list | drain NAME | stop NAME",
+    {"worker", "list | drain NAME | stop NAME | resume NAME",
      "the worker daemons; let one finish and leave, or leave at once",
-     "  NAME  its number, or its host: all daemons there\n", cmd_worker},
+     "  NAME    its number, or its host: all daemons there\n"
+     "  resume  end its quarantine: it had failed jobs that succeed elsewhere\n",
+     cmd_worker},
     {"db", "check [FILE] [--artifacts] | backup FILE | restore FILE | gc [--dry-run]",
      "whether the database is sound; copies of it; what can be removed",
      "  check        what SQLite finds, and the rules that results obey\n"

@@ -59,6 +59,23 @@ struct worker *roster_add(struct roster *roster, const char *uuid, int64_t row,
     return worker;
 }
 
+void roster_describe(struct worker *worker, const struct msg_hello *hello, int64_t now_ms)
+{
+    snprintf(worker->host, sizeof worker->host, "%.*s", (int)hello->host.size,
+             hello->host.data);
+    snprintf(worker->labels, sizeof worker->labels, "%.*s", (int)hello->labels.size,
+             hello->labels.size ? hello->labels.data : "");
+    worker->slots = hello->slots;
+    worker->threads = hello->threads;
+    worker->memory = hello->memory;
+    worker->leaves_ms =
+        hello->time_left_s > 0 ? now_ms + 1000 * (int64_t)hello->time_left_s : INT64_MAX;
+    worker->time_limit_s = hello->time_limit_s;
+    worker->retracts = hello->retracts;
+    worker->credit = 0;
+    worker->seen_ms = now_ms;
+}
+
 void roster_remove(struct roster *roster, struct worker *worker)
 {
     for (size_t i = 0; i < roster->count; i++) {

@@ -63,6 +63,10 @@ void roster_free(struct roster **roster);
 struct worker *roster_add(struct roster *roster, const char *uuid, int64_t row,
                           int64_t now_ms, struct error *err);
 
+/* What it says of itself; it has no credit until its first BEAT. */
+void roster_describe(struct worker *worker, const struct msg_hello *hello,
+                     int64_t now_ms);
+
 /* Frees the worker and its leases. */
 void roster_remove(struct roster *roster, struct worker *worker);
 
