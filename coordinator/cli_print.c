@@ -98,7 +98,8 @@ static int flush(const struct cli *cli, struct printer *p, struct error *err)
     if ((cli->form == FORM_CSV || cli->form == FORM_JSON) && p->out.size > 0 &&
         isatty(STDOUT_FILENO))
         mask_controls(p->out.data, p->out.size, "\n\t");
-    if (fwrite(p->out.data, 1, p->out.size, stdout) != p->out.size || fflush(stdout) != 0)
+    if ((p->out.size > 0 && fwrite(p->out.data, 1, p->out.size, stdout) != p->out.size) ||
+        fflush(stdout) != 0)
         return err_errno(err, ERR_IO, "cannot write to stdout");
     buf_clear(&p->out);
     return 0;

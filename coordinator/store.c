@@ -113,6 +113,9 @@ static int open_file(struct store *store, bool writing, struct error *err)
     /* A mistyped column in double quotes, as names with dots need, is an error
      * and not a string. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    /* A file that somebody else made ('coord db check FILE') runs nothing of its own. */
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     /* Else a value that is compared with a column of a partial index's condition
      * prepares its statement anew whenever it is bound. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);

@@ -160,3 +160,46 @@ has_trial() { pgrep -P "$WORKER" >/dev/null; }
     kill -INT "${PIDS[-1]}"
     wait "${PIDS[-1]}" || true
 }
+
+@test "sql: a statement changes, makes and loads nothing, not in --where either" {
+    write_grid
+    serve
+    coord submit "$DIR/grid.toml"
+    cd "$DIR"
+    before=$(sql "SELECT count(*) || max(id) FROM job")
+    for statement in "DELETE FROM job" "ATTACH 'new.db' AS n" "VACUUM INTO 'copy.db'" \
+        "SELECT load_extension('x.so')" "SELECT writefile('new.db', 'x')" \
+        "CREATE TEMP TABLE t (x)" "PRAGMA journal_mode = DELETE" \
+        "SELECT 1; DELETE FROM job" "PRAGMA wal_checkpoint(TRUNCATE)"; do
+        run coord sql "$statement"
+        [ "$status" -ne 0 ]
+    done
+    run coord cancel all --where "1); DELETE FROM job; --"
+    [ "$status" -ne 0 ]
+    run coord cancel all --where "load_extension('x.so')"
+    [ "$status" -ne 0 ]
+    [ ! -e new.db ] && [ ! -e copy.db ]
+    [ "$before" = "$(sql "SELECT count(*) || max(id) FROM job")" ]
+    is 0 "SELECT count(*) FROM job WHERE state = 'cancelled'"
+}
+
+@test "terminals: nothing that a database holds talks to one; files get every byte" {
+    write_grid
+    serve
+    esc="SELECT char(27) || '[2J' || char(155) || 'x' AS x"
+    [ "$(coord --csv sql "$esc" | tail -n 1)" = $'\e[2J\u009bx' ]
+    for form in "" --csv --json; do
+        script -qec "'$COORD_BIN/coord' $form sql \"$esc\"" /dev/null >"$DIR/seen"
+        grep -q '2J' "$DIR/seen"
+        ! grep -q -e $'\e\[2J' -e $'\u009b' "$DIR/seen"
+    done
+    run coord submit $'no\e[31mfile'
+    [[ $output == *"no [31mfile"* ]]
+}
+
+@test "state: the directory is its owner's alone" {
+    rmdir "$COORD_DIR"
+    umask 022
+    serve
+    [ "$(stat -c %a "$COORD_DIR")" = 700 ]
+}
