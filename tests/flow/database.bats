@@ -246,3 +246,27 @@ TOML
     run coord serve --durability most
     [ "$status" -eq 2 ]
 }
+
+@test "database: T25 a reader that does not end: said, and nobody waits for it" {
+    small_grid
+    serve --log-size 0 --beat 200
+    worker one
+    coord submit "$DIR/grid.toml"
+    wait_for all_done
+    "$COORD_BIN/coord" sql "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)
+        SELECT count(*) FROM c, event" >/dev/null 2>&1 3>&- &
+    READER=$!
+    PIDS+=("$READER")
+    wait_for grep -q "POSIX .* $READER " /proc/locks
+    kill -STOP "$READER" # in the middle of it
+    sed -i 's/seeds = 2/seeds = 3/' "$DIR/grid.toml"
+    coord submit "$DIR/grid.toml" --wait
+    wait_for grep -q "cannot be cut while somebody reads" "$DIR/serve.log"
+    [ -s "$COORD_DIR/coord.db-wal" ]
+    kill -KILL "$READER"
+    wait "$READER" || true
+    is_cut() { [ ! -s "$COORD_DIR/coord.db-wal" ]; }
+    wait_for is_cut
+    grep -q "log is short again" "$DIR/serve.log"
+    invariants_hold
+}
