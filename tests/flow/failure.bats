@@ -18,7 +18,7 @@ is_training() {
         j.id = t.job WHERE w.pid = $1 AND t.state = 'running' AND j.kind = 'train'")" -ge 1 ]
 }
 
-@test "workers killed and stopped in mid-training: one result per job, the same bytes" {
+@test "T3 T4 workers killed and stopped in mid-training: one result per job, the same bytes" {
     write_grid
     undisturbed
     serve --lease 2 --beat 500
@@ -92,7 +92,7 @@ is_training() {
     all_done
 }
 
-@test "SIGTERM at a worker: what it has is delivered or handed back, and it leaves with 0" {
+@test "T19 SIGTERM at a worker: what it has is delivered or handed back, and it leaves with 0" {
     write_grid
     serve
     worker leaving
@@ -109,7 +109,7 @@ is_training() {
     invariants_hold
 }
 
-@test "junk on the port: others notice nothing" {
+@test "T10 junk on the port: others notice nothing" {
     write_grid
     serve
     port=${ENDPOINT##*:}
@@ -127,7 +127,7 @@ is_training() {
     invariants_hold
 }
 
-@test "a second coordinator on the same directory is refused" {
+@test "T14 a second coordinator on the same directory is refused" {
     serve
     run coord serve --bind 'tcp://127.0.0.1:*'
     [ "$status" -ne 0 ]
