@@ -60,7 +60,8 @@ void null_worker_free(struct null_worker **worker);
 int null_worker_turn(struct null_worker *worker, struct error *err);
 
 /* Wait at most timeout_ms until one of them has something to do, and turn those that
- * have. -1 with the error of the first that failed. */
+ * have; of a crowd each has its turn every 50 ms. -1 with the error of the first that
+ * failed. */
 int null_worker_turn_all(struct null_worker *const *workers, size_t count,
                          int64_t timeout_ms, struct error *err);
 
