@@ -100,7 +100,7 @@ struct grid_probe {
     const char *kind; /* path, layers, between, plane */
     struct grid_state from, to, third;
     struct grid_side a, b; /* between: not given where it pairs the seeds of a point */
-    struct grid_place kind_place, pairs_place;
+    struct grid_place kind_place, pairs_place, split_place;
     struct grid_settings set; /* probe.alphas, probe.bn, probe.splits.train, ... */
     struct grid_groups groups;
     int split; /* parts that one is cut into, at most; or GRID_SPLIT_AUTO */

@@ -222,6 +222,8 @@ static int check_keys(struct grid_reader *reader, const struct grid_probe *probe
         return not_here(reader, probe, probe->place, "groups", LAYERS | BETWEEN | PLANE);
     if (probe->pairs_place.line && kind != BETWEEN)
         return not_here(reader, probe, probe->pairs_place, "pairs", BETWEEN);
+    if (probe->split_place.line && !(kind & LINES))
+        return not_here(reader, probe, probe->split_place, "split", LINES);
     if (*probe->third.state && kind != PLANE)
         return not_here(reader, probe, probe->third.place, "third", PLANE);
     return 0;

@@ -173,6 +173,7 @@ int grid_read_split(struct grid_reader *reader, const struct toml_node *node, vo
     struct grid_probe *made = probe;
     struct grid_setting count = {0};
 
+    made->split_place = grid_place_of(node);
     if (node->type == TOML_STRING && strcmp(node->string, "auto") == 0) {
         made->split = GRID_SPLIT_AUTO;
         return 0;

@@ -106,6 +106,9 @@ static void test_bad_planes(void **state)
         {PLANE "xs = [0, nan]\n",
          "g.toml:6:1: key 'xs': expected a count from 2 to 65536"
          " or a list of different numbers, got [0.0,nan] (probe 'p')"},
+        {PLANE "third = \"best\"\nsplit = 2\n",
+         "g.toml:7:1: key 'split' of probe 'p': applies only where kind is path, layers"
+         " or between"},
         {PROBE "xs = 3\n",
          "g.toml:6:1: key 'xs' of probe 'p': applies only where kind is plane"},
         {PROBE "ys = { from = 0, n = 3 }\n",
