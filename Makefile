@@ -8,6 +8,7 @@
 #   make bench           our engine against PyTorch, ten minutes; bench-table also
 #                        writes tests/bench/RESULTS.md
 #   make bench-probe     probes against PyTorch's loop; bench-probe-table writes PROBES.md
+#   make bench-memory    the size of a ResNet-18's probe of every layer at 50 alphas
 #   make soak            an hour of a million jobs, watched for what grows (SOAK_JOBS=..)
 #   make chaos SEED=..   a real sweep while everything dies: the same bytes
 #   make sim SEEDS=..    simulated trouble under that many seeds
@@ -105,7 +106,7 @@ FLOWS := $(filter-out %/accuracy.bats,$(FLOWS))
 endif
 
 .PHONY: all tests check check-asan check-tsan crash quickstart bench bench-table bench-probe \
-        bench-probe-table soak chaos sim lint tidy format \
+        bench-probe-table bench-memory soak chaos sim lint tidy format \
         fuzz fuzz-run syntax install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -207,6 +208,8 @@ bench-table: all $(BENCH)
 	sh tests/bench/run.sh $(B) --table tests/bench/RESULTS.md
 bench-probe: all $(BENCH)
 	/usr/bin/python3 tests/bench/compare_probe.py $(B)
+bench-memory: all $(BENCH)
+	/usr/bin/python3 tests/bench/compare_probe.py $(B) --fifty
 bench-probe-table: all $(BENCH)
 	/usr/bin/python3 tests/bench/compare_probe.py $(B) --table tests/bench/PROBES.md
 # Fuzzing needs clang, which warns of more; whoever changes a source sees it at once.

@@ -1,7 +1,7 @@
 """Probes of both engines in turn: ours (bench_probe) and the loop that users of PyTorch
 write (torch_probe.py).
 
-compare_probe.py BUILD [--table FILE] [--nets NET,...] [--rounds N]
+compare_probe.py BUILD [--table FILE] [--nets NET,...] [--rounds N] | --fifty
 
 Rates are points of curves times images per second: (group, alpha, image). PyTorch takes
 the same time for every layer, so of the layers it is given every fourth; the curves of
@@ -20,6 +20,7 @@ from compare import HERE, Bench, Side, conditions, environment, table_line
 NETS = ("mlp", "resnet20", "resnet18")
 MODES = ("whole", "layers")
 AGREE = 1e-4  # relative, of losses
+SIZE_MAX = 1e9 / 1024 / 1024  # MiB, of a probe of every layer at 50 alphas
 
 
 class Probe(Side):
@@ -74,10 +75,10 @@ def row(bench, net, mode, rounds):
     )
 
 
-def memory(bench, net):
+def memory(bench, net, mode="memory"):
     """Our largest size in MiB, with norms interpolated and recomputed from 2,000 images."""
     with tempfile.TemporaryDirectory() as folder:
-        program = [bench.program("bench_probe"), net, "memory", "1", os.path.join(folder, "x")]
+        program = [bench.program("bench_probe"), net, mode, "1", os.path.join(folder, "x")]
         ours = Probe(program, environment(1, False, bench.wide_cpu, True)).await_ready()
         turn(ours)
         return ours.close()[1]
@@ -95,9 +96,14 @@ def main():
     parser.add_argument("--table", metavar="FILE")
     parser.add_argument("--nets", default=",".join(NETS))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--fifty", action="store_true")
     options = parser.parse_args()
     load, start = "%.2f" % os.getloadavg()[0], time.monotonic()
     bench = Bench(options.build, False)
+    if options.fifty:
+        size = memory(bench, "resnet18", "fifty")
+        print("resnet18, every layer at 50 alphas: %.0f MiB" % size)
+        sys.exit(0 if size < SIZE_MAX else "compare_probe.py: more than %.0f" % SIZE_MAX)
     lines = [table_line(HEADINGS), table_line(["-" * len(h) for h in HEADINGS])]
     print("\n".join(lines), flush=True)
     for net in options.nets.split(","):
