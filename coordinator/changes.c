@@ -1,6 +1,8 @@
 #include "coordinator/changes.h"
 
+#include "common/clock.h"
 #include "common/error.h"
+#include "coordinator/plan_cost.h"
 #include "proto/fields.h"
 
 #include <inttypes.h>
@@ -10,13 +12,16 @@
 /* A key of the plan. */
 struct wanted {
     const struct plan_job *job;
-    bool there; /* in the database */
+    double cost; /* operations */
+    bool there;  /* in the database */
+    bool ended;
 };
 
 struct finding {
     struct wanted *items; /* by key */
     size_t count;
     struct changes *changes;
+    double done, seconds; /* operations that were done, and how long that took */
 };
 
 static int by_key(const void *left, const void *right)
@@ -41,8 +46,11 @@ static int list_wanted(const struct plan *plan, struct finding *f, struct error 
     f->items = calloc(f->count + 1, sizeof *f->items);
     if (!f->items)
         return err_set(err, ERR_NO_MEMORY, "no memory for %zu jobs", f->count);
-    for (size_t i = 0; i < f->count; i++)
+    for (size_t i = 0; i < f->count; i++) {
         f->items[i].job = &plan->jobs[i];
+        if (plan_cost(plan, i, &f->items[i].cost, err) != 0)
+            return -1;
+    }
     qsort(f->items, f->count, sizeof *f->items, by_key);
     return 0;
 }
@@ -51,7 +59,10 @@ static int list_wanted(const struct plan *plan, struct finding *f, struct error 
 
 static int read_known(struct store *store, struct finding *f, struct error *err)
 {
-    struct query *query = query_open(store, "SELECT key, state FROM job", NULL, 0, err);
+    struct query *query = query_open(store,
+                                     "SELECT key, state, ifnull(r.seconds, 0) FROM job"
+                                     " LEFT JOIN result r ON r.job = job.id",
+                                     NULL, 0, err);
     int got = query ? 0 : -1;
 
     while (query && (got = query_next(query, err)) > 0) {
@@ -60,6 +71,11 @@ static int read_known(struct store *store, struct finding *f, struct error *err)
         if (!wanted || !job_state_parse(query_text(query, 1, NULL), &state))
             continue;
         wanted->there = true;
+        wanted->ended = job_state_ended(state);
+        if (state == JOB_DONE && wanted->cost > 0) {
+            f->done += wanted->cost;
+            f->seconds += query_real(query, 2);
+        }
         f->changes->known[state]++;
     }
     query_close(&query);
@@ -74,7 +90,22 @@ static void count_added(struct finding *f)
         const char *whole = item->job->whole;
         const struct wanted *of = *whole ? find(f, whole) : NULL;
         f->changes->added += !item->there && !(of && of->there);
+        f->changes->left += item->ended ? 0 : item->cost;
     }
+    f->changes->speed = f->seconds > 0 ? f->done / f->seconds : 0;
+}
+
+static int read_threads(struct store *store, int64_t *ret, struct error *err)
+{
+    struct query *query = query_open(store,
+                                     "SELECT ifnull(sum(slots * threads), 0) FROM worker"
+                                     " WHERE state = 'connected'",
+                                     NULL, 0, err);
+    int got = query ? query_next(query, err) : -1;
+
+    *ret = got > 0 ? query_int(query, 0) : 0;
+    query_close(&query);
+    return got < 0 ? -1 : 0;
 }
 
 /* ---- jobs that the grid no longer asks for ----------------------------------------- */
@@ -134,7 +165,8 @@ int changes_find(struct store *store, const struct plan *plan, struct changes *r
 
     *ret = (struct changes){0};
     if (list_wanted(plan, &f, err) == 0 && read_known(store, &f, err) == 0 &&
-        read_gone(store, plan->name, &f, err) == 0) {
+        read_gone(store, plan->name, &f, err) == 0 &&
+        read_threads(store, &ret->threads, err) == 0) {
         count_added(&f);
         rc = 0;
     }
@@ -165,4 +197,21 @@ void changes_put(const struct changes *changes, struct buf *out)
         buf_printf(out, "; %" PRIu64 " no longer in the grid", changes->gone);
     if (changes->unwanted_jobs > 0)
         buf_printf(out, " (%" PRIu64 " of them to be done)", changes->unwanted_jobs);
+}
+
+void changes_put_cost(const struct changes *changes, struct buf *out)
+{
+    const double speed = changes->speed > 0 ? changes->speed : COST_SPEED;
+    const double seconds = changes->left / speed;
+    char text[32];
+
+    buf_printf(out, "about %s of one core to be done",
+               clock_duration_text(seconds, text, sizeof text));
+    if (changes->threads > 0)
+        buf_printf(
+            out, ", %s on the %" PRId64 " of connected workers",
+            clock_duration_text(seconds / (double)changes->threads, text, sizeof text),
+            changes->threads);
+    buf_printf(out, " (at %.3g GF/s a core, %s)", speed / 1e9,
+               changes->speed > 0 ? "as its jobs so far" : "not measured yet");
 }

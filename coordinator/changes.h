@@ -25,6 +25,9 @@ struct changes {
     struct msg_range *unwanted;      /* the others, ascending */
     size_t unwanted_count;           /* ranges */
     uint64_t unwanted_jobs;
+    double left;     /* operations of jobs that have not ended: plan_cost.h */
+    double speed;    /* operations a second of those that are; 0: none is */
+    int64_t threads; /* of slots of workers that are connected */
 };
 
 int changes_find(struct store *store, const struct plan *plan, struct changes *ret,
@@ -33,5 +36,9 @@ void changes_free(struct changes *changes);
 
 /* Append "3 new, 12 done, 1 running; 4 no longer in the grid (2 of them not done)". */
 void changes_put(const struct changes *changes, struct buf *out);
+
+/* Append "about 1h 30m of one core to be done, 45m 00s on the 2 of connected workers"
+ * and the speed. */
+void changes_put_cost(const struct changes *changes, struct buf *out);
 
 #endif

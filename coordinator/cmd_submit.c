@@ -39,6 +39,15 @@ static void say_changes(const char *name, const struct changes *changes, bool hi
     buf_free(&text);
 }
 
+static void say_cost(const char *name, const struct changes *changes)
+{
+    struct buf text = {0};
+
+    changes_put_cost(changes, &text);
+    cli_say(stderr, "%s: %s\n", name, text.data ? text.data : "");
+    buf_free(&text);
+}
+
 static int dry_run(struct cli *cli, const char *file, const struct buf *grid)
 {
     struct changes changes;
@@ -51,6 +60,7 @@ static int dry_run(struct cli *cli, const char *file, const struct buf *grid)
     if (find_changes(cli, plan, &changes)) {
         fflush(stdout);
         say_changes(plan->name, &changes, true);
+        say_cost(plan->name, &changes);
         changes_free(&changes);
     }
     plan_free(&plan);

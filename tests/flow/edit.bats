@@ -39,6 +39,7 @@ submit() { run coord submit "$@" "$DIR/grid.toml"; [ "$status" = 0 ]; }
     grid 4
     submit --dry-run
     [[ "$output" == *"edit: 2 new, 3 waiting, 3 ready"* ]]
+    [[ "$output" == *"of one core to be done (at 50 GF/s a core, not measured yet)"* ]]
     submit
     [ "${lines[0]}" = "edit: 8 jobs, 2 new" ]
     # two less: they stay, unless pruned
