@@ -1,10 +1,10 @@
 #ifndef COORD_PLAN_COST_H
 #define COORD_PLAN_COST_H
 
-/* What a job costs, as far as its spec tells: floating-point operations, two for each of
- * the network's multiply-adds (arch_macs). A training step counts three passes. It is at most
- * that: a run may stop early, a probe of single layers shares what they have before
- * them. */
+/* What a job costs, as far as its spec tells: floating-point operations, two for each
+ * of the network's multiply-adds (arch_macs). A training step counts three passes. It is
+ * at most that: a run may stop early, a probe of single layers shares what they have
+ * before them. */
 
 #include "coordinator/plan.h"
 

@@ -36,7 +36,8 @@ static void test_probe(void **state)
     assert_true(cost(PATH, 2) == 64 * 5 * (30 + 20));
 }
 
-/* Batch norm has 8 products more; two ways, one of which reads 40 examples more at every point. */
+/* Batch norm has 8 products more; of two ways one reads 40 examples more at every
+ * point. */
 static void test_recomputed(void **state)
 {
     static const char GRID[] =
