@@ -35,6 +35,10 @@ enum {
     KEEP_MAX = 1 << 20,
     /* zmq_poll items that need no allocation. */
     POLL_STACK = 32,
+    /* Of a ROUTER's process. libzmq accepts one connection in a round of the thread that
+     * listens, whose other sockets may have hundreds of messages each round: with one
+     * thread, five thousand workers that come back together took minutes. */
+    ROUTER_IO_THREADS = 4,
 };
 
 enum side { BOTH, ROUTER, DEALER };
@@ -93,7 +97,7 @@ bool wire_peer_equal(const struct wire_peer *a, const struct wire_peer *b)
 /* czmq's start, with its signal handlers and its log kept out. Its way of
  * disabling the handlers resets SIGINT and SIGTERM to their defaults when it is
  * called a second time, so whatever the program has set is put back. */
-static void start_czmq(void)
+static void start_czmq(bool router)
 {
     static const int taken[] = {SIGINT, SIGTERM};
     struct sigaction kept[2];
@@ -106,7 +110,9 @@ static void start_czmq(void)
     for (int i = 0; i < 2; i++)
         sigaction(taken[i], NULL, &kept[i]);
     zsys_handler_set(NULL);
-    zsys_init();
+    void *context = zsys_init();
+    if (router) /* counts before the first socket of the process */
+        zmq_ctx_set(context, ZMQ_IO_THREADS, ROUTER_IO_THREADS);
     zsys_set_logstream(NULL);
     zsys_set_logsystem(false);
     for (int i = 0; i < 2; i++)
@@ -141,7 +147,7 @@ static struct wire *wire_new(bool router, struct error *err)
         err_set(err, ERR_NO_MEMORY, "no memory for a socket");
         return NULL;
     }
-    start_czmq();
+    start_czmq(router);
     wire->router = router;
     zmq_msg_init(&wire->body);
     wire->sock = zsock_new(router ? ZMQ_ROUTER : ZMQ_DEALER);
