@@ -11,6 +11,7 @@
 #   make bench-memory    the size of a ResNet-18's probe of every layer at 50 alphas
 #   make soak            an hour of a million jobs, watched for what grows (SOAK_JOBS=..)
 #   make chaos SEED=..   a real sweep while everything dies: the same bytes
+#   make storm CROWD=..  so many workers, and a coordinator that is killed under them
 #   make sim SEEDS=..    simulated trouble under that many seeds
 #   make bench-coord     the coordinator against its targets; bench-coord-table writes
 #                        tests/bench/COORD.md
@@ -106,7 +107,7 @@ FLOWS := $(filter-out %/accuracy.bats,$(FLOWS))
 endif
 
 .PHONY: all tests check check-asan check-tsan crash quickstart bench bench-table bench-probe \
-        bench-probe-table bench-memory soak chaos sim lint tidy format \
+        bench-probe-table bench-memory soak chaos storm sim lint tidy format \
         fuzz fuzz-run syntax install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -220,6 +221,8 @@ soak: all $(TOOLS)
 	/usr/bin/python3 tests/soak/soak.py $(B) $(B)/soak
 chaos: all
 	/usr/bin/python3 tests/chaos/chaos.py $(B) $(B)/chaos
+storm: all $(TOOLS)
+	COORD_BIN=$(CURDIR)/$(B)/bin CROWD=$(or $(CROWD),5000) bats -f T16 tests/flow/storms.bats
 sim: $(B)/tests/sim/test_sim
 	SIM_SEEDS=$(or $(SEEDS),5000) $(B)/tests/sim/test_sim
 bench-coord: all $(BENCH)

@@ -144,7 +144,7 @@ is_blocked() { [ "$(cut -d' ' -f3 "/proc/$1/stat")" = S ] && grep -q pipe "/proc
 }
 
 @test "T16 a crowd comes back to a coordinator that was killed" {
-    local crowd=() jobs=$((CROWD * (CROWD > 1000 ? 4 : 20))) part=$((CROWD < 500 ? CROWD : 500))
+    local crowd=() jobs=$((CROWD < 500 ? CROWD * 20 : 10000)) part=$((CROWD < 500 ? CROWD : 500))
     serve --lease 30 --beat 3000
     for ((i = 0; i < CROWD / part; i++)); do
         nulls "crowd$i" --count "$part" --slots 1 --ahead 0 --run 200 --seed $((i + 1))

@@ -94,6 +94,8 @@ rule 'headers have a guard COORD_..._H' \
         head -n 1 "$header" | grep -q '^#ifndef COORD_.*_H$' || echo "$header:1"
     done)"
 rule 'clang takes every source (make fuzz)' "$(make -s syntax 2>&1)"
+rule 'the failure tests that tests/README.md names are there' \
+    "$(sh tests/lint/inventory.sh)"
 rule 'shell scripts parse' \
     "$(for script in $(files '*.sh'); do sh -n "$script" 2>&1; done)"
 rule 'clang-format (make format)' \
