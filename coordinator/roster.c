@@ -72,6 +72,7 @@ void roster_describe(struct worker *worker, const struct msg_hello *hello, int64
         hello->time_left_s > 0 ? now_ms + 1000 * (int64_t)hello->time_left_s : INT64_MAX;
     worker->time_limit_s = hello->time_limit_s;
     worker->retracts = hello->retracts;
+    worker->tails = hello->tails;
     worker->credit = 0;
     worker->seen_ms = now_ms;
 }
