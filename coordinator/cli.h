@@ -131,6 +131,12 @@ struct cli_link {
  * coordinator serves the directory, else as keyfile_read. */
 int cli_link(const struct cli *cli, struct cli_link *ret, struct error *err);
 
+/* Whether the coordinator answers, and what it says of itself: take gets its PONG. It
+ * is given up when nothing is heard of it for so long. Errors as client_ask. */
+int cli_ping(const struct cli_link *link, int64_t unheard_ms,
+             int (*take)(void *user, const struct msg *msg, struct error *err),
+             void *user, struct error *err);
+
 /* Ask the coordinator of the state directory for a change; version and request are
  * filled in. Errors as client_ask and cli_link. */
 int cli_control(const struct cli *cli, const struct msg_control *control,

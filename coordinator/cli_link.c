@@ -79,6 +79,21 @@ static int take_controlled(void *user, const struct msg *msg, struct error *err)
     return 1;
 }
 
+int cli_ping(const struct cli_link *link, int64_t unheard_ms,
+             int (*take)(void *user, const struct msg *msg, struct error *err),
+             void *user, struct error *err)
+{
+    const struct msg msg = {.kind = MSG_PING, .ping = {.version = PROTO_VERSION}};
+    const struct client_call call = {.endpoint = link->endpoint,
+                                     .keys = link->keyed ? &link->keys : NULL,
+                                     .request = &msg,
+                                     .name = "",
+                                     .unheard_ms = unheard_ms,
+                                     .take = take,
+                                     .user = user};
+    return client_ask(&call, err);
+}
+
 int cli_control(const struct cli *cli, const struct msg_control *control,
                 struct msg_controlled *ret, struct error *err)
 {

@@ -5,9 +5,7 @@
 #include "common/error.h"
 #include "common/mask.h"
 #include "common/version.h"
-#include "coordinator/client.h"
 #include "coordinator/lock.h"
-#include "proto/limits.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -89,7 +87,6 @@ static int take_pong(void *user, const struct msg *msg, struct error *err)
 /* What only the running coordinator knows: a full disk, say, is not in its database. */
 static void ask_coordinator(struct cli *cli, struct word *word)
 {
-    const struct msg msg = {.kind = MSG_PING, .ping = {.version = PROTO_VERSION}};
     char path[sizeof cli->dir + 16];
     struct cli_link link;
     struct error err;
@@ -98,14 +95,7 @@ static void ask_coordinator(struct cli *cli, struct word *word)
     if (lock_holder(cli_path(cli, "lock", path, sizeof path)) == 0 ||
         cli_link(cli, &link, &err) != 0)
         return;
-    const struct client_call call = {.endpoint = link.endpoint,
-                                     .keys = link.keyed ? &link.keys : NULL,
-                                     .request = &msg,
-                                     .name = "",
-                                     .unheard_ms = UNHEARD_MS,
-                                     .take = take_pong,
-                                     .user = word};
-    if (client_ask(&call, &err) != 0)
+    if (cli_ping(&link, UNHEARD_MS, take_pong, word, &err) != 0)
         snprintf(word->text, sizeof word->text, "the coordinator %.400s",
                  err.code == ERR_NOT_FOUND ? "runs, and does not answer" : err.text);
     mask_controls(word->text, strlen(word->text), "");

@@ -5,7 +5,6 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "common/version.h"
-#include "coordinator/client.h"
 #include "coordinator/keyring.h"
 #include "coordinator/lock.h"
 #include "coordinator/process.h"
@@ -216,20 +215,12 @@ static int take_pong(void *user, const struct msg *msg, struct error *err)
 
 static int ping_coordinator(const struct cli *cli, struct ping *ping, struct error *err)
 {
-    const struct msg msg = {.kind = MSG_PING, .ping = {.version = PROTO_VERSION}};
     struct cli_link link;
 
     if (cli_link(cli, &link, err) != 0)
         return -1;
-    const struct client_call call = {.endpoint = link.endpoint,
-                                     .keys = link.keyed ? &link.keys : NULL,
-                                     .request = &msg,
-                                     .name = "",
-                                     .unheard_ms = UNHEARD_MS,
-                                     .take = take_pong,
-                                     .user = ping};
     ping->sent_ms = clock_mono_ms();
-    return client_ask(&call, err);
+    return cli_ping(&link, UNHEARD_MS, take_pong, ping, err);
 }
 
 static void check_coordinator(const struct cli *cli, struct doctor_line *line)

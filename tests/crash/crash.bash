@@ -7,25 +7,7 @@ SERVE_OPTIONS=(--log-size 0)
 
 # Two runs and their paths: states are stored, fetched, and results of both kinds come.
 JOBS=4
-write_small_grid() {
-    cat >"$DIR/grid.toml" <<'TOML'
-[sweep]
-name = "crash"
-seeds = 2
-
-[base]
-data = { name = "spiral", train = 60 }
-model = { name = "mlp", widths = [4] }
-optimizer = { lr = 0.1, batch = 20 }
-train = { epochs = 1, eval.train = 20, keep = ["init", "final"] }
-
-[[probe]]
-name = "path"
-kind = "path"
-alphas = 3
-splits = { train = 20, test = 20 }
-TOML
-}
+write_small_grid() { spiral_grid crash 1 '"init", "final"'; }
 
 # What it gives when nothing happens, for every round to be compared with.
 undisturbed() {

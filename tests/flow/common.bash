@@ -16,6 +16,28 @@ case $COORD_BIN in
 *) TRAIN=200 EVAL=50 ;;
 esac
 
+# spiral_grid NAME EPOCHS KEEP: two runs of a few milliseconds and their paths, in
+# $DIR/grid.toml. They keep the states KEEP.
+spiral_grid() {
+    cat >"$DIR/grid.toml" <<TOML
+[sweep]
+name = "$1"
+seeds = 2
+
+[base]
+data = { name = "spiral", train = 60 }
+model = { name = "mlp", widths = [4] }
+optimizer = { lr = 0.1, batch = 20 }
+train = { epochs = $2, eval.train = 20, keep = [$3] }
+
+[[probe]]
+name = "path"
+kind = "path"
+alphas = 3
+splits = { train = 20, test = 20 }
+TOML
+}
+
 setup() {
     DIR=$(mktemp -d "${TMPDIR:-/tmp}/coord-flow.XXXXXX")
     export COORD_DIR=$DIR/state

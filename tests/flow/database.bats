@@ -5,26 +5,8 @@ load common.bash
 
 all_done() { is 0 "SELECT count(*) FROM job WHERE state <> 'done'"; }
 
-# Two runs, and paths of which each is made of parts.
-small_grid() {
-    cat >"$DIR/grid.toml" <<'TOML'
-[sweep]
-name = "small"
-seeds = 2
-
-[base]
-data = { name = "spiral", train = 60 }
-model = { name = "mlp", widths = [4] }
-optimizer = { lr = 0.1, batch = 20 }
-train = { epochs = 2, eval.train = 20, keep = ["init", "final", "epoch:1"] }
-
-[[probe]]
-name = "path"
-kind = "path"
-alphas = 3
-splits = { train = 20, test = 20 }
-TOML
-}
+# Two runs that keep a state in between besides, and their paths.
+small_grid() { spiral_grid small 2 '"init", "final", "epoch:1"'; }
 
 # artifact HASH: its file.
 artifact() { echo "$COORD_DIR/artifacts/${1:0:2}/$1"; }

@@ -80,6 +80,7 @@ struct way {
     bool naive;
     enum isa isa;
     struct team *team;
+    size_t store_bytes; /* as curve_env's; 0: what is usual */
 };
 
 typedef void curve_batch_fn(void *user, const struct curve_batch *batch);
@@ -96,6 +97,7 @@ static inline struct curve *make_curve(const struct subject *s, const struct way
                                   .count = {TRAIN, TEST},
                                   .bn_count = MOMENTS,
                                   .naive = way->naive,
+                                  .store_bytes = way->store_bytes,
                                   .batch = batch,
                                   .user = user};
     struct error err = {0};

@@ -12,19 +12,9 @@ enum { MODE_COUNT = sizeof MODES / sizeof MODES[0] };
 
 static struct curve *open_curve(const struct subject *s, size_t store_bytes)
 {
-    const struct net_options engine = {.isa = isa_choose()};
-    const struct curve_env env = {.arch = s->arch,
-                                  .data = s->data,
-                                  .engine = &engine,
-                                  .a = s->a,
-                                  .b = s->b,
-                                  .count = {TRAIN, TEST},
-                                  .bn_count = MOMENTS,
-                                  .store_bytes = store_bytes};
-    struct curve *curve = curve_new(&env, NULL);
+    const struct way way = {.isa = isa_choose(), .store_bytes = store_bytes};
 
-    assert_non_null(curve);
-    return curve;
+    return make_curve(s, &way, NULL, NULL);
 }
 
 static void follow(struct curve *curve, const char *group, int mode, bool norm,

@@ -17,6 +17,16 @@
 
 enum { CK_LEASE_MS = 6000, CK_BEAT_MS = 2000, CK_SENT_MAX = 256 };
 
+/* A grid of as many short runs. */
+#define CK_RUNS(seeds)                                                                   \
+    "[sweep]\n"                                                                          \
+    "name = \"unit\"\n"                                                                  \
+    "seeds = " #seeds "\n"                                                               \
+    "[base]\n"                                                                           \
+    "data = { name = \"spiral\" }\n"                                                     \
+    "model = { name = \"mlp\", widths = [4] }\n"                                         \
+    "train = { epochs = 1 }\n"
+
 struct ck_sent {
     struct wire_peer to;
     struct buf bytes; /* empty: taken */

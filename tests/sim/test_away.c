@@ -13,13 +13,7 @@
 
 enum { HOUR_MS = 3600 * 1000, SEEDS = 4 };
 
-static const char GRID[] = "[sweep]\n"
-                           "name = \"unit\"\n"
-                           "seeds = 4\n"
-                           "[base]\n"
-                           "data = { name = \"spiral\" }\n"
-                           "model = { name = \"mlp\", widths = [4] }\n"
-                           "train = { epochs = 1 }\n";
+static const char GRID[] = CK_RUNS(4);
 
 static void submit(struct ck *ck, const char *request)
 {

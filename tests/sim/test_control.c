@@ -12,13 +12,7 @@
 
 enum { USER = 99 };
 
-static const char GRID[] = "[sweep]\n"
-                           "name = \"unit\"\n"
-                           "seeds = 4\n"
-                           "[base]\n"
-                           "data = { name = \"spiral\" }\n"
-                           "model = { name = \"mlp\", widths = [4] }\n"
-                           "train = { epochs = 1 }\n";
+static const char GRID[] = CK_RUNS(4);
 
 /* Four runs, jobs 1 to 4. */
 static void submit(struct ck *ck)

@@ -9,17 +9,10 @@
 #define ALPHA "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define BRAVO "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
-static const char GRID[] = "[sweep]\n"
-                           "name = \"unit\"\n"
-                           "seeds = 2\n"
-                           "[base]\n"
-                           "data = { name = \"spiral\" }\n"
-                           "model = { name = \"mlp\", widths = [4] }\n"
-                           "train = { epochs = 1 }\n"
-                           "[[probe]]\n"
-                           "name = \"path\"\n"
-                           "kind = \"path\"\n"
-                           "alphas = 5\n";
+static const char GRID[] = CK_RUNS(2) "[[probe]]\n"
+                                      "name = \"path\"\n"
+                                      "kind = \"path\"\n"
+                                      "alphas = 5\n";
 #define REQUEST "cccccccccccccccccccccccccccccccc"
 
 /* ---- what several transcripts do ------------------------------------------- */

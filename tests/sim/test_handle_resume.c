@@ -9,12 +9,7 @@
 #define BRAVO   "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define REQUEST "cccccccccccccccccccccccccccccccc"
 
-static const char GRID[] = "[sweep]\n"
-                           "name = \"unit\"\n"
-                           "[base]\n"
-                           "data = { name = \"spiral\" }\n"
-                           "model = { name = \"mlp\", widths = [4] }\n"
-                           "train = { epochs = 1 }\n";
+static const char GRID[] = CK_RUNS(1);
 
 static void join(struct ck *ck, int peer, const char *uuid)
 {

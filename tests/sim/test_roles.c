@@ -10,13 +10,7 @@
 #define ALPHA "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HASH  "cccccccccccccccccccccccccccccccc"
 
-static const char GRID[] = "[sweep]\n"
-                           "name = \"unit\"\n"
-                           "seeds = 2\n"
-                           "[base]\n"
-                           "data = { name = \"spiral\" }\n"
-                           "model = { name = \"mlp\", widths = [4] }\n"
-                           "train = { epochs = 1 }\n";
+static const char GRID[] = CK_RUNS(2);
 
 static struct msg submit_msg(void)
 {
