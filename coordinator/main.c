@@ -104,7 +104,9 @@ static const struct cli_verb VERBS[] = {
      "  NAME    its number, or its host: all daemons there\n"
      "  resume  end its quarantine: it had failed jobs that succeed elsewhere\n",
      cmd_worker},
-    {"db", "check [FILE] [--artifacts] | backup FILE | restore FILE | gc [--dry-run]",
+    {"db",
+     "check [FILE] [--artifacts] [--sql] | backup FILE | restore FILE |"
+     " gc [--dry-run] [--states]",
      "whether the database is sound; copies of it; what can be removed",
      "  check        what SQLite finds, and the rules that results obey\n"
      "  --artifacts  check: the files of states too, every byte of them\n"
