@@ -31,7 +31,7 @@ static struct curve *open_cut(const struct subject *s, const struct cut *cut)
 static void whole(const struct subject *s, const char *group, enum curve_bn bn,
                   struct tally_sum ret[2 * ALPHAS])
 {
-    const struct way way = {false, isa_choose(), NULL};
+    const struct way way = {.isa = isa_choose()};
     struct curve *curve = make_curve(s, &way, NULL, NULL);
 
     assert_int_equal(curve_run(curve, group, bn, LINE, ALPHAS, ret, NULL), 0);

@@ -49,7 +49,7 @@ static void check_net(const struct subject *s, const char *const groups[3])
     struct tally_sum line[2 * ALPHAS];
 
     for (int naive = 0; naive < 2; naive++) {
-        const struct way way = {naive, isa_choose(), NULL};
+        const struct way way = {.naive = naive, .isa = isa_choose()};
         struct curve *curve = make_curve(s, &way, take, told);
         const bool norm = arch_has_norm(s->arch);
 
@@ -93,7 +93,7 @@ static void starts_again(void **state)
 static void labels_are_the_datas(void **state)
 {
     struct subject s = make_subject("\"mlp\"", "\"none\"");
-    const struct way way = {false, isa_choose(), NULL};
+    const struct way way = {.isa = isa_choose()};
     struct told *told = num_alloc(1, sizeof *told);
     struct curve *curve = make_curve(&s, &way, take, told);
     real *x = num_alloc(3 * 8 * 8, sizeof *x);

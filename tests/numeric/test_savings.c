@@ -18,8 +18,8 @@ static void check_close(const struct subject *s, const char *group, enum curve_b
 {
     struct tally naive[2 * ALPHAS], quick[2 * ALPHAS];
 
-    run(s, &(struct way){true, ISA_AVX2, NULL}, group, bn, naive);
-    run(s, &(struct way){false, ISA_AVX2, NULL}, group, bn, quick);
+    run(s, &(struct way){.naive = true, .isa = ISA_AVX2}, group, bn, naive);
+    run(s, &(struct way){.isa = ISA_AVX2}, group, bn, quick);
     for (int i = 0; i < 2 * ALPHAS; i++) {
         const double off = fabs(tally_loss(&quick[i]) / tally_loss(&naive[i]) - 1);
         *worst = fmax(*worst, off);
@@ -69,7 +69,7 @@ static void test_ends(void **state)
 {
     struct subject s = make_subject("\"resnet20\"", "\"batch\"");
     const struct net_options engine = {.isa = isa_choose()};
-    const struct way way = {false, engine.isa, NULL};
+    const struct way way = {.isa = engine.isa};
     struct eval *eval = eval_new(s.arch, s.data, &engine, NULL);
     struct tally line[2 * ALPHAS];
 
@@ -100,11 +100,11 @@ static void test_threads_and_isa(void **state)
         struct tally one[2 * ALPHAS], other[2 * ALPHAS];
         struct team *team = team_new(3, NULL);
 
-        run(&s, &(struct way){false, ISA_AVX2, NULL}, GROUPS[i / 2], bn, one);
-        run(&s, &(struct way){false, ISA_AVX2, team}, GROUPS[i / 2], bn, other);
+        run(&s, &(struct way){.isa = ISA_AVX2}, GROUPS[i / 2], bn, one);
+        run(&s, &(struct way){.isa = ISA_AVX2, .team = team}, GROUPS[i / 2], bn, other);
         assert_same(one, other, 2 * ALPHAS);
         if (isa_usable(ISA_AVX512)) {
-            run(&s, &(struct way){false, ISA_AVX512, NULL}, GROUPS[i / 2], bn, other);
+            run(&s, &(struct way){.isa = ISA_AVX512}, GROUPS[i / 2], bn, other);
             assert_same(one, other, 2 * ALPHAS);
         }
         team_free(&team);
@@ -121,7 +121,7 @@ static void test_no_distance(void **state)
     (void)state;
     memcpy(s.a, s.b, s.arch->state_count * sizeof *s.a);
     for (size_t m = 0; m < 5; m++) {
-        run(&s, &(struct way){false, isa_choose(), NULL}, "B1", MODES[m], line);
+        run(&s, &(struct way){.isa = isa_choose()}, "B1", MODES[m], line);
         for (int i = 2; i < 2 * ALPHAS; i++)
             assert_same(&line[i], &line[i % 2], 1);
     }
@@ -133,7 +133,7 @@ static void test_reverse(void **state)
 {
     struct subject s = make_subject("\"resnet20\"", "\"batch\"");
     struct tally line[2 * ALPHAS], back[2 * ALPHAS];
-    const struct way way = {false, isa_choose(), NULL};
+    const struct way way = {.isa = isa_choose()};
     real *a = s.a;
 
     (void)state;
@@ -164,8 +164,8 @@ static void test_not_finite(void **state)
 
     (void)state;
     s.a[0] = (real)INFINITY;
-    run(&s, &(struct way){true, ISA_AVX2, NULL}, "fc1", CURVE_NONE, naive);
-    run(&s, &(struct way){false, ISA_AVX2, NULL}, "fc1", CURVE_NONE, quick);
+    run(&s, &(struct way){.naive = true, .isa = ISA_AVX2}, "fc1", CURVE_NONE, naive);
+    run(&s, &(struct way){.isa = ISA_AVX2}, "fc1", CURVE_NONE, quick);
     assert_same(naive, quick, 2 * ALPHAS);
     assert_true(quick[2 * 3].nan_count + quick[2 * 3].inf_count == 0);
     assert_true(quick[2 * 2].nan_count + quick[2 * 2].inf_count > 0);

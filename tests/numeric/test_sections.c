@@ -31,10 +31,9 @@ static void test_close(void **state)
     (void)state;
     for (size_t c = 0; c < COUNT; c++) {
         struct tally naive[2 * ALPHAS], quick[2 * ALPHAS];
-        run(&s, &(struct way){true, isa_choose(), NULL}, CURVES[c].group, CURVES[c].bn,
-            naive);
-        run(&s, &(struct way){false, isa_choose(), NULL}, CURVES[c].group, CURVES[c].bn,
-            quick);
+        run(&s, &(struct way){.naive = true, .isa = isa_choose()}, CURVES[c].group,
+            CURVES[c].bn, naive);
+        run(&s, &(struct way){.isa = isa_choose()}, CURVES[c].group, CURVES[c].bn, quick);
         for (int i = 0; i < 2 * ALPHAS; i++) {
             const double off = fabs(tally_loss(&quick[i]) / tally_loss(&naive[i]) - 1);
             worst = fmax(worst, off);
@@ -57,11 +56,10 @@ static void test_threads(void **state)
     (void)state;
     for (size_t c = 1; c < 3; c++) {
         struct tally one[2 * ALPHAS], more[2 * ALPHAS];
-        run(&s, &(struct way){false, isa_choose(), NULL}, CURVES[c].group, CURVES[c].bn,
-            one);
+        run(&s, &(struct way){.isa = isa_choose()}, CURVES[c].group, CURVES[c].bn, one);
         for (int threads = 2; threads <= 4; threads += 2) {
             struct team *team = team_new(threads, NULL);
-            run(&s, &(struct way){false, isa_choose(), team}, CURVES[c].group,
+            run(&s, &(struct way){.isa = isa_choose(), .team = team}, CURVES[c].group,
                 CURVES[c].bn, more);
             assert_memory_equal(one, more, sizeof one);
             team_free(&team);
@@ -80,7 +78,7 @@ static void test_ends(void **state)
 
     (void)state;
     assert_non_null(eval);
-    run(&s, &(struct way){false, engine.isa, NULL}, "layer3.1.conv1", CURVE_INTERP, line);
+    run(&s, &(struct way){.isa = engine.isa}, "layer3.1.conv1", CURVE_INTERP, line);
     for (int split = 0; split < 2; split++) {
         const int64_t n = split ? TEST : TRAIN;
         const struct tally b = eval_run(eval, s.b, (enum split)split, n);
