@@ -62,6 +62,8 @@ static inline void numberkit_state(const struct arch *arch, uint64_t seed, doubl
         double middle = RANGES[tensor->class].middle, width = RANGES[tensor->class].width;
         if (tensor->class == TENSOR_WEIGHT)
             width = gain * sqrt(6 / ((double)tensor->count / tensor->dim[0]));
+        if (strstr(tensor->name, ".bn3.weight")) /* the end of a bottleneck's branch */
+            middle *= gain, width *= gain;
         numberkit_fill(theta + tensor->offset, tensor->count, tensor->name, seed, middle,
                        width);
     }
