@@ -166,7 +166,7 @@ static int print_page(struct feed *feed, const char *limit, int64_t event_max,
 
     if (rc == 0 && (feed->cli->form == FORM_TABLE || isatty(STDOUT_FILENO)))
         cli_write(stdout, out.data, out.size);
-    else if (rc == 0)
+    else if (rc == 0 && out.size > 0)
         fwrite(out.data, 1, out.size, stdout);
     buf_free(&out);
     return rc;

@@ -307,7 +307,7 @@ CREATE VIEW troubles AS -- why ready jobs wait that should not, a sentence each
 SELECT s.name AS sweep, 'no connected worker can take jobs of ' || s.name ||
        iif(s.cores + s.memory = 0 AND s.labels = '[]', '', ', which need' ||
            iif(s.cores > 0, ' cores = ' || s.cores, '') ||
-           iif(s.memory > 0, ' memory = ' || printf('%.4g', s.memory / 1e9) || ' GB', '')
+           iif(s.memory > 0, ' memory = ' || printf('%.9g', round(s.memory / 1e9, 3)) || ' GB', '')
            || iif(s.labels <> '[]', ' labels = ' || s.labels, '')) AS text
 FROM sweep s JOIN sweep_count c ON c.sweep = s.name AND c.state = 'ready' AND c.n > 0
 WHERE EXISTS (SELECT 1 FROM worker WHERE state = 'connected')

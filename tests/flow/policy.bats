@@ -76,18 +76,25 @@ TOML
 }
 
 @test "policy: a sweep's labels, cores and memory find their worker, and status says when none is there" {
-    small_grid $'seeds = 2\nlabels = ["big"]\ncores = 2\nmemory = "2 GB"\npriority = 3'
+    # A sanitizer maps some 20 TB for itself, which count as a job's.
+    local unit=" GB"
+    case $COORD_BIN in */release/*) ;; *) unit="00000 GB" ;; esac
+    small_grid "seeds = 2
+labels = [\"big\"]
+cores = 2
+memory = \"2$unit\"
+priority = 3"
     serve --beat 500
-    worker one --memory "1 GB"
+    worker one --memory "1$unit"
     wait_for is connected "SELECT state FROM worker"
     coord submit "$DIR/grid.toml"
     run coord status
-    [[ $output == *'no connected worker can take jobs of small, which need cores = 2 memory = 2 GB labels = ["big"]'* ]]
+    [[ $output == *'no connected worker can take jobs of small, which need cores = 2 memory = '"2$unit"' labels = ["big"]'* ]]
     run coord explain 1
     [[ $output == *"no connected worker can take jobs of small"* ]]
     run coord --json status
     [[ $output == *'"troubles":["no connected worker'* ]]
-    worker two --slots 2 --memory "3 GB" --label big --label fast
+    worker two --slots 2 --memory "3$unit" --label big --label fast
     wait_for all_done
     [ "$(sql "SELECT DISTINCT worker FROM attempt")" = 2 ]
     # Memory for one of them at a time.
