@@ -43,7 +43,9 @@ static inline real *make_state(const struct subject *s, const char *seed, uint32
     return state;
 }
 
-static inline struct subject make_subject(const char *model, const char *norm)
+/* width: of a ResNet; an MLP has its own. */
+static inline struct subject make_subject_of(const char *model, const char *norm,
+                                             const char *width)
 {
     struct subject s = {.spec = fixture_spec(JOB_TRAIN, "data.name", "\"blobs\"",
                                              "data.shape", "[3,8,8]", "data.train", "150",
@@ -54,8 +56,8 @@ static inline struct subject make_subject(const char *model, const char *norm)
     fixture_set(&s.spec, "model.norm", norm);
     if (strcmp(model, "\"mlp\"") == 0)
         fixture_set(&s.spec, "model.widths", "[24,16]");
-    else if (strcmp(model, "\"resnet18\"") != 0) /* wanted for its large filters */
-        fixture_set(&s.spec, "model.width", "8.0");
+    else
+        fixture_set(&s.spec, "model.width", width);
     s.arch = arch_build(&s.spec, &err);
     if (!s.arch)
         fail_msg("%s", err.text);
@@ -65,6 +67,11 @@ static inline struct subject make_subject(const char *model, const char *norm)
     s.a = make_state(&s, "1", 11);
     s.b = make_state(&s, "2", 12);
     return s;
+}
+
+static inline struct subject make_subject(const char *model, const char *norm)
+{
+    return make_subject_of(model, norm, "8.0");
 }
 
 static inline void subject_free(struct subject *s)
@@ -80,7 +87,8 @@ struct way {
     bool naive;
     enum isa isa;
     struct team *team;
-    size_t store_bytes; /* as curve_env's; 0: what is usual */
+    size_t store_bytes; /* these as curve_env's; 0: what is usual */
+    int64_t late_filters;
 };
 
 typedef void curve_batch_fn(void *user, const struct curve_batch *batch);
@@ -98,6 +106,7 @@ static inline struct curve *make_curve(const struct subject *s, const struct way
                                   .bn_count = MOMENTS,
                                   .naive = way->naive,
                                   .store_bytes = way->store_bytes,
+                                  .late_filters = way->late_filters,
                                   .batch = batch,
                                   .user = user};
     struct error err = {0};

@@ -95,6 +95,9 @@ struct curve_env {
     void *user;         /* of all */
     size_t store_bytes; /* for batches that are kept, which changes no bit; 0: as much
                            as curve_internal.h says */
+    /* Input times output channels beyond which filters are large, which changes how a
+     * network is gone through and no bit; 0: what a second-level cache suggests. */
+    int64_t late_filters;
 };
 
 /* ERR_NO_MEMORY, ERR_INVALID. */

@@ -36,7 +36,7 @@ enum {
 /* ---- sections --------------------------------------------------------------------- */
 
 /* Where the late section begins; without large filters, behind all convolutions. */
-static int find_late(const struct net *net, bool *ret_large)
+static int find_late(const struct net *net, int64_t large, bool *ret_large)
 {
     int after = 0;
 
@@ -44,7 +44,7 @@ static int find_late(const struct net *net, bool *ret_large)
     for (int i = 0; i < net_steps(net); i++) {
         if (net_filters(net, i) == 0)
             continue;
-        if (net_filters(net, i) > LATE_FILTERS &&
+        if ((int64_t)net_filters(net, i) > large &&
             net_alive(net, i, VEC_LANES) <= (size_t)LATE_ALIVE * VEC_LANES) {
             *ret_large = true;
             return i;
@@ -60,7 +60,9 @@ int curve_sections_open(struct curve *curve, struct error *err)
     struct net_options options = eval_options(&curve->engine);
     bool large;
 
-    curve->turn = find_late(curve->net, &large);
+    curve->turn = find_late(
+        curve->net, curve->env.late_filters ? curve->env.late_filters : LATE_FILTERS,
+        &large);
     if (curve->env.naive || net_keeps_example(curve->net, curve->turn))
         return 0;
     if (pieces < EVAL_BATCH) {
