@@ -37,6 +37,7 @@ static const struct {
     {"pre-training", 18, 936, 36},
     {"quickstart", 18, 912, 72},
     {"resnet20", 3, 0, 0},
+    {"seeds-apart", 15, 1248, 48},
     {"smoke", 12, 232, 24},
     {"weight-decay", 30, 1560, 60},
     {"paper/adversarial-init", 50, 4000, 80},
@@ -52,6 +53,7 @@ static const struct {
     {"paper/model-depth", 90, 36000, 720},
     {"paper/partial-pre-training", 100, 12000, 240},
     {"paper/pre-training", 60, 6000, 120},
+    {"paper/seeds-apart", 155, 29000, 580},
     {"paper/weight-decay", 100, 10000, 200},
 };
 
