@@ -98,11 +98,64 @@ void buf_printf(struct buf *buf, const char *fmt, ...)
     va_end(args);
 }
 
+/* The digits of a number, right to left from end. */
+static char *put_digits(uint64_t number, char *end)
+{
+    do
+        *--end = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return end;
+}
+
+void buf_put_int(struct buf *buf, int64_t integer)
+{
+    char text[24], *end = text + sizeof text;
+    uint64_t size = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
+    char *at = put_digits(size, end);
+
+    if (integer < 0)
+        *--at = '-';
+    buf_add(buf, at, (size_t)(end - at));
+}
+
+/* Most reals that people write are a whole number of at most 15 digits over a small
+ * power of ten. Both are doubles without error, so their quotient, rounded once, is what
+ * the digits read back to; and whatever has 15 digits is told apart by them. Places are
+ * counted up, so no digit is one too many. */
+static bool put_short(struct buf *buf, double real)
+{
+    static const double TENS[] = {1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
+    const double size = fabs(real);
+    char text[40], *end = text + sizeof text, *at;
+
+    if (size >= 1e6 || (size != 0 && size < 1e-4))
+        return false;
+    for (int places = 0; places < (int)(sizeof TENS / sizeof TENS[0]); places++) {
+        double whole = nearbyint(size * TENS[places]);
+        if (whole / TENS[places] != size)
+            continue;
+        at = put_digits((uint64_t)whole, end);
+        while (end - at <= places)
+            *--at = '0';
+        if (signbit(real))
+            *--at = '-';
+        buf_add(buf, at, (size_t)(end - at) - (size_t)places);
+        buf_add(buf, ".", 1);
+        if (places == 0)
+            buf_add(buf, "0", 1);
+        buf_add(buf, end - places, (size_t)places);
+        return true;
+    }
+    return false;
+}
+
 void buf_put_real(struct buf *buf, double real)
 {
     char text[40];
     int digits;
 
+    if (put_short(buf, real))
+        return;
     if (isnan(real)) {
         buf_puts(buf, "nan");
         return;

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
     char *data;
@@ -38,6 +39,9 @@ void buf_vprintf(struct buf *buf, const char *fmt, va_list args)
  * always has one of '.', 'e', "inf", "nan", so it never looks like an integer:
  * "1.0", "0.1", "1e-05", "-inf". Every NaN is "nan". */
 void buf_put_real(struct buf *buf, double real);
+
+/* Append an integer in decimal digits. */
+void buf_put_int(struct buf *buf, int64_t integer);
 
 /* Make room for size more bytes; returns where they go, or NULL (failed). The
  * caller adds to buf->size what it has written. */

@@ -124,7 +124,7 @@ static struct value fallback_of(const struct spec *spec, const struct opt *opt)
 {
     const char *text = opt_fallback(opt, spec);
     struct value value = value_bool(false);
-    int rc = value_parse(text, strlen(text), &value, NULL);
+    int rc = value_trust(text, &value, NULL);
 
     assert(rc == 0);
     (void)rc;
@@ -253,7 +253,7 @@ int spec_value(const struct spec *spec, const char *name, struct value *ret,
     if (item)
         return value_copy(&item->value, ret, err);
     text = opt_fallback(opt, spec);
-    return value_parse(text, strlen(text), ret, err);
+    return value_trust(text, ret, err);
 }
 
 int spec_size(const struct spec *spec, const char *name, int64_t total, int64_t *ret,
@@ -292,7 +292,8 @@ void spec_text(const struct spec *spec, struct buf *out)
     for (size_t i = 0; i < spec->count; i++) {
         if (is_idle(spec, &spec->items[i]))
             continue;
-        buf_printf(out, "%s=", spec->items[i].opt->name);
+        buf_puts(out, spec->items[i].opt->name);
+        buf_puts(out, "=");
         value_text(&spec->items[i].value, out);
         buf_puts(out, "\n");
     }

@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +143,17 @@ bool value_equal(const struct value *a, const struct value *b)
 
 /* ---- writing ------------------------------------------------------------- */
 
+/* How many bytes stand as they are. */
+static size_t plain_bytes(const char *string)
+{
+    size_t size = 0;
+
+    while ((unsigned char)string[size] >= 0x20 && string[size] != '"' &&
+           string[size] != '\\' && string[size] != 0x7F)
+        size++;
+    return size;
+}
+
 /* Quotes, backslashes and control bytes are escaped, so that a text is always
  * one line; everything else stands as it is. */
 static void put_string(const char *string, struct buf *out)
@@ -151,17 +161,19 @@ static void put_string(const char *string, struct buf *out)
     buf_puts(out, "\"");
     for (const char *at = string; *at; at++) {
         unsigned char c = (unsigned char)*at;
+        size_t plain = plain_bytes(at);
 
-        if (c == '"' || c == '\\')
+        if (plain > 0) {
+            buf_add(out, at, plain);
+            at += plain - 1;
+        } else if (c == '"' || c == '\\')
             buf_printf(out, "\\%c", c);
         else if (c == '\n')
             buf_puts(out, "\\n");
         else if (c == '\t')
             buf_puts(out, "\\t");
-        else if (c < 0x20 || c == 0x7F)
-            buf_printf(out, "\\u%04x", c);
         else
-            buf_add(out, at, 1);
+            buf_printf(out, "\\u%04x", c);
     }
     buf_puts(out, "\"");
 }
@@ -173,7 +185,7 @@ void value_text(const struct value *value, struct buf *out)
         buf_puts(out, value->boolean ? "true" : "false");
         break;
     case VALUE_INT:
-        buf_printf(out, "%" PRId64, value->integer);
+        buf_put_int(out, value->integer);
         break;
     case VALUE_REAL:
         buf_put_real(out, value->real);
@@ -351,6 +363,13 @@ static int read_value(struct reader *in, int depth, struct value *ret)
     else
         return read_number(in, ret);
     return 0;
+}
+
+int value_trust(const char *text, struct value *ret, struct error *err)
+{
+    struct reader in = {text, text + strlen(text), err};
+
+    return read_value(&in, 0, ret);
 }
 
 int value_parse(const char *text, size_t size, struct value *ret, struct error *err)

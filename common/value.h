@@ -55,6 +55,10 @@ void value_text(const struct value *value, struct buf *out);
 /* Parse exactly one text form that fills size bytes. Nesting is at most 8. */
 int value_parse(const char *text, size_t size, struct value *ret, struct error *err);
 
+/* The same of a text that is known to be one, such as a default in the table of options:
+ * it is not proved again, which is most of the work. */
+int value_trust(const char *text, struct value *ret, struct error *err);
+
 /* "integer", "string", "list", ...: for error messages. */
 const char *value_type_name(enum value_type type);
 

@@ -1,5 +1,6 @@
 #include "coordinator/plan_make.h"
 
+#include "common/arch.h"
 #include "proto/limits.h"
 
 #include <stdlib.h>
@@ -34,19 +35,24 @@ static bool is_point(const struct plan_maker *maker, size_t job)
 
 static int add_run(struct plan_maker *maker, size_t i)
 {
-    struct plan_start start;
+    struct plan_start start = {.job = PLAN_NO_JOB};
     struct point point;
     struct spec spec;
     size_t job;
-    int rc;
+    int twin, rc;
 
     expand_point(maker->grid, i, &point);
-    rc = plan_run_spec(maker, &point, &spec, &start);
+    twin = plan_twin_spec(maker, &point, &spec);
+    rc = twin ? twin : plan_run_spec(maker, &point, &spec, &start);
     if (rc <= 0)
         return rc;
     maker->plan->point_count++;
     if (plan_add_run(maker, &point, spec, &start, &job))
         return -1;
+    /* An exclude may pick seeds. */
+    if (!twin)
+        maker->twin = (struct plan_twin){
+            start.job == PLAN_NO_JOB && maker->grid->exclude_count == 0, point, job};
     return note_point(maker, job, i);
 }
 
@@ -181,6 +187,7 @@ static int fill(struct plan *plan, const char *text, size_t size, struct error *
         err_set(err, ERR_NO_MEMORY, "no memory for a plan");
     else if (add_jobs(&maker) == 0)
         rc = find_varied(&maker);
+    arch_free(&maker.arch);
     free(maker.slots);
     free(maker.first_point);
     free(maker.excluded);

@@ -20,6 +20,14 @@ struct plan_start {
     char state[32];
 };
 
+/* A run that started from nothing of the plan, and its point: of one that differs in the
+ * seed alone all that was found of it holds too, whatever the seed. */
+struct plan_twin {
+    bool is;
+    struct point point;
+    size_t job;
+};
+
 struct plan_maker {
     const struct grid *grid;
     struct plan *plan;
@@ -31,7 +39,10 @@ struct plan_maker {
     int depth;         /* of runs that start from runs */
     size_t *excluded;  /* points that each exclude left out */
     size_t *base_used; /* points that each setting of base counts in */
-    bool has_norm;     /* some run's network, of those seen for probes */
+    struct plan_twin twin;
+    struct arch *arch; /* of run arch_run: the next may well have the same */
+    size_t arch_run;
+    bool has_norm; /* some run's network, of those seen for probes */
     struct error *err;
 };
 
@@ -59,6 +70,10 @@ enum { PLAN_NO_JOB = -1 };
  * state of another run, that is in the plan by then, and *ret_start tells which. */
 int plan_run_spec(struct plan_maker *maker, const struct point *point, struct spec *ret,
                   struct plan_start *ret_start);
+
+/* The same for a point that differs from that of maker->twin in the seed alone: 1. Or 0
+ * when it does not, and -1. */
+int plan_twin_spec(struct plan_maker *maker, const struct point *point, struct spec *ret);
 
 /* Add the job of a run that a point's spec describes, with what it starts from. */
 int plan_add_run(struct plan_maker *maker, const struct point *point, struct spec spec,
@@ -95,8 +110,8 @@ int plan_picks(struct plan_maker *maker, const struct grid_side *side,
  * have counted somewhere, and some point must be left. */
 int plan_check_points(struct plan_maker *maker);
 
-/* The network of a run that is in the plan. */
-struct arch *plan_run_arch(struct plan_maker *maker, size_t run);
+/* The network of a run that is in the plan; the maker's until the next call. */
+const struct arch *plan_run_arch(struct plan_maker *maker, size_t run);
 
 /* The point of an upstream run: the point's choices on the grid's axes, and what the run
  * sets; listed under the run's name. */

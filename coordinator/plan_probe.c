@@ -461,7 +461,7 @@ int plan_name_probe(struct plan_maker *maker, const struct grid_probe *probe)
 
 int plan_add_probes(struct plan_maker *maker, size_t run)
 {
-    struct arch *arch = plan_run_arch(maker, run);
+    const struct arch *arch = plan_run_arch(maker, run);
     int rc = arch ? 0 : -1;
 
     for (size_t i = 0; i < maker->grid->probe_count && rc == 0; i++) {
@@ -471,7 +471,6 @@ int plan_add_probes(struct plan_maker *maker, size_t run)
         if (rc)
             plan_name_probe(maker, probe);
     }
-    arch_free(&arch);
     return rc;
 }
 

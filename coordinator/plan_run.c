@@ -85,6 +85,12 @@ static int own_seed(const struct point *point, const char *stream, int64_t *ret,
 }
 
 /* A stream that the grid sets itself keeps what it says. */
+static bool is_set(const struct plan_maker *maker, const struct point *point,
+                   const char *stream)
+{
+    return point_find(point, stream) || grid_find(&maker->grid->base, stream);
+}
+
 static int set_seeds(struct plan_maker *maker, const struct point *point,
                      struct spec *spec)
 {
@@ -94,7 +100,7 @@ static int set_seeds(struct plan_maker *maker, const struct point *point,
     for (size_t i = 0; i < sizeof STREAMS / sizeof STREAMS[0]; i++) {
         struct value value;
         int64_t seed = point->seed;
-        if (spec_has(spec, STREAMS[i]))
+        if (is_set(maker, point, STREAMS[i]))
             continue;
         if (maker->grid->seeds_independent &&
             own_seed(point, STREAMS[i], &seed, maker->err))
@@ -184,7 +190,7 @@ static int drop_base(const struct point *point, const struct grid_setting *setti
     (void)snprintf(name, sizeof name, "%.*s", (int)(equals - opt->needs), opt->needs);
     if (!point_find(point, name) || !text)
         return 0;
-    if (value_parse(text, strlen(text), &fallback, err))
+    if (value_trust(text, &fallback, err))
         return -1;
     rc = spec_set(spec, opt->name, &fallback, err);
     value_free(&fallback);
@@ -335,18 +341,63 @@ int plan_run_spec(struct plan_maker *maker, const struct point *point, struct sp
     return rc;
 }
 
-struct arch *plan_run_arch(struct plan_maker *maker, size_t run)
+int plan_twin_spec(struct plan_maker *maker, const struct point *point, struct spec *ret)
 {
-    const struct spec *spec = &maker->plan->jobs[run].spec;
-    struct arch *arch = arch_build(spec, maker->err);
+    const struct plan_twin *twin = &maker->twin;
+    const struct point *before = &twin->point;
+
+    if (!twin->is || before->intervention != point->intervention ||
+        before->setting_count != point->setting_count ||
+        memcmp(before->settings, point->settings,
+               point->setting_count * sizeof point->settings[0]) != 0)
+        return 0;
+    if (spec_copy(&maker->plan->jobs[twin->job].spec, ret, maker->err))
+        return -1;
+    if (set_seeds(maker, point, ret)) {
+        spec_free(ret);
+        return -1;
+    }
+    return 1;
+}
+
+/* Items of a run that its network may depend on: all but its seeds. */
+static const struct spec_item *next_item(const struct spec *spec, size_t *at)
+{
+    while (*at < spec->count && strncmp(spec->items[*at].opt->name, "seed.", 5) == 0)
+        ++*at;
+    return *at < spec->count ? &spec->items[(*at)++] : NULL;
+}
+
+static bool same_network(const struct spec *a, const struct spec *b)
+{
+    size_t at_a = 0, at_b = 0;
+
+    for (;;) {
+        const struct spec_item *one = next_item(a, &at_a), *two = next_item(b, &at_b);
+        if (!one || !two)
+            return !one && !two;
+        if (one->opt != two->opt || !value_equal(&one->value, &two->value))
+            return false;
+    }
+}
+
+const struct arch *plan_run_arch(struct plan_maker *maker, size_t run)
+{
+    const struct plan_job *jobs = maker->plan->jobs;
+    const struct spec *spec = &jobs[run].spec;
     struct point point;
 
-    if (!arch) {
+    if (maker->arch && same_network(&jobs[maker->arch_run].spec, spec))
+        return maker->arch;
+    arch_free(&maker->arch);
+    maker->arch = arch_build(spec, maker->err);
+    maker->arch_run = run;
+    if (!maker->arch) {
         expand_point(maker->grid, maker->first_point[run] - 1, &point);
         plan_fail_in_point(maker, &point,
                            spec_has(spec, "model.widths") ? "model.widths"
                            : spec_has(spec, "model.name") ? "model.name"
                                                           : "data.name");
     }
-    return arch;
+    return maker->arch;
 }

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,6 +176,60 @@ static void reals_read_back(void **state)
     }
 }
 
+/* What printf and strtod find by trying, in no hurry. */
+static void write_by_trying(double real, char *text, size_t size)
+{
+    for (int digits = isnormal(real) ? 15 : 1; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, real);
+        if (strtod(text, NULL) == real)
+            break;
+    }
+    if (!strpbrk(text, ".e"))
+        strncat(text, ".0", size - strlen(text) - 1);
+}
+
+/* Numbers as people write them, neighbours of those, and numbers of every size. */
+static void reals_are_as_printf_has_them(void **state)
+{
+    uint64_t bits = 7;
+
+    (void)state;
+    for (int i = 0; i < 300000; i++) {
+        struct buf buf = {0};
+        char text[40];
+        double real;
+
+        bits = bits * 6364136223846793005u + 1442695040888963407u;
+        real = (double)(bits >> 33 >> (bits % 31)) / pow(10, (double)(bits >> 20 & 15));
+        if (i % 4 == 1)
+            real = nextafter(real, 1e9);
+        if (i % 4 == 2)
+            real = ldexp(real, -(int)(bits >> 40 & 63));
+        if (i % 3 == 0)
+            real = -real;
+        buf_put_real(&buf, real);
+        write_by_trying(real, text, sizeof text);
+        assert_string_equal(buf.data, text);
+        buf_free(&buf);
+    }
+}
+
+static void integers_are_as_printf_has_them(void **state)
+{
+    static const int64_t NUMBERS[] = {0, 7, -7, 10, 999, -1000, INT64_MAX, INT64_MIN};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
+        struct buf buf = {0};
+        char text[40];
+
+        buf_put_int(&buf, NUMBERS[i]);
+        snprintf(text, sizeof text, "%lld", (long long)NUMBERS[i]);
+        assert_string_equal(buf.data, text);
+        buf_free(&buf);
+    }
+}
+
 static void slices_compare(void **state)
 {
     char *copy;
@@ -246,6 +301,8 @@ int main(void)
         cmocka_unit_test(shift_removes_the_front),
         cmocka_unit_test(reals_are_shortest),
         cmocka_unit_test(reals_read_back),
+        cmocka_unit_test(reals_are_as_printf_has_them),
+        cmocka_unit_test(integers_are_as_printf_has_them),
         cmocka_unit_test(slices_compare),
         cmocka_unit_test(utf8_is_checked),
     };
