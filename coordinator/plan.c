@@ -265,7 +265,9 @@ struct plan_counts plan_count(const struct plan *plan)
 void plan_put_params(const struct plan_member *member, struct buf *out)
 {
     for (size_t i = 0; i < member->param_count; i++) {
-        buf_printf(out, "%s%s=", i ? ", " : "", member->params[i].name);
+        buf_puts(out, i ? ", " : "");
+        buf_puts(out, member->params[i].name);
+        buf_puts(out, "=");
         value_text(&member->params[i].value, out);
     }
 }

@@ -19,7 +19,7 @@ static const struct migration {
     const char *sql;
 } MIGRATIONS[] = {
     {1, store_schema_1_sql}, {2, store_schema_2_sql}, {3, store_schema_3_sql},
-    {4, store_schema_4_sql}, {5, store_schema_5_sql},
+    {4, store_schema_4_sql}, {5, store_schema_5_sql}, {6, store_schema_6_sql},
 };
 enum { MIGRATION_COUNT = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 

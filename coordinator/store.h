@@ -28,7 +28,7 @@ struct crash;
 struct error;
 struct store;
 
-enum { STORE_SCHEMA = 5, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
+enum { STORE_SCHEMA = 6, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
 
 /* Open (and create, and migrate forward) the database for writing, or read-only.
  * ERR_IO; ERR_REFUSED if the file is not ours, of a newer schema, or on a network

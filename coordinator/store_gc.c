@@ -29,6 +29,8 @@ static const char GARBAGE[] =
     "  WHERE j.state NOT IN ('done', 'skipped')"
     " UNION SELECT hash FROM import"
     " UNION SELECT substr(value, 6) FROM job_param WHERE name = 'init.from'"
+    "  AND value GLOB 'file:*'"
+    " UNION SELECT substr(value, 6) FROM option_value WHERE name = 'init.from'"
     "  AND value GLOB 'file:*')"
     " SELECT a.hash, a.size, coalesce((SELECT iif(s.name = 'part',"
     "  'part of a probe that is whole', 'state ''' || s.name || ''' of run ' || s.job)"

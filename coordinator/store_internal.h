@@ -24,7 +24,7 @@ struct error;
 
 /* coordinator/sql/, embedded: what each version adds, and the views as they are now. */
 extern const char store_schema_1_sql[], store_schema_2_sql[], store_schema_3_sql[],
-    store_schema_4_sql[], store_schema_5_sql[];
+    store_schema_4_sql[], store_schema_5_sql[], store_schema_6_sql[];
 extern const char store_views_sql[], store_invariants_sql[];
 
 enum { STORE_BUSY_MS = 5000 }; /* a reader waits so long for a checkpoint in progress */
@@ -94,6 +94,9 @@ enum stmt {
     STMT_MEMBER_ADD,
     STMT_DEP_ADD,
     STMT_PARAM_ADD,
+    STMT_OPTION_SET,
+    STMT_OPTION_SET_ADD,
+    STMT_OPTION_ADD,
     STMT_VARIED_ADD,
     STMT_VARIED,
     STMT_SWEEP_RUNS,
@@ -242,6 +245,9 @@ struct slice stmt_text(struct store *store, enum stmt id, int column);
 /* Rows changed by the last stmt_run. */
 int stmt_changes(struct store *store);
 
+/* The row that the last insert made. */
+int64_t stmt_rowid(struct store *store);
+
 /* Put a failure of SQLite into err; returns -1. what may be NULL. */
 int store_fail(struct store *store, int code, const char *what, struct error *err);
 #ifdef __clang_analyzer__ /* as in common/error.h */
@@ -370,14 +376,31 @@ int param_names(struct store *store, const char *sweep, struct names *ret,
                 struct error *err);
 void names_free(struct names *names);
 
-/* What the spec itself says; the effective values of varied options; the latter
- * for every run of a sweep. Rows that are there already stay. */
-int param_write_own(struct store *store, int64_t job, const struct spec *spec,
-                    struct error *err);
+/* A value as a place in a statement has it; list holds the text of one that is a list. */
+struct arg param_arg(const struct value *value, struct buf *list);
+
+/* The effective values of varied options that a spec does not say; the same for every run
+ * of a sweep. Rows that are there already stay. */
 int param_write_varied(struct store *store, int64_t job, const struct spec *spec,
                        const struct names *varied, struct error *err);
 int param_write_sweep(struct store *store, const char *sweep, const struct names *varied,
                       struct error *err);
+
+/* --- store_options.c -------------------------------------------------------- */
+
+/* The sets of options that a plan's jobs have: few jobs have one that none before had. */
+struct option_cache {
+    struct option_known {
+        char hash[HASH_TEXT];
+        int64_t id; /* 0: free */
+    } known[4096];  /* by hash; a later one takes the place of an earlier */
+};
+
+/* The sets of a job, which are added where they are not there. *ret_seeds is 0 for a
+ * job without seeds. */
+int options_find(struct store *store, struct option_cache *cache,
+                 const struct plan_job *job, int64_t *ret_options, int64_t *ret_seeds,
+                 struct error *err);
 
 /* --- store_view.c ------------------------------------------------------------ */
 

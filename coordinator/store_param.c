@@ -1,4 +1,4 @@
-/* Options of jobs as rows: what is not the default, and what a sweep varies. */
+/* What a sweep varies: a value in every run, also where it is the default. */
 
 #include "coordinator/store_internal.h"
 
@@ -6,31 +6,31 @@
 
 #include <stdlib.h>
 
+struct arg param_arg(const struct value *value, struct buf *list)
+{
+    switch (value->type) {
+    case VALUE_BOOL:
+        return arg_int(value->boolean);
+    case VALUE_INT:
+        return arg_int(value->integer);
+    case VALUE_REAL:
+        return arg_real(value->real);
+    case VALUE_STRING:
+        return arg_text(value->string);
+    case VALUE_LIST:
+        break;
+    }
+    value_text(value, list);
+    return arg_slice((struct slice){list->data, list->size});
+}
+
 static int write_param(struct store *store, int64_t job, const char *name,
                        const struct value *value, struct error *err)
 {
     struct buf list = {0};
-    struct arg arg = {.type = ARG_NULL};
+    struct arg arg = param_arg(value, &list);
     int rc = -1;
 
-    switch (value->type) {
-    case VALUE_BOOL:
-        arg = arg_int(value->boolean);
-        break;
-    case VALUE_INT:
-        arg = arg_int(value->integer);
-        break;
-    case VALUE_REAL:
-        arg = arg_real(value->real);
-        break;
-    case VALUE_STRING:
-        arg = arg_text(value->string);
-        break;
-    case VALUE_LIST:
-        value_text(value, &list);
-        arg = arg_slice((struct slice){list.data, list.size});
-        break;
-    }
     if (list.failed)
         err_set(err, ERR_NO_MEMORY, "no memory for a value of %s", name);
     else
@@ -38,16 +38,6 @@ static int write_param(struct store *store, int64_t job, const char *name,
             stmt_run(store, STMT_PARAM_ADD, ARGS(arg_int(job), arg_text(name), arg), err);
     buf_free(&list);
     return rc;
-}
-
-int param_write_own(struct store *store, int64_t job, const struct spec *spec,
-                    struct error *err)
-{
-    for (size_t i = 0; i < spec->count; i++)
-        if (write_param(store, job, spec->items[i].opt->name, &spec->items[i].value,
-                        err) != 0)
-            return -1;
-    return 0;
 }
 
 int param_write_varied(struct store *store, int64_t job, const struct spec *spec,

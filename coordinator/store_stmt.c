@@ -25,8 +25,10 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                  " FROM job WHERE id = ?1",
     [STMT_JOB_BY_KEY] = "SELECT id FROM job WHERE key = ?1",
     [STMT_JOB_ADD] = "INSERT INTO job (key, kind, state, sweep, shared, spec, classes,"
-                     " tolerance, priority, time_limit_s, attempt, created_ms)"
-                     " VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?10, ?8, 0, ?9)",
+                     " tolerance, priority, time_limit_s, attempt, created_ms, options,"
+                     " seeds) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?10, ?8, 0, ?9, ?11,"
+                     " nullif(?12, 0))"
+                     " ON CONFLICT (key) DO NOTHING",
     [STMT_JOB_SET] = "UPDATE job SET state = ?2, attempt = ?3, cause = ?4, reason = ?5,"
                      " ended_ms = ?6 WHERE id = ?1",
     [STMT_JOB_SPEC] = "SELECT spec, time_limit_s FROM job WHERE id = ?1",
@@ -168,6 +170,9 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_DEP_ADD] = "INSERT INTO dep VALUES (?1, ?2, ?3, ?4)",
     [STMT_PARAM_ADD] = "INSERT INTO job_param VALUES (?1, ?2, ?3)"
                        " ON CONFLICT DO NOTHING",
+    [STMT_OPTION_SET] = "SELECT id FROM option_set WHERE hash = ?1",
+    [STMT_OPTION_SET_ADD] = "INSERT INTO option_set (hash) VALUES (?1)",
+    [STMT_OPTION_ADD] = "INSERT INTO option_value VALUES (?1, ?2, ?3)",
     [STMT_VARIED_ADD] = "INSERT INTO sweep_param VALUES (?1, ?2)"
                         " ON CONFLICT DO NOTHING",
     [STMT_VARIED] = "SELECT name FROM sweep_param WHERE sweep = ?1 ORDER BY name",
@@ -205,7 +210,9 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_GC_STATES] = "UPDATE checkpoint SET stored = 0 WHERE hash = ?1 AND stored",
     [STMT_GC_RESUME] = "DELETE FROM resume WHERE hash = ?1",
     [STMT_GC_ARTIFACT] = "DELETE FROM artifact WHERE hash = ?1",
-    [STMT_GC_NAMED] = "SELECT 1 FROM job_param WHERE name = 'init.from' AND value = ?1",
+    [STMT_GC_NAMED] = "SELECT 1 FROM job_param WHERE name = 'init.from' AND value = ?1"
+                      " UNION ALL SELECT 1 FROM option_value WHERE name = 'init.from'"
+                      " AND value = ?1",
     [STMT_IMPORT_ADD] = "INSERT INTO import VALUES (?1, ?2, ?3)"
                         " ON CONFLICT (hash) DO UPDATE SET name = ?2 WHERE ?2 <> ''",
     [STMT_RESUME_DROP] = "DELETE FROM resume WHERE job = ?1",
@@ -354,6 +361,11 @@ int stmt_row(struct store *store, enum stmt id, const struct arg *args, size_t a
 int stmt_next(struct store *store, enum stmt id, struct error *err)
 {
     return row_or_end(store, id, sqlite3_step(store->stmt[id]), err);
+}
+
+int64_t stmt_rowid(struct store *store)
+{
+    return sqlite3_last_insert_rowid(store->db);
 }
 
 void stmt_end(struct store *store, enum stmt id)

@@ -18,6 +18,7 @@ struct submit {
     bool extends;                   /* the sweep was there before */
     struct names varied;            /* by this and by earlier submissions */
     bool varies_more;               /* than before */
+    struct option_cache *options;
 };
 
 static int find_request(struct store *store, const char *request,
@@ -122,26 +123,46 @@ static struct arg tolerance_of(const struct spec *spec)
                                    : arg_text_or_null(NULL);
 }
 
+/* What needs nothing is ready as soon as it is there: a row is written once, not twice. A
+ * derived state is judged first. */
+static bool is_ready(const struct plan_job *job)
+{
+    return job->need_count == 0 && job->spec.kind != JOB_DERIVE;
+}
+
+static int add_event(struct submit *s, int64_t id, enum job_event event,
+                     struct error *err)
+{
+    const struct arg none = arg_text_or_null(NULL);
+
+    return stmt_run(s->store, STMT_EVENT_ADD,
+                    ARGS(arg_int(s->now_ms), arg_int(id), arg_int(0),
+                         arg_text(job_event_name(event)), none, none),
+                    err);
+}
+
+/* Whether it was not there: 1 or 0; -1. Where it was, its id is still to be found. */
 static int add_job(struct submit *s, size_t place, struct error *err)
 {
     const struct plan_job *job = &s->plan->jobs[place];
-    int64_t *id = &s->ids[place];
+    const enum job_state state = is_ready(job) ? JOB_READY : JOB_WAITING;
+    int64_t *id = &s->ids[place], options, seeds;
 
-    if (stmt_run(s->store, STMT_JOB_ADD,
+    if (options_find(s->store, s->options, job, &options, &seeds, err) != 0 ||
+        stmt_run(s->store, STMT_JOB_ADD,
                  ARGS(arg_text(job->key), arg_text(job_kind_name(job->spec.kind)),
-                      arg_text(job_state_name(JOB_WAITING)), arg_text(s->plan->name),
+                      arg_text(job_state_name(state)), arg_text(s->plan->name),
                       arg_slice((struct slice){job->text.data, job->text.size}),
                       classes_of(&job->spec), tolerance_of(&job->spec),
                       arg_int(s->plan->time_limit_s), arg_int(s->now_ms),
-                      arg_int(s->plan->needs.priority)),
-                 err) != 0 ||
-        find_id(s->store, STMT_JOB_BY_KEY, job->key, id, err) != 0 ||
-        stmt_run(s->store, STMT_EVENT_ADD,
-                 ARGS(arg_int(s->now_ms), arg_int(*id), arg_int(0),
-                      arg_text(job_event_name(EVENT_SUBMIT)), arg_text_or_null(NULL),
-                      arg_text_or_null(NULL)),
-                 err) != 0 ||
-        param_write_own(s->store, *id, &job->spec, err) != 0)
+                      arg_int(s->plan->needs.priority), arg_int(options), arg_int(seeds)),
+                 err) != 0)
+        return -1;
+    if (stmt_changes(s->store) == 0)
+        return 0;
+    *id = stmt_rowid(s->store);
+    if (add_event(s, *id, EVENT_SUBMIT, err) != 0 ||
+        (state == JOB_READY && add_event(s, *id, EVENT_READY, err) != 0))
         return -1;
     for (size_t i = 0; i < job->need_count; i++) {
         const struct plan_need *need = &job->needs[i];
@@ -154,16 +175,22 @@ static int add_job(struct submit *s, size_t place, struct error *err)
     }
     s->added[place] = true;
     s->added_count++;
-    return 0;
+    return 1;
 }
 
-/* "optimizer.lr=0.1, model.width=8" */
-static void point_text(const struct plan_member *member, struct buf *out)
+/* In a sweep that there was, most jobs are likely to be there. */
+static int find_or_add(struct submit *s, size_t place, struct error *err)
 {
-    for (size_t i = 0; i < member->param_count; i++) {
-        buf_printf(out, "%s%s=", i ? ", " : "", member->params[i].name);
-        value_text(&member->params[i].value, out);
-    }
+    const char *key = s->plan->jobs[place].key;
+    int64_t *id = &s->ids[place];
+
+    if (s->extends && find_id(s->store, STMT_JOB_BY_KEY, key, id, err) != 0)
+        return -1;
+    if (*id != 0)
+        return 0;
+    int added = add_job(s, place, err);
+    return added != 0 ? (added < 0 ? -1 : 0)
+                      : find_id(s->store, STMT_JOB_BY_KEY, key, id, err);
 }
 
 static int add_member(struct submit *s, int64_t job, const struct plan_member *member,
@@ -172,7 +199,7 @@ static int add_member(struct submit *s, int64_t job, const struct plan_member *m
     struct buf point = {0};
     int rc = -1;
 
-    point_text(member, &point);
+    plan_put_params(member, &point);
     if (point.failed)
         err_set(err, ERR_NO_MEMORY, "no memory for a point of the grid");
     else
@@ -210,7 +237,7 @@ static int add_members(struct submit *s, size_t place, struct error *err)
     int64_t id = s->ids[place];
 
     if (s->added[place])
-        count_add(s->store, s->place, JOB_WAITING, 1);
+        count_add(s->store, s->place, is_ready(job) ? JOB_READY : JOB_WAITING, 1);
     else if (count_known_job(s, id, err) != 0)
         return -1;
     for (size_t i = 0; i < job->member_count; i++)
@@ -231,17 +258,16 @@ static int write_job(struct submit *s, size_t place, struct error *err)
         s->left_out++;
         return 0;
     }
-    if (find_id(s->store, STMT_JOB_BY_KEY, job->key, &s->ids[place], err) != 0 ||
-        (s->ids[place] == 0 && add_job(s, place, err) != 0) ||
-        add_members(s, place, err) != 0)
+    if (find_or_add(s, place, err) != 0 || add_members(s, place, err) != 0)
         return -1;
     if (job->spec.kind == JOB_TRAIN &&
         param_write_varied(s->store, s->ids[place], &job->spec, &s->varied, err) != 0)
         return -1;
     /* What it needs stands before it in the plan, so it is settled already. */
-    return s->added[place] ? job_settle(s->store, s->ids[place], s->now_ms,
-                                        (struct job_watch){0}, err)
-                           : 0;
+    return s->added[place] && !is_ready(job)
+               ? job_settle(s->store, s->ids[place], s->now_ms, (struct job_watch){0},
+                            err)
+               : 0;
 }
 
 static int write_plan(struct submit *s, struct error *err)
@@ -272,7 +298,8 @@ int store_submit(struct store *store, const struct plan *plan, const char *reque
         return known < 0 ? -1 : 0;
     s.ids = calloc(plan->job_count + 1, sizeof *s.ids);
     s.added = calloc(plan->job_count + 1, sizeof *s.added);
-    if (!s.ids || !s.added) {
+    s.options = calloc(1, sizeof *s.options);
+    if (!s.ids || !s.added || !s.options) {
         err_set(err, ERR_NO_MEMORY, "no memory for %zu jobs", plan->job_count);
         goto done;
     }
@@ -290,5 +317,6 @@ done:
     names_free(&s.varied);
     free(s.ids);
     free(s.added);
+    free(s.options);
     return rc;
 }

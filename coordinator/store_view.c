@@ -39,7 +39,7 @@ static int put_columns(struct store *store, struct buf *out, const char *sweep,
     while (got > 0) {
         struct slice name = stmt_text(store, STMT_VARIED, 0);
 
-        buf_puts(out, ",\n       (SELECT value FROM job_param"
+        buf_puts(out, ",\n       (SELECT value FROM params"
                       " WHERE job = r.job AND name = ");
         put_quoted(out, name, '\'');
         buf_puts(out, ") AS ");

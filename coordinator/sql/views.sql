@@ -19,6 +19,11 @@ FROM evaluation;
 
 DROP VIEW IF EXISTS params;
 CREATE VIEW params AS -- a run's options: not the default, or varied by a sweep
+SELECT j.id AS job, v.name AS name, v.value AS value
+FROM job j JOIN option_value v ON v.options = j.options
+UNION ALL
+SELECT j.id, v.name, v.value FROM job j JOIN option_value v ON v.options = j.seeds
+UNION ALL
 SELECT job, name, value FROM job_param;
 
 DROP VIEW IF EXISTS runs;
@@ -67,11 +72,13 @@ SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
        iif(p.n < 2, 0.0 * p.end_sum,
            sqrt(max(0.0, (p.end_sq - p.end_sum * p.end_sum / p.n)
                          / (p.n - 1)) / p.n)) AS diff_end_se,
-       coalesce(c.value, '') AS start
+       coalesce(o.value, c.value, '') AS start
 FROM sweep_job m
 JOIN point p ON p.job = m.job
 LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
 LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN option_value o ON o.options = (SELECT options FROM job WHERE id = m.job)
+    AND o.name = 'probe.start'
 LEFT JOIN job_param c ON c.job = m.job AND c.name = 'probe.start';
 
 DROP VIEW IF EXISTS paths;
@@ -97,7 +104,7 @@ SELECT m.sweep AS sweep, p.job AS job, a.needs AS run_a, b.needs AS run_b,
        iif(r.n < 2, 0.0,
            sqrt(max(0.0, (r.sum_sq - r.sum * r.sum / r.n) / (r.n - 1)) / r.n))
            AS bump_se,
-       coalesce(c.value, '') AS start
+       coalesce(o.value, c.value, '') AS start
 FROM sweep_job m
 JOIN path p ON p.job = m.job
 LEFT JOIN distance d ON d.job = p.job AND d.grp = p.grp
@@ -106,6 +113,8 @@ LEFT JOIN rise r ON r.job = p.job AND r.grp = p.grp AND r.bn = p.bn
     AND r.alpha_to = p.loss_bump_to
 LEFT JOIN dep a ON a.job = m.job AND a.role = 'a'
 LEFT JOIN dep b ON b.job = m.job AND b.role = 'b'
+LEFT JOIN option_value o ON o.options = (SELECT options FROM job WHERE id = m.job)
+    AND o.name = 'probe.start'
 LEFT JOIN job_param c ON c.job = m.job AND c.name = 'probe.start';
 
 DROP VIEW IF EXISTS class_curves;
@@ -271,11 +280,12 @@ WHERE j.state = 'failed' OR (j.state = 'skipped' AND j.cause IS NOT 'condition')
 DROP VIEW IF EXISTS derived_states;
 CREATE VIEW derived_states AS -- states made from others, and where on a line they lie
 SELECT m.sweep AS sweep, j.id AS job, j.key AS key, substr(m.intervention, 8) AS name,
-       m.seed AS seed, m.point AS point, k.value AS kind, j.state AS state,
+       m.seed AS seed, m.point AS point, coalesce(o.value, k.value) AS kind, j.state AS state,
        a.needs AS run_a, a.state AS state_a, b.needs AS run_b, b.state AS state_b,
        p.needs AS probe, d.alpha AS alpha, j.cause AS cause, j.reason AS reason
 FROM sweep_job m
 JOIN job j ON j.id = m.job AND j.kind = 'derive'
+LEFT JOIN option_value o ON o.options = j.options AND o.name = 'derive.kind'
 LEFT JOIN job_param k ON k.job = j.id AND k.name = 'derive.kind'
 LEFT JOIN derived d ON d.job = j.id
 LEFT JOIN dep a ON a.job = j.id AND a.role = 'a'

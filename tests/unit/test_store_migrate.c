@@ -7,9 +7,10 @@
 #include "coordinator/store_internal.h"
 
 static const char *const SCHEMAS[] = {store_schema_1_sql, store_schema_2_sql,
-                                      store_schema_3_sql, store_schema_4_sql};
+                                      store_schema_3_sql, store_schema_4_sql,
+                                      store_schema_5_sql};
 enum { OLDER_COUNT = STORE_SCHEMA - 1 };
-_Static_assert(OLDER_COUNT == 4, "a schema that is superseded is opened here");
+_Static_assert(OLDER_COUNT == 5, "a schema that is superseded is opened here");
 
 /* A run that is done and its path; a run that was lost once, has saved itself, and runs.
  * What each schema added. */
@@ -78,6 +79,13 @@ static const char *const ROWS[] = {
     "INSERT INTO plane VALUES (2, 'all', 3.5, 2.5, 0.25);"
     "INSERT INTO plane_point VALUES (2, 'all', 'none', 'test', 0, 0.0, 0, 0.0, 4, 1, 0,"
     " 0, 9.2, 21.5)",
+
+    "UPDATE sweep SET cores = 2, labels = '[\"big\"]';"
+    "INSERT INTO backoff VALUES (3, 600);"
+    "INSERT INTO quarantine VALUES (1, 'jobs fail here', 450);"
+    "INSERT INTO coordinator VALUES (1, 'node1', 7, 'full', 100, 480);"
+    "INSERT INTO import VALUES ('aa', 'old.safetensors', 400);"
+    "INSERT INTO derived VALUES (2, 0.25)",
 };
 
 static void exec(sqlite3 *db, const char *sql)
