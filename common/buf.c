@@ -54,13 +54,17 @@ failed:
 
 void buf_add(struct buf *buf, const void *data, size_t size)
 {
-    char *to = buf_reserve(buf, size);
+    char *to = buf->data + buf->size;
 
+    /* Most bytes go where there is room: keep that way short. */
+    if (buf->failed || !buf->data || size >= buf->room - buf->size)
+        to = buf_reserve(buf, size);
     if (!to)
         return;
     if (size > 0)
         memcpy(to, data, size);
     buf->size += size;
+    to[size] = '\0';
 }
 
 void buf_puts(struct buf *buf, const char *text)

@@ -288,7 +288,9 @@ int spec_size(const struct spec *spec, const char *name, int64_t total, int64_t 
 
 void spec_text(const struct spec *spec, struct buf *out)
 {
-    buf_printf(out, "coord-spec 1 %s\n", job_kind_name(spec->kind));
+    buf_puts(out, "coord-spec 1 ");
+    buf_puts(out, job_kind_name(spec->kind));
+    buf_puts(out, "\n");
     for (size_t i = 0; i < spec->count; i++) {
         if (is_idle(spec, &spec->items[i]))
             continue;

@@ -40,7 +40,8 @@ static struct wanted *find(const struct finding *f, const char *key)
     return bsearch(key, f->items, f->count, sizeof *f->items, is_key);
 }
 
-static int list_wanted(const struct plan *plan, struct finding *f, struct error *err)
+static int list_wanted(const struct plan *plan, bool costs, struct finding *f,
+                       struct error *err)
 {
     f->count = plan->job_count;
     f->items = calloc(f->count + 1, sizeof *f->items);
@@ -48,7 +49,7 @@ static int list_wanted(const struct plan *plan, struct finding *f, struct error 
         return err_set(err, ERR_NO_MEMORY, "no memory for %zu jobs", f->count);
     for (size_t i = 0; i < f->count; i++) {
         f->items[i].job = &plan->jobs[i];
-        if (plan_cost(plan, i, &f->items[i].cost, err) != 0)
+        if (costs && plan_cost(plan, i, &f->items[i].cost, err) != 0)
             return -1;
     }
     qsort(f->items, f->count, sizeof *f->items, by_key);
@@ -157,14 +158,24 @@ static int read_gone(struct store *store, const char *sweep, struct finding *f,
 
 /* ---- all ------------------------------------ */
 
-int changes_find(struct store *store, const struct plan *plan, struct changes *ret,
-                 struct error *err)
+bool changes_sweep_known(struct store *store, const char *name)
+{
+    struct query *query =
+        query_open(store, "SELECT 1 FROM sweep WHERE name = ?1", &name, 1, NULL);
+    bool known = query && query_next(query, NULL) > 0;
+
+    query_close(&query);
+    return known;
+}
+
+int changes_find(struct store *store, const struct plan *plan, bool costs,
+                 struct changes *ret, struct error *err)
 {
     struct finding f = {.changes = ret};
     int rc = -1;
 
     *ret = (struct changes){0};
-    if (list_wanted(plan, &f, err) == 0 && read_known(store, &f, err) == 0 &&
+    if (list_wanted(plan, costs, &f, err) == 0 && read_known(store, &f, err) == 0 &&
         read_gone(store, plan->name, &f, err) == 0 &&
         read_threads(store, &ret->threads, err) == 0) {
         count_added(&f);

@@ -30,8 +30,13 @@ struct changes {
     int64_t threads; /* of slots of workers that are connected */
 };
 
-int changes_find(struct store *store, const struct plan *plan, struct changes *ret,
-                 struct error *err);
+/* costs: also left and speed, for which every network is built. */
+int changes_find(struct store *store, const struct plan *plan, bool costs,
+                 struct changes *ret, struct error *err);
+
+/* Whether there is a sweep of this name; if not, a grid changes nothing of it. */
+bool changes_sweep_known(struct store *store, const char *name);
+
 void changes_free(struct changes *changes);
 
 /* Append "3 new, 12 done, 1 running; 4 no longer in the grid (2 of them not done)". */

@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "coordinator/changes.h"
+#include "coordinator/grid.h"
 #include "coordinator/lock.h"
 #include "coordinator/plan_print.h"
 #include "coordinator/submit.h"
@@ -22,7 +23,7 @@ static bool find_changes(const struct cli *cli, const struct plan *plan,
                          struct changes *ret)
 {
     struct store *store = cli_store(cli, NULL);
-    bool found = store && changes_find(store, plan, ret, NULL) == 0;
+    bool found = store && changes_find(store, plan, true, ret, NULL) == 0;
 
     store_close(&store);
     return found;
@@ -95,16 +96,23 @@ static int prune(struct cli *cli, const struct changes *changes)
     return EXIT_OK;
 }
 
-/* What an edited grid changes of its sweep, before it is submitted. */
-static void read_edit(struct cli *cli, const char *file, const struct buf *grid,
+/* What an edited grid changes of its sweep, before it is submitted. A grid that cannot be
+ * read is the coordinator's to refuse. */
+static void read_edit(struct cli *cli, const char *file, const struct buf *text,
                       struct changes *ret)
 {
-    struct plan *plan = plan_from_grid(grid->data, grid->size, file, NULL);
+    struct grid *grid = grid_parse(text->data, text->size, file, NULL);
+    struct store *store = grid ? cli_store(cli, NULL) : NULL;
 
     *ret = (struct changes){0};
-    if (plan)
-        (void)find_changes(cli, plan, ret);
-    plan_free(&plan);
+    if (store && changes_sweep_known(store, grid->name)) {
+        struct plan *plan = plan_from_grid(text->data, text->size, file, NULL);
+        if (plan)
+            (void)changes_find(store, plan, false, ret, NULL);
+        plan_free(&plan);
+    }
+    store_close(&store);
+    grid_free(&grid);
 }
 
 static void print_answer(const struct cli *cli, const struct submit_answer *answer)

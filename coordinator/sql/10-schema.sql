@@ -1,6 +1,8 @@
 -- Schema 1 of the coordinator's database. STRICT tables; each column says what
 -- it holds and its unit. Times (*_ms) are milliseconds since 1970-01-01 UTC.
--- NULL means "does not apply" and nothing else.
+-- NULL means "does not apply" and nothing else. A check with IN and more than two values
+-- makes SQLite fill a table with them for every row written (a fifth of all that a job
+-- costs), so words are compared one by one.
 
 CREATE TABLE sweep ( -- one grid file, by name; submitting it again adds to it
     id INTEGER PRIMARY KEY, -- number of the sweep
@@ -24,8 +26,8 @@ CREATE TABLE request ( -- submissions carried out, so that none is done twice
 CREATE TABLE job ( -- one training run, probe or derived state; one per key
     id INTEGER PRIMARY KEY, -- number of the job
     key TEXT NOT NULL UNIQUE, -- hash of the canonical spec, 32 hex digits
-    kind TEXT NOT NULL CHECK (kind IN ('train', 'probe', 'derive')), -- what it does
-    state TEXT NOT NULL CHECK (state IN ('waiting', 'ready', 'running', 'done', 'failed', 'cancelled', 'skipped')), -- now; the events, replayed
+    kind TEXT NOT NULL CHECK (kind = 'train' OR kind = 'probe' OR kind = 'derive'), -- what it does
+    state TEXT NOT NULL CHECK (state = 'waiting' OR state = 'ready' OR state = 'running' OR state = 'done' OR state = 'failed' OR state = 'cancelled' OR state = 'skipped'), -- now; the events, replayed
     sweep TEXT NOT NULL REFERENCES sweep (name), -- the first that asked for it
     shared INTEGER NOT NULL CHECK (shared IN (0, 1)), -- 1: other sweeps list it too
     spec TEXT NOT NULL, -- canonical spec: every value that is not the default
@@ -93,7 +95,7 @@ CREATE TABLE worker ( -- a worker daemon; a restarted one is another
     threads INTEGER NOT NULL, -- per trial
     cores INTEGER NOT NULL, -- of the machine
     provenance TEXT NOT NULL, -- JSON: version, cpu, kernels, blas core type
-    state TEXT NOT NULL CHECK (state IN ('connected', 'lost', 'left')), -- now
+    state TEXT NOT NULL CHECK (state = 'connected' OR state = 'lost' OR state = 'left'), -- now
     done INTEGER NOT NULL, -- results accepted from it
     failed INTEGER NOT NULL, -- attempts that failed or were lost under it
     first_ms INTEGER NOT NULL, -- first hello, ms
@@ -104,7 +106,7 @@ CREATE TABLE attempt ( -- one try of a job on a worker
     job INTEGER NOT NULL REFERENCES job (id), -- the job
     attempt INTEGER NOT NULL CHECK (attempt >= 1), -- counts from 1
     worker INTEGER NOT NULL REFERENCES worker (id), -- who had it
-    state TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed', 'lost', 'superseded')), -- superseded: lost, and a result came too late
+    state TEXT NOT NULL CHECK (state = 'running' OR state = 'done' OR state = 'failed' OR state = 'lost' OR state = 'superseded'), -- superseded: lost, and a result came too late
     cause TEXT, -- why it ended other than by success; 'diverged' on a result
     message TEXT, -- the same as a sentence
     started_ms INTEGER NOT NULL, -- handed out, ms
