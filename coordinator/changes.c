@@ -158,14 +158,46 @@ static int read_gone(struct store *store, const char *sweep, struct finding *f,
 
 /* ---- all ------------------------------------ */
 
-bool changes_sweep_known(struct store *store, const char *name)
+static int read_counts(struct store *store, const char *name, struct changes *ret,
+                       struct error *err)
 {
-    struct query *query =
-        query_open(store, "SELECT 1 FROM sweep WHERE name = ?1", &name, 1, NULL);
-    bool known = query && query_next(query, NULL) > 0;
+    struct query *query = query_open(
+        store, "SELECT state, n FROM sweep_count WHERE sweep = ?1", &name, 1, err);
+    int got = query ? 0 : -1;
+    enum job_state state;
 
+    while (query && (got = query_next(query, err)) > 0)
+        if (job_state_parse(query_text(query, 0, NULL), &state))
+            ret->known[state] = (uint64_t)query_int(query, 1);
     query_close(&query);
-    return known;
+    return got;
+}
+
+int changes_guess(struct store *store, const char *name, struct slice text,
+                  struct changes *ret, struct error *err)
+{
+    static const char SQL[] =
+        "SELECT grid, (SELECT jobs FROM request r WHERE r.sweep = s.name"
+        "  ORDER BY at_ms DESC, added LIMIT 1)"
+        " = (SELECT sum(n) FROM sweep_count c WHERE c.sweep = s.name)"
+        " FROM sweep s WHERE name = ?1";
+    struct query *query = query_open(store, SQL, &name, 1, err);
+    int got = query ? query_next(query, err) : -1;
+    bool same = false;
+
+    *ret = (struct changes){.sweep_known = got > 0};
+    if (got > 0) {
+        size_t size;
+        const char *before = query_text(query, 0, &size);
+        same =
+            slice_equal(text, (struct slice){before, size}) && query_int(query, 1) != 0;
+    }
+    query_close(&query);
+    if (got <= 0)
+        return got < 0 ? -1 : 1;
+    if (!same)
+        return 0;
+    return read_counts(store, name, ret, err) != 0 ? -1 : 1;
 }
 
 int changes_find(struct store *store, const struct plan *plan, bool costs,

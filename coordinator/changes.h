@@ -5,6 +5,7 @@
  * sweep's earlier grids it no longer asks for. Read from the database; who carries it out
  * is the coordinator (a job is one by its key, so submitting adds what is new). */
 
+#include "common/buf.h"
 #include "common/jobstate.h"
 #include "coordinator/plan.h"
 #include "coordinator/store.h"
@@ -12,7 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct buf;
 struct error;
 struct msg_range;
 
@@ -34,8 +34,11 @@ struct changes {
 int changes_find(struct store *store, const struct plan *plan, bool costs,
                  struct changes *ret, struct error *err);
 
-/* Whether there is a sweep of this name; if not, a grid changes nothing of it. */
-bool changes_sweep_known(struct store *store, const char *name);
+/* What can be told of a grid without its plan: 1. There is no sweep of this name, so it
+ * changes nothing of it; or the same text was submitted last, and the sweep has no other
+ * jobs, so there is nothing new (to the program that planned it). 0: plan it. -1. */
+int changes_guess(struct store *store, const char *name, struct slice text,
+                  struct changes *ret, struct error *err);
 
 void changes_free(struct changes *changes);
 

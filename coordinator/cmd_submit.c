@@ -105,8 +105,10 @@ static void read_edit(struct cli *cli, const char *file, const struct buf *text,
     struct store *store = grid ? cli_store(cli, NULL) : NULL;
 
     *ret = (struct changes){0};
-    if (store && changes_sweep_known(store, grid->name)) {
+    if (store && changes_guess(store, grid->name, (struct slice){text->data, text->size},
+                               ret, NULL) == 0) {
         struct plan *plan = plan_from_grid(text->data, text->size, file, NULL);
+        *ret = (struct changes){0};
         if (plan)
             (void)changes_find(store, plan, false, ret, NULL);
         plan_free(&plan);
@@ -179,7 +181,7 @@ static int submit(struct cli *cli, const char *file, const struct buf *grid,
         return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;
     }
     print_answer(cli, &answer);
-    if (changes->sweep_known && cli->form != FORM_JSON)
+    if (changes->sweep_known && changes->added == answer.added && cli->form != FORM_JSON)
         say_changes(answer.name, changes, !wishes->prune);
     if (wishes->prune)
         code = prune(cli, changes);

@@ -163,7 +163,7 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_SWEEPS_OF] = "SELECT DISTINCT sweep FROM sweep_job WHERE job = ?1",
     [STMT_JOB_SHARE] = "UPDATE job SET shared = 1"
                        " WHERE id = ?1 AND sweep <> ?2 AND NOT shared",
-    [STMT_MEMBER_KNOWN] = "SELECT 1 FROM sweep_job WHERE sweep = ?1 AND job = ?2 LIMIT 1",
+    [STMT_MEMBER_COUNT] = "SELECT count(*) FROM sweep_job WHERE sweep = ?1 AND job = ?2",
     [STMT_MEMBER_ADD] = "INSERT INTO sweep_job"
                         " (sweep, job, intervention, role, probe, seed, point)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",

@@ -213,17 +213,21 @@ static int add_member(struct submit *s, int64_t job, const struct plan_member *m
     return rc;
 }
 
-/* A job that was there before, perhaps in this very sweep. */
-static int count_known_job(struct submit *s, int64_t id, struct error *err)
+/* A job that was there before and gets these many places in the sweep, all new: unless it
+ * had another, it is new to the sweep. */
+static int count_known_job(struct submit *s, int64_t id, size_t places, struct error *err)
 {
     const char *sweep = s->plan->name;
-    int known =
-        stmt_row(s->store, STMT_MEMBER_KNOWN, ARGS(arg_text(sweep), arg_int(id)), err);
     struct job_row job;
+    int64_t all;
 
-    stmt_end(s->store, STMT_MEMBER_KNOWN);
-    if (known != 0)
-        return known < 0 ? -1 : 0;
+    if (stmt_row(s->store, STMT_MEMBER_COUNT, ARGS(arg_text(sweep), arg_int(id)), err) <
+        0)
+        return -1;
+    all = stmt_int(s->store, STMT_MEMBER_COUNT, 0);
+    stmt_end(s->store, STMT_MEMBER_COUNT);
+    if (all != (int64_t)places)
+        return 0;
     if (job_load(s->store, id, &job, err) != 0)
         return -1;
     count_add(s->store, s->place, job.state, 1);
@@ -235,14 +239,18 @@ static int add_members(struct submit *s, size_t place, struct error *err)
 {
     const struct plan_job *job = &s->plan->jobs[place];
     int64_t id = s->ids[place];
+    size_t places = 0;
 
-    if (s->added[place])
-        count_add(s->store, s->place, is_ready(job) ? JOB_READY : JOB_WAITING, 1);
-    else if (count_known_job(s, id, err) != 0)
-        return -1;
-    for (size_t i = 0; i < job->member_count; i++)
+    for (size_t i = 0; i < job->member_count; i++) {
         if (add_member(s, id, &job->members[i], err) != 0)
             return -1;
+        places += stmt_changes(s->store) > 0;
+    }
+    if (s->added[place])
+        count_add(s->store, s->place, is_ready(job) ? JOB_READY : JOB_WAITING, 1);
+    /* A place that was there says that the sweep had the job. */
+    else if (places == job->member_count)
+        return count_known_job(s, id, places, err);
     return 0;
 }
 
