@@ -375,6 +375,11 @@ const struct opt *opt_table(size_t *ret_count)
     return TABLE;
 }
 
+bool opt_is_seed(const struct opt *opt)
+{
+    return strncmp(opt->name, "seed.", 5) == 0;
+}
+
 static int compare_opts(const void *a, const void *b)
 {
     const struct opt *x = a, *y = b;

@@ -64,6 +64,9 @@ struct opt {
 /* All rows, sorted by name. */
 const struct opt *opt_table(size_t *ret_count);
 
+/* Whether it is one of seed.*. */
+bool opt_is_seed(const struct opt *opt);
+
 /* The row for a name and kind, or NULL. A derive job has some of a run's too (kind is
  * JOB_TRAIN then): those of its data and network, and of how it would be drawn. */
 const struct opt *opt_find(enum job_kind kind, const char *name);

@@ -162,21 +162,27 @@ int spec_set(struct spec *spec, const char *name, const struct value *value,
              struct error *err)
 {
     const struct opt *opt = opt_find(spec->kind, name);
+
+    return opt ? spec_set_opt(spec, opt, value, err)
+               : unknown_option(spec->kind, name, err);
+}
+
+int spec_set_opt(struct spec *spec, const struct opt *opt, const struct value *value,
+                 struct error *err)
+{
     struct spec_item *item;
     struct value copy;
 
-    if (!opt)
-        return unknown_option(spec->kind, name, err);
     if (value_copy(value, &copy, err))
         return -1;
     if (opt_check(opt, &copy, err)) {
         value_free(&copy);
-        return err_prefix(err, "option '%s'", name);
+        return err_prefix(err, "option '%s'", opt->name);
     }
     if (opt->cases || !is_fallback(spec, opt, &copy))
         return put_item(spec, opt, copy, err);
     value_free(&copy);
-    item = item_of(spec, name);
+    item = item_of(spec, opt->name);
     if (item)
         remove_item(spec, item);
     return 0;
@@ -286,19 +292,48 @@ int spec_size(const struct spec *spec, const char *name, int64_t total, int64_t 
 
 /* ---- text ------------------------------------------------------------------- */
 
+static void put_line(const struct spec_item *item, struct buf *out)
+{
+    buf_puts(out, item->opt->name);
+    buf_puts(out, "=");
+    value_text(&item->value, out);
+    buf_puts(out, "\n");
+}
+
 void spec_text(const struct spec *spec, struct buf *out)
 {
     buf_puts(out, "coord-spec 1 ");
     buf_puts(out, job_kind_name(spec->kind));
     buf_puts(out, "\n");
-    for (size_t i = 0; i < spec->count; i++) {
-        if (is_idle(spec, &spec->items[i]))
-            continue;
-        buf_puts(out, spec->items[i].opt->name);
-        buf_puts(out, "=");
-        value_text(&spec->items[i].value, out);
-        buf_puts(out, "\n");
-    }
+    for (size_t i = 0; i < spec->count; i++)
+        if (!is_idle(spec, &spec->items[i]))
+            put_line(&spec->items[i], out);
+}
+
+void spec_text_seeds(const struct buf *text, size_t *ret_begin, size_t *ret_end)
+{
+    static const char SEED[] = "\nseed.";
+    const char *first = strstr(text->data, SEED), *at = first;
+
+    *ret_begin = *ret_end = text->size;
+    if (!first)
+        return;
+    while (strncmp(at, SEED, sizeof SEED - 1) == 0)
+        at = strchr(at + 1, '\n'); /* every line has its end */
+    *ret_begin = (size_t)(first + 1 - text->data);
+    *ret_end = (size_t)(at + 1 - text->data);
+}
+
+void spec_text_like(const struct buf *like, const struct spec *spec, struct buf *out)
+{
+    size_t begin, end;
+
+    spec_text_seeds(like, &begin, &end);
+    buf_add(out, like->data, begin);
+    for (size_t i = 0; i < spec->count; i++)
+        if (opt_is_seed(spec->items[i].opt))
+            put_line(&spec->items[i], out);
+    buf_add(out, like->data + end, like->size - end);
 }
 
 int spec_key(const struct spec *spec, char ret_key[HASH_TEXT], struct error *err)

@@ -61,6 +61,10 @@ int spec_copy(const struct spec *from, struct spec *ret, struct error *err);
 int spec_set(struct spec *spec, const char *name, const struct value *value,
              struct error *err);
 
+/* The same of an option's row in the table. */
+int spec_set_opt(struct spec *spec, const struct opt *opt, const struct value *value,
+                 struct error *err);
+
 /* Remove the items that equal their defaults, after the last spec_set. Nothing here
  * but spec->items tells a spec from the settled one. */
 void spec_settle(struct spec *spec);
@@ -73,6 +77,14 @@ int spec_check(const struct spec *spec, const char **ret_name, struct error *err
 
 /* Append the canonical text. */
 void spec_text(const struct spec *spec, struct buf *out);
+
+/* Where the lines of its seeds begin and end in a canonical text: they stand together,
+ * since lines are sorted. Both at its end when there are none. */
+void spec_text_seeds(const struct buf *text, size_t *ret_begin, size_t *ret_end);
+
+/* Append the canonical text of a spec that differs in its seeds alone from the one of
+ * this text. */
+void spec_text_like(const struct buf *like, const struct spec *spec, struct buf *out);
 
 /* Read a text back. Strict: unknown options, wrong order, values that equal the
  * default or are not canonical, and trailing bytes are errors. */

@@ -49,10 +49,10 @@ static int add_run(struct plan_maker *maker, size_t i)
     maker->plan->point_count++;
     if (plan_add_run(maker, &point, spec, &start, &job))
         return -1;
-    /* An exclude may pick seeds. */
-    if (!twin)
-        maker->twin = (struct plan_twin){
-            start.job == PLAN_NO_JOB && maker->grid->exclude_count == 0, point, job};
+    maker->twin.fits = false;
+    maker->twin.is = twin;
+    if (!twin && start.job == PLAN_NO_JOB)
+        plan_note_twin(maker, &point, job);
     return note_point(maker, job, i);
 }
 

@@ -73,7 +73,10 @@ static int make_job(struct plan_maker *maker, struct spec spec, struct plan_job 
 {
     struct plan_job job = {.spec = spec};
 
-    spec_text(&spec, &job.text);
+    if (maker->twin.fits)
+        spec_text_like(&maker->plan->jobs[maker->twin.job].text, &spec, &job.text);
+    else
+        spec_text(&spec, &job.text);
     if (job.text.failed) {
         plan_free_job(&job);
         return no_memory(maker);

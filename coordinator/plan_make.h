@@ -24,8 +24,10 @@ struct plan_start {
  * seed alone all that was found of it holds too, whatever the seed. */
 struct plan_twin {
     bool is;
+    bool fits; /* the run that is being added is such a one */
     struct point point;
     size_t job;
+    uint64_t own_seeds; /* items of its spec that the grid sets itself, one bit each */
 };
 
 struct plan_maker {
@@ -70,6 +72,9 @@ enum { PLAN_NO_JOB = -1 };
  * state of another run, that is in the plan by then, and *ret_start tells which. */
 int plan_run_spec(struct plan_maker *maker, const struct point *point, struct spec *ret,
                   struct plan_start *ret_start);
+
+/* Take a run for the twin of those to come. */
+void plan_note_twin(struct plan_maker *maker, const struct point *point, size_t job);
 
 /* The same for a point that differs from that of maker->twin in the seed alone: 1. Or 0
  * when it does not, and -1. */

@@ -84,6 +84,18 @@ static int own_seed(const struct point *point, const char *stream, int64_t *ret,
     return 0;
 }
 
+static int set_seed(struct plan_maker *maker, const struct point *point,
+                    const struct opt *stream, struct spec *spec)
+{
+    int64_t seed = point->seed;
+
+    if (maker->grid->seeds_independent &&
+        own_seed(point, stream->name, &seed, maker->err))
+        return -1;
+    const struct value value = value_int(seed);
+    return spec_set_opt(spec, stream, &value, maker->err);
+}
+
 /* A stream that the grid sets itself keeps what it says. */
 static bool is_set(const struct plan_maker *maker, const struct point *point,
                    const char *stream)
@@ -97,18 +109,10 @@ static int set_seeds(struct plan_maker *maker, const struct point *point,
     static const char *const STREAMS[] = {"seed.augment", "seed.dropout", "seed.init",
                                           "seed.labels", "seed.order"};
 
-    for (size_t i = 0; i < sizeof STREAMS / sizeof STREAMS[0]; i++) {
-        struct value value;
-        int64_t seed = point->seed;
-        if (is_set(maker, point, STREAMS[i]))
-            continue;
-        if (maker->grid->seeds_independent &&
-            own_seed(point, STREAMS[i], &seed, maker->err))
+    for (size_t i = 0; i < sizeof STREAMS / sizeof STREAMS[0]; i++)
+        if (!is_set(maker, point, STREAMS[i]) &&
+            set_seed(maker, point, opt_find(JOB_TRAIN, STREAMS[i]), spec))
             return -1;
-        value = value_int(seed);
-        if (spec_set(spec, STREAMS[i], &value, maker->err))
-            return -1;
-    }
     return 0;
 }
 
@@ -341,11 +345,29 @@ int plan_run_spec(struct plan_maker *maker, const struct point *point, struct sp
     return rc;
 }
 
+void plan_note_twin(struct plan_maker *maker, const struct point *point, size_t job)
+{
+    const struct spec *spec = &maker->plan->jobs[job].spec;
+    struct plan_twin *twin = &maker->twin;
+
+    *twin = (struct plan_twin){
+        /* An exclude may pick seeds. */
+        .is = maker->grid->exclude_count == 0 && spec->count <= 64,
+        .point = *point,
+        .job = job,
+    };
+    for (size_t i = 0; twin->is && i < spec->count; i++)
+        if (opt_is_seed(spec->items[i].opt) &&
+            is_set(maker, point, spec->items[i].opt->name))
+            twin->own_seeds |= UINT64_C(1) << i;
+}
+
 int plan_twin_spec(struct plan_maker *maker, const struct point *point, struct spec *ret)
 {
-    const struct plan_twin *twin = &maker->twin;
+    struct plan_twin *twin = &maker->twin;
     const struct point *before = &twin->point;
 
+    twin->fits = false;
     if (!twin->is || before->intervention != point->intervention ||
         before->setting_count != point->setting_count ||
         memcmp(before->settings, point->settings,
@@ -353,17 +375,20 @@ int plan_twin_spec(struct plan_maker *maker, const struct point *point, struct s
         return 0;
     if (spec_copy(&maker->plan->jobs[twin->job].spec, ret, maker->err))
         return -1;
-    if (set_seeds(maker, point, ret)) {
-        spec_free(ret);
-        return -1;
-    }
+    for (size_t i = 0; i < ret->count; i++)
+        if (opt_is_seed(ret->items[i].opt) && !(twin->own_seeds >> i & 1) &&
+            set_seed(maker, point, ret->items[i].opt, ret)) {
+            spec_free(ret);
+            return -1;
+        }
+    twin->fits = true;
     return 1;
 }
 
 /* Items of a run that its network may depend on: all but its seeds. */
 static const struct spec_item *next_item(const struct spec *spec, size_t *at)
 {
-    while (*at < spec->count && strncmp(spec->items[*at].opt->name, "seed.", 5) == 0)
+    while (*at < spec->count && opt_is_seed(spec->items[*at].opt))
         ++*at;
     return *at < spec->count ? &spec->items[(*at)++] : NULL;
 }

@@ -9,26 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_seed(const char *name)
-{
-    return strncmp(name, "seed.", 5) == 0;
-}
-
-/* Where the lines of a canonical spec's seeds begin and end: they stand together, since
- * lines are sorted. */
-static void find_seeds(const struct buf *text, size_t *ret_begin, size_t *ret_end)
-{
-    const char *first = strstr(text->data, "\nseed."), *at = first;
-
-    *ret_begin = *ret_end = text->size;
-    if (!first)
-        return;
-    while (at && is_seed(at + 1))
-        at = strchr(at + 1, '\n');
-    *ret_begin = (size_t)(first + 1 - text->data);
-    *ret_end = at ? (size_t)(at + 1 - text->data) : text->size;
-}
-
 static int add_options(struct store *store, const struct spec *spec, bool seeds,
                        int64_t id, struct error *err)
 {
@@ -37,7 +17,7 @@ static int add_options(struct store *store, const struct spec *spec, bool seeds,
         struct buf list = {0};
         int rc = -1;
 
-        if (is_seed(item->opt->name) != seeds)
+        if (opt_is_seed(item->opt) != seeds)
             continue;
         const struct arg value = param_arg(&item->value, &list);
         if (list.failed)
@@ -87,7 +67,7 @@ int options_find(struct store *store, struct option_cache *cache,
     char hash[HASH_TEXT];
     size_t begin, end;
 
-    find_seeds(text, &begin, &end);
+    spec_text_seeds(text, &begin, &end);
     buf_add(&others, text->data, begin);
     buf_add(&others, text->data + end, text->size - end);
     if (others.failed)
