@@ -355,9 +355,24 @@ static int on_get(struct core *core, const struct call *call, struct error *err)
 
 /* ---- clients --------------------------------------------------------------- */
 
+struct queueing {
+    struct core *core;
+    struct error *err;
+    bool failed;
+};
+
+static void submitted(void *user, const struct store_ready *ready)
+{
+    struct queueing *queueing = user;
+
+    if (!queueing->failed)
+        queueing->failed = core_enqueue(queueing->core, ready, queueing->err) != 0;
+}
+
 static int on_submit(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_submit *submit = &call->msg->submit;
+    struct queueing queueing = {.core = core, .err = err};
     struct plan *plan = NULL;
     struct store_submitted did;
     char request[HASH_TEXT], file[PROTO_TEXT_MAX + 1];
@@ -374,8 +389,9 @@ static int on_submit(struct core *core, const struct call *call, struct error *e
     if (!plan)
         return answer_error(core, call, submit->request, &why, err);
     if (store_begin(core->setup.store, err) != 0 || files_keep(core, plan, err) != 0 ||
-        store_submit(core->setup.store, plan, request, core->wall_ms, &did, err) != 0 ||
-        core_load_queue(core, err) != 0)
+        store_submit(core->setup.store, plan, request, core->wall_ms, submitted,
+                     &queueing, &did, err) != 0 ||
+        queueing.failed || (did.needs && core_load_queue(core, err) != 0))
         goto done;
     core_note(core, LOG_INFO, "sweep %s: %" PRIu64 " jobs, %" PRIu64 " new", plan->name,
               did.jobs, did.added);

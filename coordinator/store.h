@@ -63,17 +63,24 @@ int64_t store_log_reader(const struct store *store);
 
 /* --- submit ------------------------------------------------------------- */
 
+struct store_ready;
+
 struct store_submitted {
     int64_t sweep;
     uint64_t jobs;  /* of the plan */
     uint64_t added; /* that did not exist before */
     bool known;     /* this request was carried out before; the figures are its */
+    bool needs;     /* what jobs that there were need may be another now */
 };
 
 /* Write a plan: the sweep (one per name; the latest grid text is kept), its new
- * jobs, parameters, needs, and the view runs_<name>. request makes it idempotent. */
+ * jobs, parameters, needs, and the view runs_<name>. request makes it idempotent.
+ * ready, unless NULL, is told of each new job that is; where needs comes back true the
+ * caller reads the whole queue anew. */
 int store_submit(struct store *store, const struct plan *plan, const char *request,
-                 int64_t now_ms, struct store_submitted *ret, struct error *err);
+                 int64_t now_ms,
+                 void (*ready)(void *user, const struct store_ready *ready), void *user,
+                 struct store_submitted *ret, struct error *err);
 
 /* --- dispatch ----------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "common/error.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct submit {
     struct store *store;
@@ -18,6 +19,8 @@ struct submit {
     bool extends;                   /* the sweep was there before */
     struct names varied;            /* by this and by earlier submissions */
     bool varies_more;               /* than before */
+    bool needs;                     /* an earlier submission's are others */
+    struct job_watch watch;
     struct option_cache *options;
 };
 
@@ -79,11 +82,12 @@ static int write_sweep(struct submit *s, struct error *err)
 static int write_needs(struct submit *s, struct error *err)
 {
     const struct needs *needs = &s->plan->needs;
-    struct needs before;
+    struct needs before = {0};
 
     if (s->extends) {
         if (store_needs(s->store, s->place, &before, err) != 0)
             return -1;
+        s->needs = memcmp(&before, needs, sizeof before) != 0;
         if (before.priority != needs->priority &&
             stmt_run(s->store, STMT_NEEDS_PRIORITY,
                      ARGS(arg_text(s->plan->name), arg_int(before.priority),
@@ -175,6 +179,12 @@ static int add_job(struct submit *s, size_t place, struct error *err)
     }
     s->added[place] = true;
     s->added_count++;
+    if (state == JOB_READY && s->watch.visit)
+        s->watch.visit(s->watch.user,
+                       &(struct store_ready){.job = *id,
+                                             .priority = s->plan->needs.priority,
+                                             .sweep = s->place,
+                                             .probe = job->spec.kind == JOB_PROBE});
     return 1;
 }
 
@@ -296,9 +306,12 @@ static int write_plan(struct submit *s, struct error *err)
 }
 
 int store_submit(struct store *store, const struct plan *plan, const char *request,
-                 int64_t now_ms, struct store_submitted *ret, struct error *err)
+                 int64_t now_ms,
+                 void (*ready)(void *user, const struct store_ready *ready), void *user,
+                 struct store_submitted *ret, struct error *err)
 {
-    struct submit s = {.store = store, .plan = plan, .now_ms = now_ms};
+    struct submit s = {
+        .store = store, .plan = plan, .now_ms = now_ms, .watch = {ready, user}};
     int rc = -1;
     int known = find_request(store, request, ret, err);
 
@@ -318,8 +331,10 @@ int store_submit(struct store *store, const struct plan *plan, const char *reque
                       arg_int((int64_t)s.added_count), arg_int(now_ms)),
                  err) != 0)
         goto done;
-    *ret = (struct store_submitted){s.sweep, plan->job_count - s.left_out, s.added_count,
-                                    false};
+    *ret = (struct store_submitted){.sweep = s.sweep,
+                                    .jobs = plan->job_count - s.left_out,
+                                    .added = s.added_count,
+                                    .needs = s.needs};
     rc = 0;
 done:
     names_free(&s.varied);

@@ -187,52 +187,6 @@ static void test_varied(void **state)
                   "data.train train.epochs");
 }
 
-/* ---- seeds ------------------------------------------------------------------- */
-
-static int64_t seed_of(const struct plan *plan, size_t job, const char *stream)
-{
-    return spec_int(&plan->jobs[job].spec, stream);
-}
-
-static void test_shared_seeds(void **state)
-{
-    struct plan *plan =
-        make("[sweep]\nname = \"s\"\nseeds = [9]\n[base]\nseed.order = 3\n"
-             "[[intervention]]\nname = \"x\"\nrole = \"init\"\n"
-             "set = { init.scale = 2 }\n");
-
-    (void)state;
-    for (size_t job = 0; job < 2; job++) {
-        assert_int_equal(seed_of(plan, job, "seed.init"), 9);
-        assert_int_equal(seed_of(plan, job, "seed.order"), 3);
-    }
-    plan_free(&plan);
-}
-
-static void test_independent_seeds(void **state)
-{
-    struct plan *a = make("[sweep]\nname = \"a\"\nseeds = 2\n"
-                          "seed_policy = \"independent\"\n"
-                          "[axes]\noptimizer.lr = [1, 2]\n");
-    struct plan *b = make("[sweep]\nname = \"b\"\nseeds = 1\n"
-                          "seed_policy = \"independent\"\n"
-                          "[axes]\noptimizer.lr = [2]\n");
-
-    (void)state;
-    for (size_t i = 0; i < 4; i++) {
-        assert_true(seed_of(a, i, "seed.init") != seed_of(a, i, "seed.order"));
-        assert_true(seed_of(a, i, "seed.init") >= 0);
-        assert_true(seed_of(a, i, "seed.init") < 9007199254740992);
-        for (size_t j = 0; j < i; j++)
-            assert_true(seed_of(a, i, "seed.init") != seed_of(a, j, "seed.init"));
-    }
-    /* the same point of another sweep is the same job */
-    assert_string_equal(a->jobs[2].key, b->jobs[0].key);
-    assert_int_equal(seed_of(b, 0, "seed.init"), 0x13e9aa4f8ebace);
-    plan_free(&a);
-    plan_free(&b);
-}
-
 /* ---- probes ------------------------------------------------------------------ */
 
 static void test_probe_spec(void **state)
@@ -572,8 +526,6 @@ int main(void)
         cmocka_unit_test(test_equal_jobs_are_one),
         cmocka_unit_test(test_keys_do_not_depend_on_the_sweep),
         cmocka_unit_test(test_varied),
-        cmocka_unit_test(test_shared_seeds),
-        cmocka_unit_test(test_independent_seeds),
         cmocka_unit_test(test_probe_spec),
         cmocka_unit_test(test_more_alphas),
         cmocka_unit_test(test_blocks),

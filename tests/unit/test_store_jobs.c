@@ -120,7 +120,7 @@ static void test_submit_fails_whole(void **state)
     kit_open(&kit);
     strcpy(plan->jobs[1].needs[0].role, "b"); /* two states in one role */
     kit_begin(&kit);
-    assert_int_equal(store_submit(kit.store, plan, "r", NOW, &did, &why), -1);
+    assert_int_equal(store_submit(kit.store, plan, "r", NOW, NULL, NULL, &did, &why), -1);
     assert_int_equal(why.code, ERR_INVALID);
     store_rollback(kit.store);
     assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM job"), 0);

@@ -27,7 +27,7 @@ struct net *net_new(const struct arch *arch, const struct net_options *options,
     }
     net->arch = arch;
     net->options = *options;
-    if (plan_init(&net->plan, arch, &plan, err) == -1)
+    if (net_plan_init(&net->plan, arch, &plan, err) == -1)
         goto fail;
     if (__builtin_mul_overflow(net->plan.real_count, sizeof *net->memory, &size))
         size = SIZE_MAX;
@@ -54,7 +54,7 @@ void net_free(struct net **net)
 {
     if (!*net)
         return;
-    plan_free(&(*net)->plan);
+    net_plan_free(&(*net)->plan);
     free((*net)->memory);
     free((*net)->right);
     free((*net)->ready);

@@ -431,8 +431,8 @@ static int check_sizes(const struct plan *plan, struct error *err)
     return 0;
 }
 
-int plan_init(struct plan *plan, const struct arch *arch,
-              const struct plan_options *options, struct error *err)
+int net_plan_init(struct plan *plan, const struct arch *arch,
+                  const struct plan_options *options, struct error *err)
 {
     struct builder b = {.plan = plan, .arch = arch};
     int rc = -1;
@@ -449,14 +449,14 @@ int plan_init(struct plan *plan, const struct arch *arch,
         plan_layer(&b, i);
     plan->logits = want_layout(plan, value_of(&b, arch->layer_count - 1), LAYOUT_IMAGES);
     assert(plan->values[plan->logits].size == (size_t)arch->classes);
-    rc = check_sizes(plan, err) || plan_memory(plan, err) ? -1 : 0;
+    rc = check_sizes(plan, err) || net_plan_memory(plan, err) ? -1 : 0;
 
 done:
     free(b.nodes);
     return rc;
 }
 
-void plan_free(struct plan *plan)
+void net_plan_free(struct plan *plan)
 {
     free(plan->steps);
     free(plan->values);

@@ -139,11 +139,11 @@ struct plan {
 
 /* Fill *plan; the caller frees it, also after failure. ERR_INVALID (batch_max, a
  * layer that nobody reads), ERR_NO_MEMORY. */
-int plan_init(struct plan *plan, const struct arch *arch,
-              const struct plan_options *options, struct error *err);
-void plan_free(struct plan *plan);
+int net_plan_init(struct plan *plan, const struct arch *arch,
+                  const struct plan_options *options, struct error *err);
+void net_plan_free(struct plan *plan);
 
 /* The second half of plan_init: lifetimes and places, for the steps there are. */
-int plan_memory(struct plan *plan, struct error *err);
+int net_plan_memory(struct plan *plan, struct error *err);
 
 #endif

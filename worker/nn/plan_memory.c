@@ -304,7 +304,7 @@ static void drop_unused(struct plan *plan)
 }
 
 /* A step takes at most: its value, a gradient or two, its own four. */
-int plan_memory(struct plan *plan, struct error *err)
+int net_plan_memory(struct plan *plan, struct error *err)
 {
     plan->spans = calloc(8 * (size_t)plan->count + 2, sizeof *plan->spans);
     if (!plan->spans)
