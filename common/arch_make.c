@@ -3,6 +3,7 @@
 #include "common/error.h"
 #include "common/spec.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,10 +72,7 @@ static int add_tensor(struct maker *maker, enum tensor_class class, const char *
     const struct layer *layer = &arch->layers[maker->at];
     struct tensor *tensor;
 
-    if (arch->tensor_count == ARCH_TENSORS_MAX) {
-        err_set(maker->err, ERR_INVALID, "more than %d tensors", ARCH_TENSORS_MAX);
-        return -1;
-    }
+    assert(arch->tensor_count < ARCH_TENSORS_MAX); /* a layer has two at most */
     if (grow(maker, (void **)&arch->tensors, arch->tensor_count, &maker->tensor_room,
              sizeof *tensor))
         return -1;

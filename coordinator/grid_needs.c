@@ -69,14 +69,15 @@ int grid_read_labels(struct grid_reader *reader, const struct toml_node *node, v
                          LABELS_MAX, node->count);
     for (size_t i = 0; i < node->count; i++) {
         const struct toml_node *item = &node->children[i];
-        if (item->type == TOML_STRING && labels_add(needs->labels, item->string))
+        const bool text = item->type == TOML_STRING;
+        if (text && labels_add(needs->labels, item->string))
             continue;
         return grid_fail(reader, grid_place_of(item), ERR_INVALID,
                          "key '%s': expected 1 to %d letters, digits, '.', '_' and '-',"
-                         " got %s%.80s",
-                         node->key, LABEL_BYTES,
-                         item->type == TOML_STRING ? "" : toml_type_name(item->type),
-                         item->type == TOML_STRING ? item->string : "");
+                         " got %s%.80s%s",
+                         node->key, LABEL_BYTES, text ? "\"" : "",
+                         text ? item->string : toml_type_name(item->type),
+                         text ? "\"" : "");
     }
     return 0;
 }

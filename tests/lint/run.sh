@@ -96,6 +96,12 @@ rule 'headers have a guard COORD_..._H' \
 rule 'clang takes every source (make fuzz)' "$(make -s syntax 2>&1)"
 rule 'the failure tests that tests/README.md names are there' \
     "$(sh tests/lint/inventory.sh)"
+# But for one that takes 400,000 jobs to see: seconds, and half a gigabyte.
+rule 'every message about a grid is in a test, word by word' \
+    "$(awk -f tests/lint/messages.awk tests=1 $(files 'tests/unit/*.[ch]') tests= \
+        $(files 'coordinator/grid*.c' 'coordinator/plan*.c' coordinator/expand.c \
+            'common/opt*.c' 'common/spec*.c' common/alphas.c 'common/arch*.c') |
+        grep -v 'the grid has more than %d jobs')"
 rule 'shell scripts parse' \
     "$(for script in $(files '*.sh'); do sh -n "$script" 2>&1; done)"
 rule 'clang-format (make format)' \

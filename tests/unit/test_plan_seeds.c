@@ -1,28 +1,9 @@
 /* Seeds of a plan: which streams get them, and that points which differ in them alone are
  * planned as if each were the only one. */
 
-#include "coordinator/plan.h"
+#include "plankit.h"
 
-#include "common/error.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static struct plan *make(const char *text)
-{
-    struct error err = {0};
-    struct plan *plan = plan_from_grid(text, strlen(text), "g.toml", &err);
-
-    if (!plan)
-        fail_msg("%s", err.text);
-    return plan;
-}
 
 static int64_t seed_of(const struct plan *plan, size_t job, const char *stream)
 {
@@ -32,9 +13,9 @@ static int64_t seed_of(const struct plan *plan, size_t job, const char *stream)
 static void test_shared_seeds(void **state)
 {
     struct plan *plan =
-        make("[sweep]\nname = \"s\"\nseeds = [9]\n[base]\nseed.order = 3\n"
-             "[[intervention]]\nname = \"x\"\nrole = \"init\"\n"
-             "set = { init.scale = 2 }\n");
+        plankit_make("[sweep]\nname = \"s\"\nseeds = [9]\n[base]\nseed.order = 3\n"
+                     "[[intervention]]\nname = \"x\"\nrole = \"init\"\n"
+                     "set = { init.scale = 2 }\n");
 
     (void)state;
     for (size_t job = 0; job < 2; job++) {
@@ -46,12 +27,12 @@ static void test_shared_seeds(void **state)
 
 static void test_independent_seeds(void **state)
 {
-    struct plan *a = make("[sweep]\nname = \"a\"\nseeds = 2\n"
-                          "seed_policy = \"independent\"\n"
-                          "[axes]\noptimizer.lr = [1, 2]\n");
-    struct plan *b = make("[sweep]\nname = \"b\"\nseeds = 1\n"
-                          "seed_policy = \"independent\"\n"
-                          "[axes]\noptimizer.lr = [2]\n");
+    struct plan *a = plankit_make("[sweep]\nname = \"a\"\nseeds = 2\n"
+                                  "seed_policy = \"independent\"\n"
+                                  "[axes]\noptimizer.lr = [1, 2]\n");
+    struct plan *b = plankit_make("[sweep]\nname = \"b\"\nseeds = 1\n"
+                                  "seed_policy = \"independent\"\n"
+                                  "[axes]\noptimizer.lr = [2]\n");
 
     (void)state;
     for (size_t i = 0; i < 4; i++) {
@@ -83,7 +64,7 @@ static struct plan *make_seeded(const char *seeds, const char *rest)
 
     snprintf(text, sizeof text, "[sweep]\nname = \"s\"\nseeds = %s\n%s[base]\n%s", seeds,
              rest, BODY);
-    return make(text);
+    return plankit_make(text);
 }
 
 static bool has_key(const struct plan *plan, const char *key)
