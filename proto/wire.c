@@ -5,6 +5,7 @@
 #include "common/hash.h"
 #include "proto/limits.h"
 #include "proto/wire_auth.h"
+#include "proto/wire_links.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +22,8 @@ struct wire {
     void *handle; /* the libzmq socket inside */
     bool router;
     struct door *door;                /* a ROUTER's with keys, or NULL */
-    struct watch *watch;              /* a DEALER's with keys, or NULL */
+    struct links *links;              /* a ROUTER's */
+    struct watch *watch;              /* a DEALER's */
     char endpoint[WIRE_ENDPOINT_MAX]; /* of a DEALER */
     struct buf out;                   /* encoding of the message that is being sent */
     zmq_msg_t body;                   /* of the message that wire_recv returned last */
@@ -33,8 +35,9 @@ enum {
     LINGER_MS = 1000,
     /* The largest encoding that keeps its room for the next one. */
     KEEP_MAX = 1 << 20,
-    /* zmq_poll items that need no allocation. */
-    POLL_STACK = 32,
+    /* zmq_poll items of each of ours, and how many need no allocation. */
+    POLL_EACH = 3,
+    POLL_STACK = 48,
     /* Of a ROUTER's process. libzmq accepts one connection in a round of the thread that
      * listens, whose other sockets may have hundreds of messages each round: with one
      * thread, five thousand workers that come back together took minutes. */
@@ -78,10 +81,12 @@ static const struct option OPTIONS[] = {
     {ZMQ_CONNECT_TIMEOUT, 5000, DEALER},
     /* Who connects and says nothing is put out after this. */
     {ZMQ_HANDSHAKE_IVL, 10000, BOTH},
-    /* Soon again, but a thousand workers do not storm a coordinator that is
-     * starting (libzmq adds jitter). */
-    {ZMQ_RECONNECT_IVL, 200, DEALER},
-    {ZMQ_RECONNECT_IVL_MAX, 3000, DEALER},
+    /* So soon, and never later, that a worker whose connection broke is back before
+     * the coordinator takes it for dead (coordinator/cut.h). libzmq adds up to as much
+     * again by chance: a thousand workers whose coordinator is down knock 7,000 times a
+     * second, which costs that machine some hundredths of a core. */
+    {ZMQ_RECONNECT_IVL, 100, DEALER},
+    {ZMQ_RECONNECT_IVL_MAX, 0, DEALER},
     /* A thousand workers may connect in the same moment. */
     {ZMQ_BACKLOG, 4096, ROUTER},
     {ZMQ_IPV6, 0, BOTH},
@@ -281,6 +286,10 @@ struct wire *wire_listen(const char *endpoint, const struct wire_gate *gate,
         wire_free(&wire);
         return NULL;
     }
+    if (!(wire->links = links_open(wire->handle, err))) {
+        wire_free(&wire);
+        return NULL;
+    }
     if (bind_private(wire->handle, endpoint) ||
         zmq_getsockopt(wire->handle, ZMQ_LAST_ENDPOINT, wire->bound, &size)) {
         endpoint_failed("listen on", endpoint, err);
@@ -303,8 +312,9 @@ struct wire *wire_connect(const char *endpoint, const struct wire_keys *keys,
     if (!wire)
         return NULL;
     snprintf(wire->endpoint, sizeof wire->endpoint, "%s", endpoint);
-    if (wire_needs_keys(endpoint) &&
-        !(wire->watch = watch_open(wire->handle, wire->endpoint, keys, err))) {
+    if (!wire_needs_keys(endpoint))
+        keys = NULL;
+    if (!(wire->watch = watch_open(wire->handle, wire->endpoint, keys, err))) {
         wire_free(&wire);
         return NULL;
     }
@@ -320,19 +330,16 @@ struct wire *wire_connect(const char *endpoint, const struct wire_keys *keys,
  * path is ours to remove while we still answer on it. */
 static void stop_listening(struct wire *wire)
 {
-    char name[64], unique[HASH_TEXT];
-    zsock_t *monitor = zsock_new(ZMQ_PAIR);
+    struct error err;
 
     if (strncmp(wire->bound, "ipc:///", 7) == 0)
         unlink(wire->bound + 6);
+    links_close(&wire->links);
+    zsock_t *monitor = links_monitor(wire->handle, ZMQ_EVENT_CLOSED, &err);
     if (!monitor)
         return;
-    hash_random(unique); /* a name lives on while its socket lingers */
-    snprintf(name, sizeof name, "inproc://%s", unique);
-    void *handle = zsock_resolve(monitor);
-    if (zmq_socket_monitor(wire->handle, name, ZMQ_EVENT_CLOSED) == 0 &&
-        zmq_connect(handle, name) == 0 && zmq_unbind(wire->handle, wire->bound) == 0) {
-        zmq_pollitem_t item = {.socket = handle, .events = ZMQ_POLLIN};
+    if (zmq_unbind(wire->handle, wire->bound) == 0) {
+        zmq_pollitem_t item = {.socket = zsock_resolve(monitor), .events = ZMQ_POLLIN};
         zmq_poll(&item, 1, LINGER_MS);
     }
     zmq_socket_monitor(wire->handle, NULL, 0);
@@ -346,6 +353,7 @@ void wire_free(struct wire **wire)
     if ((*wire)->bound[0])
         stop_listening(*wire);
     door_close(&(*wire)->door);
+    links_close(&(*wire)->links);
     watch_close(&(*wire)->watch);
     zmq_msg_close(&(*wire)->body);
     zsock_destroy(&(*wire)->sock);
@@ -465,9 +473,11 @@ int wire_recv(struct wire *wire, struct wire_peer *ret_from, struct msg *ret,
         rc = recv_peer(wire, &from, err);
     if (rc == 1)
         rc = recv_frame(wire, &wire->body, err);
-    if (rc == 1 && wire->router)
+    if (rc == 1 && wire->router) {
+        links_heard(wire->links, &wire->body, &from);
         from.role =
             (uint8_t)(wire->door ? door_role(wire->door, &wire->body) : WIRE_ANYBODY);
+    }
     if (rc == 0 && wire->watch)
         rc = watch_check(wire->watch, err);
     if (ret_from && rc != 0)
@@ -482,41 +492,47 @@ int wire_recv(struct wire *wire, struct wire_peer *ret_from, struct msg *ret,
     return 1;
 }
 
+bool wire_lost(struct wire *wire, struct wire_peer *ret)
+{
+    *ret = (struct wire_peer){0};
+    return wire->router ? links_lost(wire->links, ret) : watch_lost(wire->watch);
+}
+
 /* ---- waiting --------------------------------------------------------------- */
 
-/* Two zmq_poll items for each of ours: the second is for the wire's own business,
- * the keys that knock at a ROUTER and how the handshakes of a DEALER went. */
+/* Three zmq_poll items for each of ours: the others are for the wire's own business,
+ * the keys that knock at a ROUTER and its connections that end, and how the handshakes
+ * of a DEALER went. */
 static void poll_fill(const struct wire_poll *items, size_t count, zmq_pollitem_t *ret)
 {
-    for (size_t i = 0; i < count; i++, ret += 2) {
+    for (size_t i = 0; i < count; i++, ret += POLL_EACH) {
         const struct wire *wire = items[i].wire;
 
         ret[0] = (zmq_pollitem_t){.fd = items[i].fd, .events = ZMQ_POLLIN};
-        ret[1] = (zmq_pollitem_t){.fd = -1};
-        if (wire)
-            ret[0].socket = wire->handle;
-        if (wire && wire->door)
+        ret[1] = ret[2] = (zmq_pollitem_t){.fd = -1};
+        if (!wire)
+            continue;
+        ret[0].socket = wire->handle;
+        if (wire->door)
             ret[1].socket = door_handle(wire->door);
-        if (wire && wire->watch)
-            ret[1].socket = watch_handle(wire->watch);
-        if (ret[1].socket)
-            ret[1].events = ZMQ_POLLIN;
+        ret[2].socket =
+            wire->router ? links_handle(wire->links) : watch_handle(wire->watch);
+        ret[1].events = ret[1].socket ? ZMQ_POLLIN : 0;
+        ret[2].events = ZMQ_POLLIN;
     }
 }
 
 /* Returns how many items are readable. The end of a pipe shows as an error, not as
- * input: both are to be read. News of a DEALER's handshake are read by wire_recv. */
+ * input: both are to be read. News of a DEALER's handshake are read by wire_recv, of a
+ * ROUTER's connections by wire_lost. */
 static int poll_take(struct wire_poll *items, size_t count, const zmq_pollitem_t *polled)
 {
     int readable = 0;
 
-    for (size_t i = 0; i < count; i++, polled += 2) {
-        struct wire *wire = items[i].wire;
-        bool own = polled[1].revents != 0;
-
-        if (own && wire->door)
-            door_answer(wire->door);
-        items[i].readable = polled[0].revents != 0 || (own && wire->watch);
+    for (size_t i = 0; i < count; i++, polled += POLL_EACH) {
+        if (polled[1].revents != 0)
+            door_answer(items[i].wire->door);
+        items[i].readable = polled[0].revents != 0 || polled[2].revents != 0;
         readable += items[i].readable;
     }
     return readable;
@@ -529,15 +545,16 @@ int wire_poll(struct wire_poll *items, size_t count, int64_t timeout_ms,
     zmq_pollitem_t few[POLL_STACK], *polled = few;
     int rc, readable, cause;
 
-    if (2 * count > POLL_STACK)
-        polled = calloc(count, 2 * sizeof *polled);
+    if (POLL_EACH * count > POLL_STACK)
+        polled = calloc(count, POLL_EACH * sizeof *polled);
     if (!polled)
         return err_set(err, ERR_NO_MEMORY, "no memory to wait for %zu things", count);
     poll_fill(items, count, polled);
     do {
-        rc = zmq_poll(polled, (int)(2 * count), timeout_ms < 0 ? -1 : (long)timeout_ms);
+        rc = zmq_poll(polled, (int)(POLL_EACH * count),
+                      timeout_ms < 0 ? -1 : (long)timeout_ms);
         cause = errno;
-        for (size_t i = 0; rc < 0 && i < 2 * count; i++)
+        for (size_t i = 0; rc < 0 && i < POLL_EACH * count; i++)
             polled[i].revents = 0;
         readable = poll_take(items, count, polled);
         if (timeout_ms > 0)

@@ -12,7 +12,8 @@
  * Nothing here blocks but wire_poll. "Sent" means handed to ZeroMQ, never
  * delivered: only an answer is proof. What was under way when a connection broke
  * is lost, at a DEALER also what had arrived and was not read yet. A ROUTER
- * reports peers that are gone (ROUTER_MANDATORY). Routing ids are ZeroMQ's own
+ * reports peers that are gone (ROUTER_MANDATORY), and both sides connections that have
+ * ended, where somebody closed them. Routing ids are ZeroMQ's own
  * and change with every connection; who a peer is, it says in HELLO. Not
  * thread-safe.
  */
@@ -111,7 +112,13 @@ int wire_send_bytes(struct wire *wire, const struct wire_peer *to, const void *b
 int wire_recv(struct wire *wire, struct wire_peer *ret_from, struct msg *ret,
               struct error *err);
 
-/* Wait until something is readable. Each item is a wire or a file descriptor. */
+/* Whether a connection has ended of which this was not said yet. At a ROUTER *ret is
+ * the peer, what it sent last may still be there to be received, and once in a very
+ * long while it is the wrong one: a message to it fails if it is gone. A DEALER, which
+ * hears of it in wire_recv, connects again by itself. Call until false. */
+bool wire_lost(struct wire *wire, struct wire_peer *ret);
+
+/* Wait until something is readable, or a connection has ended. Each item is a wire or a file descriptor. */
 struct wire_poll {
     struct wire *wire; /* or NULL */
     int fd;            /* used when wire is NULL */

@@ -2,7 +2,7 @@
 
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/hash.h"
+#include "proto/wire_links.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,29 +248,33 @@ struct watch {
     zsock_t *sock;
     void *handle;
     const char *endpoint;
-    bool met;
+    bool met;   /* the coordinator, or it has no key */
+    bool lost;  /* a connection, since watch_lost was asked */
     int broken; /* handshakes that were broken off, one after another */
     int64_t connected_ms;
 };
 
 static int watch_events(struct watch *watch, struct error *err)
 {
-    const int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                       ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                       ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                       ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    char name[64], unique[HASH_TEXT];
+    const int events =
+        ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+        ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
-    watch->sock = zsock_new(ZMQ_PAIR);
+    watch->sock = links_monitor(watch->dealer, events, err);
     if (!watch->sock)
-        return err_set(err, ERR_IO, "cannot make a socket: %s", zmq_strerror(errno));
+        return -1;
     watch->handle = zsock_resolve(watch->sock);
-    hash_random(unique); /* a name lives on while its socket lingers */
-    snprintf(name, sizeof name, "inproc://%s", unique);
-    if (zmq_socket_monitor(watch->dealer, name, events) != 0 ||
-        zmq_connect(watch->handle, name) != 0)
-        return err_set(err, ERR_IO, "cannot watch a socket: %s", zmq_strerror(errno));
     return 0;
+}
+
+static int set_keys(void *dealer, const struct wire_keys *keys, struct error *err)
+{
+    if (!keys)
+        return 0;
+    if (set_pair(dealer, keys, err) != 0)
+        return -1;
+    return set_key(dealer, ZMQ_CURVE_SERVERKEY, keys->server_key, err);
 }
 
 struct watch *watch_open(void *dealer, const char *endpoint, const struct wire_keys *keys,
@@ -282,10 +286,9 @@ struct watch *watch_open(void *dealer, const char *endpoint, const struct wire_k
         err_set(err, ERR_NO_MEMORY, "no memory for a socket");
         return NULL;
     }
-    *watch = (struct watch){.dealer = dealer, .endpoint = endpoint, .met = keys->met};
-    if (set_pair(dealer, keys, err) != 0 ||
-        set_key(dealer, ZMQ_CURVE_SERVERKEY, keys->server_key, err) != 0 ||
-        watch_events(watch, err) != 0)
+    *watch =
+        (struct watch){.dealer = dealer, .endpoint = endpoint, .met = !keys || keys->met};
+    if (set_keys(dealer, keys, err) != 0 || watch_events(watch, err) != 0)
         watch_close(&watch);
     return watch;
 }
@@ -303,24 +306,6 @@ void watch_close(struct watch **watch)
 void *watch_handle(const struct watch *watch)
 {
     return watch->handle;
-}
-
-/* Two frames: the event's number (16 bits) and value (32 bits), then an address. */
-static bool take_event(struct watch *watch, uint16_t *ret_event, uint32_t *ret_value)
-{
-    uint8_t bytes[6];
-    zmq_msg_t frame;
-    bool got =
-        zmq_recv(watch->handle, bytes, sizeof bytes, ZMQ_DONTWAIT) == (int)sizeof bytes;
-
-    if (!got)
-        return false;
-    memcpy(ret_event, bytes, 2);
-    memcpy(ret_value, bytes + 2, 4);
-    zmq_msg_init(&frame);
-    (void)zmq_msg_recv(&frame, watch->handle, ZMQ_DONTWAIT);
-    zmq_msg_close(&frame);
-    return true;
 }
 
 static int on_auth_failed(const struct watch *watch, uint32_t status, struct error *err)
@@ -370,9 +355,11 @@ int watch_check(struct watch *watch, struct error *err)
     uint32_t value;
     int rc = 0;
 
-    while (rc == 0 && take_event(watch, &event, &value)) {
+    while (rc == 0 && links_event(watch->handle, &event, &value)) {
         if (event == ZMQ_EVENT_CONNECTED)
             watch->connected_ms = clock_mono_ms();
+        else if (event == ZMQ_EVENT_DISCONNECTED)
+            watch->lost = true;
         else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
             watch->broken = 0;
         else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
@@ -383,4 +370,12 @@ int watch_check(struct watch *watch, struct error *err)
             rc = on_broken_off(watch, err);
     }
     return rc;
+}
+
+bool watch_lost(struct watch *watch)
+{
+    const bool lost = watch->lost;
+
+    watch->lost = false;
+    return lost;
 }

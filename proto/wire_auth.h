@@ -27,8 +27,9 @@ void door_answer(struct door *door);
 /* The role, now, of the key that sent this message. */
 enum wire_role door_role(const struct door *door, zmq_msg_t *msg);
 
-/* Make `dealer`, not connected yet, a CURVE client that is watched. endpoint is
- * for messages, and borrowed. ERR_IO; ERR_INVALID for keys that are none. */
+/* Make `dealer`, not connected yet, a CURVE client that is watched; without keys it is
+ * only watched. endpoint is for messages, and borrowed. ERR_IO; ERR_INVALID for keys
+ * that are none. */
 struct watch *watch_open(void *dealer, const char *endpoint, const struct wire_keys *keys,
                          struct error *err);
 void watch_close(struct watch **watch);
@@ -37,5 +38,8 @@ void *watch_handle(const struct watch *watch);
 
 /* 0, or -1 with ERR_REFUSED when a handshake has failed for good. */
 int watch_check(struct watch *watch, struct error *err);
+
+/* Whether a connection has ended, as watch_check heard, since this was asked last. */
+bool watch_lost(struct watch *watch);
 
 #endif

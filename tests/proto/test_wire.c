@@ -86,6 +86,65 @@ static void test_exchange_over_tcp(void **state)
     exchange("tcp://127.0.0.1:*");
 }
 
+/* Until it says that a connection has ended. */
+static void next_lost(struct wire *wire, struct wire_peer *ret)
+{
+    int64_t deadline = clock_mono_ms() + DEADLINE_MS;
+    struct wire_poll item = {.wire = wire};
+    struct error err;
+    struct msg msg;
+
+    for (;;) {
+        assert_int_equal(wire_recv(wire, NULL, &msg, &err), 0);
+        if (wire_lost(wire, ret))
+            return;
+        int64_t left = deadline - clock_mono_ms();
+        if (left <= 0 || wire_poll(&item, 1, left, &err) < 0)
+            fail_msg("no connection has ended");
+    }
+}
+
+static void lose(const char *endpoint)
+{
+    char real[WIRE_ENDPOINT_MAX];
+    struct wire *router = listen_at(endpoint, real);
+    struct wire *workers[4], *last;
+    struct wire_peer from[4], from_last, lost;
+
+    for (int i = 0; i < 4; i++) {
+        workers[i] = connect_to(real);
+        send_ping_by(workers[i], NULL, 1, router);
+        next_ping(router, &from[i], 1);
+    }
+    assert_false(wire_lost(router, &lost));
+    for (int i = 0; i < 4; i += 2) {
+        wire_free(&workers[i]);
+        next_lost(router, &lost);
+        assert_true(wire_peer_equal(&lost, &from[i]));
+        assert_false(wire_lost(router, &lost));
+    }
+    last = connect_to(real); /* with a descriptor of those */
+    send_ping_by(last, NULL, 2, router);
+    next_ping(router, &from_last, 2);
+    assert_false(wire_lost(router, &lost));
+    wire_free(&last);
+    next_lost(router, &lost);
+    assert_true(wire_peer_equal(&lost, &from_last));
+    wire_free(&router);
+    next_lost(workers[1], &lost);
+    assert_int_equal(lost.size, 0);
+    wire_free(&workers[1]);
+    wire_free(&workers[3]);
+}
+
+static void test_the_end_of_a_connection_is_told(void **state)
+{
+    struct place *place = *state;
+
+    lose(place->ipc);
+    lose("tcp://127.0.0.1:*");
+}
+
 static void test_large_messages_keep_their_order(void **state)
 {
     struct place *place = *state;
@@ -448,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_signals_stay_the_programs),
         IN_PLACE(test_exchange_over_ipc),
         cmocka_unit_test(test_exchange_over_tcp),
+        IN_PLACE(test_the_end_of_a_connection_is_told),
         IN_PLACE(test_large_messages_keep_their_order),
         cmocka_unit_test(test_bad_endpoints),
         IN_PLACE(test_endpoint_in_use),
