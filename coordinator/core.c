@@ -1,6 +1,7 @@
 #include "coordinator/core.h"
 
 #include "common/error.h"
+#include "coordinator/cut.h"
 #include "coordinator/judge.h"
 #include "coordinator/retract.h"
 #include "proto/limits.h"
@@ -93,6 +94,7 @@ static bool load_running(void *user, const struct store_running *running)
                           .attempt = running->attempt,
                           .priority = running->priority,
                           .sweep = running->sweep,
+                          .inherited = true,
                           .deadline_ms = core_deadline(core)};
 
     if (learn_needs(core, running->sweep, loading->err) != 0) {
@@ -192,6 +194,7 @@ static void resume(struct core *core)
         worker->seen_ms = core->now_ms;
         lease_renew(&worker->leases, core_deadline(core));
     }
+    cut_forgive(core);
 }
 
 /* Now that no row names them. */
@@ -272,6 +275,7 @@ void core_turn(struct core *core, int64_t now_ms, int64_t wall_ms)
                   "the coordinator was away for %" PRId64 " ms; leases are extended",
                   gap_ms);
         core->drained_ms += gap_ms;
+        cut_forgive(core);
         for (size_t i = 0; i < roster_count(core->roster); i++) {
             struct worker *worker = roster_at(core->roster, i);
             worker->seen_ms += gap_ms;
@@ -303,24 +307,39 @@ int core_lose(struct core *core, const struct lease *lease, enum job_cause cause
     return core_enqueue(core, &ready, err);
 }
 
+static void say_why(const struct core *core, const struct worker *worker, bool cut,
+                    bool silent, char *text, size_t size)
+{
+    if (cut)
+        snprintf(text, size,
+                 "the connection to worker %" PRId64 " on %s has ended, and it did not"
+                 " come back",
+                 worker->row, worker->host);
+    else if (silent)
+        snprintf(text, size, "no sign of life from worker %" PRId64 " on %s for %.1f s",
+                 worker->row, worker->host,
+                 (double)(core->now_ms - worker->seen_ms) / 1000);
+    else
+        snprintf(text, size, "worker %" PRId64 " on %s does not have it", worker->row,
+                 worker->host);
+}
+
 static int expire_worker(struct core *core, struct worker *worker, struct error *err)
 {
-    bool silent = worker->seen_ms + core->setup.lease_ms <= core->now_ms;
+    const bool cut = cut_is_over(core, worker);
+    const bool silent = worker->seen_ms + core->setup.lease_ms <= core->now_ms;
     struct lease lease;
     char text[256];
 
-    if (silent)
-        snprintf(text, sizeof text,
-                 "no sign of life from worker %" PRId64 " on %s for %.1f s", worker->row,
-                 worker->host, (double)(core->now_ms - worker->seen_ms) / 1000);
-    else
-        snprintf(text, sizeof text, "worker %" PRId64 " on %s does not have it",
-                 worker->row, worker->host);
-    while (lease_take_expired(&worker->leases, core->now_ms, &lease))
+    while (cut ? lease_take(&worker->leases, &lease)
+               : lease_take_expired(&worker->leases, core->now_ms, &lease)) {
+        say_why(core, worker, cut, silent, text, sizeof text);
         if (core_lose(core, &lease, CAUSE_WORKER_LOST, text, err) != 0)
             return -1;
-    if (!silent || worker->leases.count > 0)
+    }
+    if ((!silent && !cut) || worker->leases.count > 0)
         return 0;
+    say_why(core, worker, cut, silent, text, sizeof text);
     core_note(core, LOG_WARN, "lost a worker: %s", text);
     if (store_begin(core->setup.store, err) != 0 ||
         store_worker_state(core->setup.store, worker->row, "lost", core->wall_ms, err) !=
@@ -330,18 +349,49 @@ static int expire_worker(struct core *core, struct worker *worker, struct error 
     return 0;
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When there may be something to expire of this worker, if it stays silent. */
+static int64_t due_ms(const struct core *core, const struct worker *worker)
+{
+    int64_t due_ms = worker->seen_ms + core->setup.lease_ms;
+
+    if (worker->leases.count > 0)
+        due_ms = lease_first_end(&worker->leases);
+    return worker->cut_ms > 0 ? earlier(due_ms, worker->cut_ms) : due_ms;
+}
+
 /* A message that waits may be the sign of life that is missed, so leases end
- * only when none waits; but not later than one lease after they should. */
+ * only when none waits; but not later than one lease after they should. A look at all
+ * workers is not for every turn: a time that is due only moves away, but for cut_begin. */
 static int expire(struct core *core, bool drained, struct error *err)
 {
     if (core->stalled ||
         (!drained && core->now_ms - core->drained_ms < core->setup.lease_ms))
         return 0;
     core->drained_ms = core->now_ms;
+    if (core->now_ms < core->expire_ms)
+        return 0;
     for (size_t i = roster_count(core->roster); i-- > 0;)
         if (expire_worker(core, roster_at(core->roster, i), err) != 0)
             return -1;
+    core->expire_ms = core_deadline(core);
+    for (size_t i = 0; i < roster_count(core->roster); i++)
+        core->expire_ms =
+            earlier(core->expire_ms, due_ms(core, roster_at(core->roster, i)));
     return 0;
+}
+
+int64_t core_wait_ms(const struct core *core, int64_t most_ms)
+{
+    const int64_t left_ms = core->expire_ms - core->now_ms;
+
+    if (!core->loaded || core->stalled || left_ms > most_ms)
+        return most_ms;
+    return left_ms > 0 ? left_ms : 0;
 }
 
 struct assignment {
@@ -461,8 +511,10 @@ void core_gone(struct core *core, const struct wire_peer *peer)
 
     /* It stays known by this peer: what it said last, its BYE say, may be still
      * on the way. */
-    if (worker)
+    if (worker) {
         worker->credit = 0;
+        worker->gone = true;
+    }
 }
 
 void core_refused(struct core *core, const char *text)

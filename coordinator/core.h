@@ -57,17 +57,19 @@ struct core {
     struct commit *commit;
     int64_t now_ms; /* monotonic */
     int64_t wall_ms;
-    int64_t drained_ms; /* when no message was waiting, last */
-    bool loaded;        /* memory agrees with the database */
-    bool stalled;       /* the last COMMIT failed: hand out nothing */
-    int64_t failed_ms;  /* when it did */
-    bool stopping;      /* hand out nothing any more */
-    bool suspicious;    /* some worker's suspicion is not empty */
-    bool waiting;       /* some lease waits to be started */
-    char trouble[256];  /* while stalled: what the database said */
-    uint64_t refused;   /* keys, versions and roles */
-    char refusal[256];  /* the last of them */
-    uint64_t malformed; /* messages dropped */
+    int64_t drained_ms;   /* when no message was waiting, last */
+    int64_t expire_ms;    /* when to look for leases that ran out, and the like */
+    int64_t forgiving_ms; /* until then, nobody is blamed for a connection that ends */
+    bool loaded;          /* memory agrees with the database */
+    bool stalled;         /* the last COMMIT failed: hand out nothing */
+    int64_t failed_ms;    /* when it did */
+    bool stopping;        /* hand out nothing any more */
+    bool suspicious;      /* some worker's suspicion is not empty */
+    bool waiting;         /* some lease waits to be started */
+    char trouble[256];    /* while stalled: what the database said */
+    uint64_t refused;     /* keys, versions and roles */
+    char refusal[256];    /* the last of them */
+    uint64_t malformed;   /* messages dropped */
     struct wire_peer bad_peers[CORE_BAD_PEERS];
     size_t bad_count; /* ever */
     struct tail_list tails;
@@ -88,8 +90,11 @@ void core_turn(struct core *core, int64_t now_ms, int64_t wall_ms);
 void core_settle(struct core *core, bool drained);
 
 /* A message could not be delivered: the connection is gone, and no job is
- * assigned over it. */
+ * assigned over it. (That it ended is known sooner: see cut.h.) */
 void core_gone(struct core *core, const struct wire_peer *peer);
+
+/* How long the loop may wait for messages, at most most_ms. */
+int64_t core_wait_ms(const struct core *core, int64_t most_ms);
 
 /* Something that was not a message, or not one for a coordinator, arrived. */
 void core_malformed(struct core *core, const struct wire_peer *from, const char *text);

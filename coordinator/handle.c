@@ -99,6 +99,23 @@ static int take_list(struct core *core, const struct call *call,
     return (int)lease_listed(leases, running, count, core_deadline(core));
 }
 
+/* What the coordinator before had given to this very process, and it says that it has
+ * neither that nor its result: a process that was not started anew lost it on the way.
+ * A full list may be cut short. */
+static int lose_missing(struct core *core, struct worker *worker, uint32_t listed,
+                        struct error *err)
+{
+    struct lease lease;
+    char text[128];
+
+    snprintf(text, sizeof text, "worker %" PRId64 " on %s does not have it", worker->row,
+             worker->host);
+    while (listed < PROTO_RUNNING_MAX && lease_take_missing(&worker->leases, &lease))
+        if (core_lose(core, &lease, CAUSE_WORKER_LOST, text, err) != 0)
+            return -1;
+    return 0;
+}
+
 static void hello_failed(struct core *core, const struct call *call,
                          const struct error *why)
 {
@@ -145,7 +162,8 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
     roster_describe(known.worker, hello, core->now_ms);
     known.worker->place = store_place(hello->host);
     known.worker->quarantined = store_quarantined(core->setup.store, row);
-    if (take_list(core, &known, hello->running, hello->running_count, err) < 0)
+    if (take_list(core, &known, hello->running, hello->running_count, err) < 0 ||
+        lose_missing(core, known.worker, hello->running_count, err) != 0)
         return -1;
     core_note(core, LOG_INFO,
               "worker %" PRId64 " %s: %s, %" PRIu32 " slots, %" PRIu32

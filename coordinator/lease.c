@@ -75,7 +75,7 @@ size_t lease_listed(struct lease_list *list, const struct msg_running *running,
         struct lease *lease = lease_find(list, running[i].job, running[i].attempt);
         if (!lease)
             continue;
-        lease->doubted = false;
+        lease->doubted = lease->inherited = false;
         lease->deadline_ms = deadline_ms;
         if (!running[i].waits)
             lease->waits_ms = 0;
@@ -104,6 +104,28 @@ bool lease_take_expired(struct lease_list *list, int64_t now_ms, struct lease *r
         }
     }
     return false;
+}
+
+bool lease_take_missing(struct lease_list *list, struct lease *ret)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].inherited && list->items[i].doubted) {
+            *ret = list->items[i];
+            remove_at(list, &list->items[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+int64_t lease_first_end(const struct lease_list *list)
+{
+    int64_t first_ms = INT64_MAX;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].deadline_ms < first_ms)
+            first_ms = list->items[i].deadline_ms;
+    return first_ms;
 }
 
 bool lease_take(struct lease_list *list, struct lease *ret)

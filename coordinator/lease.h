@@ -28,6 +28,7 @@ struct lease {
     size_t sweep;     /* its sweep: for its way back into the queue */
     int64_t deadline_ms;
     bool doubted;    /* the worker's last list did not have it */
+    bool inherited;  /* of the coordinator before, and not listed since */
     uint32_t slots;  /* of the worker that it takes; 0 is 1 */
     uint64_t memory; /* bytes that it may have */
     bool probe;
@@ -64,12 +65,19 @@ void lease_renew(struct lease_list *list, int64_t deadline_ms);
 size_t lease_listed(struct lease_list *list, const struct msg_running *running,
                     size_t count, int64_t deadline_ms);
 
+/* Take out one that the coordinator before had handed out, and that the worker's first
+ * list here did not have: it is on no way. Call until false. */
+bool lease_take_missing(struct lease_list *list, struct lease *ret);
+
 /* The coordinator itself was away for gap_ms: nobody's time passed. */
 void lease_extend(struct lease_list *list, int64_t gap_ms);
 
 /* Take out one lease whose deadline is at or before now_ms. Returns false,
  * leaving *ret alone, when none has expired. Call until false. */
 bool lease_take_expired(struct lease_list *list, int64_t now_ms, struct lease *ret);
+
+/* The earliest deadline; INT64_MAX without a lease. */
+int64_t lease_first_end(const struct lease_list *list);
 
 /* Take out any lease; false when there is none. */
 bool lease_take(struct lease_list *list, struct lease *ret);

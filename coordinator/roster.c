@@ -127,12 +127,15 @@ void roster_connect(struct roster *roster, struct worker *worker,
         roster_disconnect(before);
     worker->peer = *peer;
     worker->credit = 0;
+    worker->cut_ms = 0;
+    worker->gone = false;
 }
 
 void roster_disconnect(struct worker *worker)
 {
     worker->peer = (struct wire_peer){0};
     worker->credit = 0;
+    worker->cut_ms = 0;
 }
 
 struct worker *roster_turn(struct roster *roster, roster_takes *takes, void *user)

@@ -34,6 +34,8 @@ struct worker {
     uint32_t credit;       /* jobs it would take now */
     uint64_t given;        /* jobs assigned to it since its last HELLO */
     int64_t seen_ms;       /* monotonic */
+    int64_t cut_ms;        /* its connection ended: it may come back until then; or 0 */
+    bool gone;             /* a message to it failed, over this connection */
     bool draining;         /* it is to take no more: DRAIN was sent */
     bool tails;            /* it answers TAIL */
     struct lease_list leases;

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "coordinator/artifact.h"
 #include "coordinator/core.h"
+#include "coordinator/cut.h"
 #include "coordinator/handle.h"
 #include "coordinator/imports.h"
 #include "coordinator/keyring.h"
@@ -307,6 +308,8 @@ static bool drain(struct serve *serve)
     struct msg msg;
     struct error err;
 
+    while (wire_lost(serve->wire, &from))
+        cut_begin(serve->core, &from);
     for (int i = 0; i < BATCH_MESSAGES && clock_mono_us() < end_us; i++) {
         int got = wire_recv(serve->wire, &from, &msg, &err);
         if (got == 0)
@@ -379,7 +382,8 @@ static int loop(struct serve *serve, struct error *err)
     bool drained = true;
 
     while (!serve->core->stopping) {
-        if (wire_poll(items, 2, drained ? turn_ms : 0, err) < 0)
+        int64_t wait_ms = drained ? core_wait_ms(serve->core, turn_ms) : 0;
+        if (wire_poll(items, 2, wait_ms, err) < 0)
             return -1;
         serve->core->stopping = told_to_stop(serve);
         refresh_keys(serve, false);

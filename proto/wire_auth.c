@@ -361,7 +361,7 @@ int watch_check(struct watch *watch, struct error *err)
         else if (event == ZMQ_EVENT_DISCONNECTED)
             watch->lost = true;
         else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
-            watch->broken = 0;
+            watch->met = true; /* it has proved that it has the key */
         else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
             rc = on_auth_failed(watch, value, err);
         else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)

@@ -380,6 +380,11 @@ static void receive(struct daemon *d)
                      msg_kind_name(msg.kind));
         msg_free(&msg);
     }
+    while (d->wire && wire_lost(d->wire, &from)) {
+        if (d->session.state == SESSION_UP)
+            log_line(LOG_WARN, "worker", "the connection to the coordinator has ended");
+        session_cut(&d->session, d->now_ms);
+    }
 }
 
 /* ---- signals -------------------------------------------------------------------- */

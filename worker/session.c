@@ -8,8 +8,14 @@
 enum {
     BACKOFF_MIN_MS = 1000,
     BACKOFF_MAX_MS = 32000,
-    /* A message that found no room, or no connection yet, is tried again then. */
+    /* One HELLO a connection, whoever asks for more, in so long. */
     RETRY_MS = 100,
+    /* A message that found no room, or no connection yet, is tried again then: soon,
+     * for a coordinator does not wait long (coordinator/cut.h). */
+    BUSY_MS = 25,
+    /* After a connection ended ZeroMQ may take a message for it yet, and lose it. The
+     * next one is not there before 100 ms. */
+    CUT_MS = 75,
     /* Beats that news asks for keep this distance: a burst of results makes a
      * few beats, not one each. */
     BEAT_SPACING_MS = 5,
@@ -76,7 +82,7 @@ void session_sent(struct session *session, int64_t now_ms)
 
 void session_busy(struct session *session, int64_t now_ms)
 {
-    session->next_ms = now_ms + RETRY_MS;
+    session->next_ms = now_ms + BUSY_MS;
 }
 
 void session_heard(struct session *session, int64_t now_ms)
@@ -112,6 +118,14 @@ void session_who(struct session *session, int64_t now_ms)
 {
     greet(session, now_ms);
     session->next_ms = later(now_ms, session->sent_ms + RETRY_MS);
+}
+
+void session_cut(struct session *session, int64_t now_ms)
+{
+    if (session->state != SESSION_UP)
+        return;
+    greet(session, now_ms);
+    session->next_ms = now_ms + CUT_MS;
 }
 
 void session_later(struct session *session, int64_t now_ms)

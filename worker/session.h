@@ -14,7 +14,8 @@
  *
  * ZeroMQ reconnects by itself, but a new connection is a stranger to the
  * coordinator, and one that died without a word stays "connected": so silence
- * always means a new socket and HELLO again. How long it waits for an answer
+ * always means a new socket and HELLO again. A connection that was closed is known at
+ * once: HELLO goes out over the next that ZeroMQ makes. How long it waits for an answer
  * doubles from 1 s to 32 s, and each wait has jitter, so that a thousand workers
  * do not come back at once.
  *
@@ -70,6 +71,9 @@ int session_welcome(struct session *session, const struct msg_welcome *welcome,
 
 /* WHO arrived: the coordinator does not know this connection. */
 void session_who(struct session *session, int64_t now_ms);
+
+/* The connection has ended, and ZeroMQ makes another. */
+void session_cut(struct session *session, int64_t now_ms);
 
 /* The coordinator is there and cannot take us now: HELLO again after a beat, since
  * a longer wait would be missed when it can. */

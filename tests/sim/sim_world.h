@@ -6,6 +6,7 @@
  * is the test's. */
 
 #include "common/rng.h"
+#include "coordinator/cut.h"
 #include "tests/sim/corekit.h"
 #include "worker/outbox.h"
 #include "worker/session.h"
@@ -20,6 +21,7 @@ enum {
     SLOTS_MAX = 3,
     HAND_MAX = 64,
     PACKETS_MAX = 20000,
+    ENDED_MAX = 4096,
     JOBS_MAX = 1000,
     CLIENT = 1, /* connection of the one who submits */
 };
@@ -76,6 +78,8 @@ struct sim {
     int conn_last, uuid_last;
     struct packet packets[PACKETS_MAX]; /* in order of sending */
     int packet_count;
+    int ended[ENDED_MAX]; /* connections, of which the coordinator will hear */
+    int ended_count;
     int accepted[JOBS_MAX]; /* attempt whose result was acknowledged */
     char hash_of[JOBS_MAX][HASH_TEXT];
     char request[HASH_TEXT];
@@ -193,9 +197,15 @@ static inline bool take_packet(struct sim *sim, bool up,
     return false;
 }
 
+/* Either side may hear of it, or not. */
 static inline void cut(struct sim *sim, struct actor *actor)
 {
     int kept = 0;
+
+    if (actor->conn && sim->core && chance(sim, 0.7) && sim->ended_count < ENDED_MAX)
+        sim->ended[sim->ended_count++] = actor->conn;
+    if (actor->conn && chance(sim, 0.7))
+        session_cut(&actor->session, sim->now_ms);
 
     for (int i = 0; i < sim->packet_count; i++) {
         if (actor->conn && sim->packets[i].conn == actor->conn)
@@ -272,6 +282,7 @@ static inline void core_starts(struct sim *sim)
 static inline void core_dies(struct sim *sim)
 {
     core_free(&sim->core);
+    sim->ended_count = 0;
     store_close(&sim->kit.store);
     artifact_close(&sim->artifacts);
     for (int i = 0; i < sim->actor_count; i++)
@@ -359,6 +370,10 @@ static inline void core_acts(struct sim *sim, const char *grid)
     struct msg msg;
 
     core_turn(sim->core, sim->now_ms, NOW + sim->now_ms);
+    while (sim->ended_count > 0) {
+        const struct wire_peer from = peer_of(sim->ended[--sim->ended_count]);
+        cut_begin(sim->core, &from);
+    }
     if (!sim->submitted && sim->now_ms % 500 == 0)
         core_submits(sim, grid);
     if (sim->submitted && chance(sim, sim->odds.meddle))

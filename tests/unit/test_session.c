@@ -110,8 +110,26 @@ static void test_busy_is_tried_again(void **state)
     assert_int_equal(session_next(&session, 0), SESSION_HELLO);
     session_busy(&session, 0);
     assert_int_equal(session_next(&session, 0), SESSION_WAIT);
-    assert_int_equal(session_deadline(&session), 100);
-    assert_int_equal(session_next(&session, 100), SESSION_HELLO);
+    assert_int_equal(session_deadline(&session), 25);
+    assert_int_equal(session_next(&session, 25), SESSION_HELLO);
+}
+
+static void test_a_connection_that_ended_is_made_anew(void **state)
+{
+    (void)state;
+    struct session session = up();
+
+    session_heard(&session, 500);
+    session_cut(&session, 500);
+    assert_int_equal(session.state, SESSION_GREETING);
+    assert_int_equal(session_next(&session, 500), SESSION_WAIT);
+    assert_int_equal(session_next(&session, 575), SESSION_HELLO);
+    session_busy(&session, 575);
+    session_cut(&session, 580); /* a handshake that failed: nothing new */
+    assert_int_equal(session_next(&session, 600), SESSION_HELLO);
+    session_sent(&session, 600);
+    assert_int_equal(session_next(&session, 1499), SESSION_WAIT);
+    assert_int_equal(session_next(&session, 2000), SESSION_CONNECT);
 }
 
 /* Waiting longer each time, it would miss the lease that a coordinator gives when
@@ -197,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_backoff_doubles_with_jitter),
         cmocka_unit_test(test_two_seeds_do_not_come_back_together),
         cmocka_unit_test(test_busy_is_tried_again),
+        cmocka_unit_test(test_a_connection_that_ended_is_made_anew),
         cmocka_unit_test(test_later_is_a_beat_later_every_time),
         cmocka_unit_test(test_who_is_answered_but_not_in_a_loop),
         cmocka_unit_test(test_news_makes_a_beat),
