@@ -1,5 +1,6 @@
 #include "coordinator/core.h"
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "coordinator/cut.h"
 #include "coordinator/judge.h"
@@ -349,11 +350,6 @@ static int expire_worker(struct core *core, struct worker *worker, struct error 
     return 0;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* When there may be something to expire of this worker, if it stays silent. */
 static int64_t due_ms(const struct core *core, const struct worker *worker)
 {
@@ -361,12 +357,12 @@ static int64_t due_ms(const struct core *core, const struct worker *worker)
 
     if (worker->leases.count > 0)
         due_ms = lease_first_end(&worker->leases);
-    return worker->cut_ms > 0 ? earlier(due_ms, worker->cut_ms) : due_ms;
+    return worker->cut_ms > 0 ? clock_earlier(due_ms, worker->cut_ms) : due_ms;
 }
 
 /* A message that waits may be the sign of life that is missed, so leases end
  * only when none waits; but not later than one lease after they should. A look at all
- * workers is not for every turn: a time that is due only moves away, but for cut_begin. */
+ * workers is not for every turn: what is due only moves away, but for cut_begin. */
 static int expire(struct core *core, bool drained, struct error *err)
 {
     if (core->stalled ||
@@ -381,7 +377,7 @@ static int expire(struct core *core, bool drained, struct error *err)
     core->expire_ms = core_deadline(core);
     for (size_t i = 0; i < roster_count(core->roster); i++)
         core->expire_ms =
-            earlier(core->expire_ms, due_ms(core, roster_at(core->roster, i)));
+            clock_earlier(core->expire_ms, due_ms(core, roster_at(core->roster, i)));
     return 0;
 }
 

@@ -118,7 +118,8 @@ int wire_recv(struct wire *wire, struct wire_peer *ret_from, struct msg *ret,
  * hears of it in wire_recv, connects again by itself. Call until false. */
 bool wire_lost(struct wire *wire, struct wire_peer *ret);
 
-/* Wait until something is readable, or a connection has ended. Each item is a wire or a file descriptor. */
+/* Wait until something is readable, or a connection has ended. Each item is a wire or a
+ * file descriptor. */
 struct wire_poll {
     struct wire *wire; /* or NULL */
     int fd;            /* used when wire is NULL */

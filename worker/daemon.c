@@ -21,7 +21,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -434,24 +433,20 @@ static int open_signals(struct daemon *d, struct error *err)
 
 /* ---- the loop ------------------------------------------------------------------- */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t poll_timeout(const struct daemon *d)
 {
-    int64_t due = earlier(session_deadline(&d->session), hand_deadline(d->hand));
+    int64_t due = clock_earlier(session_deadline(&d->session), hand_deadline(d->hand));
 
     if (d->session.state == SESSION_UP) {
-        int64_t goods = earlier(outbox_deadline(d->outbox), fetch_deadline(d->fetch));
-        due = earlier(due, goods < d->blocked_ms ? d->blocked_ms : goods);
+        int64_t goods =
+            clock_earlier(outbox_deadline(d->outbox), fetch_deadline(d->fetch));
+        due = clock_earlier(due, goods < d->blocked_ms ? d->blocked_ms : goods);
     }
     if (d->terms == 0)
-        due = earlier(due, leave_ms(d));
+        due = clock_earlier(due, leave_ms(d));
     if (due <= d->now_ms)
         return 0;
-    return earlier(due - d->now_ms, POLL_MAX_MS);
+    return clock_earlier(due - d->now_ms, POLL_MAX_MS);
 }
 
 static int wait_for_events(struct daemon *d, struct error *err)

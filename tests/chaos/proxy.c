@@ -1,10 +1,11 @@
 /* proxy: a network that can go silent between a worker and a coordinator on one machine.
  *
- *   proxy PORT      listen on a free port of 127.0.0.1, print it, forward to PORT
+ *   proxy PORT [CUT_MS]   listen on a free port of 127.0.0.1, print it, forward to PORT
  *
  * SIGUSR1: nothing is read, forwarded or accepted any more, and nobody is told: as a
  * firewall that drops, there is no RST and no FIN. SIGUSR2: it all goes on, with what
- * lay in the sockets meanwhile. SIGTERM ends it.
+ * lay in the sockets meanwhile. SIGHUP: all connections are closed, and new ones at once
+ * for CUT_MS. SIGTERM ends it.
  */
 
 #include <arpa/inet.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PAIRS_MAX = 256, PIECE = 65536 };
@@ -26,6 +28,15 @@ enum { PAIRS_MAX = 256, PIECE = 65536 };
 static int ends[2 * PAIRS_MAX];
 static size_t end_count;
 static bool silent;
+static long long cut_ms, cut_until_ms;
+
+static long long now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
 
 static void must(bool held, const char *what)
 {
@@ -65,7 +76,7 @@ static void take_connection(int listener, int port)
     int here = accept(listener, NULL, NULL);
     int there = socket(AF_INET, SOCK_STREAM, 0);
 
-    if (here < 0 || there < 0 || end_count == 2 * PAIRS_MAX ||
+    if (here < 0 || there < 0 || now_ms() < cut_until_ms || end_count == 2 * PAIRS_MAX ||
         connect(there, (struct sockaddr *)&address, sizeof address) != 0) {
         close(here);
         close(there);
@@ -98,6 +109,13 @@ static void close_pair(size_t pair)
     ends[2 * pair + 1] = ends[end_count + 1];
 }
 
+static void cut_all(void)
+{
+    while (end_count > 0)
+        close_pair(end_count / 2 - 1);
+    cut_until_ms = now_ms() + cut_ms;
+}
+
 static int open_signals(void)
 {
     sigset_t mask;
@@ -105,6 +123,7 @@ static int open_signals(void)
     sigemptyset(&mask);
     sigaddset(&mask, SIGUSR1);
     sigaddset(&mask, SIGUSR2);
+    sigaddset(&mask, SIGHUP);
     must(sigprocmask(SIG_BLOCK, &mask, NULL) == 0, "cannot block signals");
     int fd = signalfd(-1, &mask, 0);
     must(fd >= 0, "cannot watch signals");
@@ -129,10 +148,11 @@ static void forward(const struct pollfd *polled)
 int main(int argc, char **argv)
 {
     static struct pollfd items[2 + 2 * PAIRS_MAX];
-    int port = argc == 2 ? atoi(argv[1]) : 0;
+    int port = argc > 1 ? atoi(argv[1]) : 0;
     struct signalfd_siginfo info;
 
-    must(port > 0, "usage: proxy PORT");
+    must(port > 0, "usage: proxy PORT [CUT_MS]");
+    cut_ms = argc > 2 ? atoi(argv[2]) : 500;
     items[0] = (struct pollfd){.fd = open_signals(), .events = POLLIN};
     items[1] = (struct pollfd){.fd = open_listener(), .events = POLLIN};
     for (;;) {
@@ -141,7 +161,10 @@ int main(int argc, char **argv)
         int got = poll(items, silent ? 1 : 2 + end_count, -1);
         must(got >= 0 || errno == EINTR, "cannot wait");
         if (got > 0 && items[0].revents && read(items[0].fd, &info, sizeof info) > 0) {
-            silent = info.ssi_signo == SIGUSR1;
+            if (info.ssi_signo == SIGHUP)
+                cut_all();
+            else
+                silent = info.ssi_signo == SIGUSR1;
             continue;
         }
         if (silent || got <= 0)

@@ -56,6 +56,39 @@ running_on() {
     invariants_hold
 }
 
+@test "N11 a worker that is killed is known to be dead at once, whatever its lease" {
+    write_one
+    serve --lease 60 --beat 300
+    worker one
+    coord submit "$DIR/grid.toml"
+    running_on "$WORKER"
+    local killed_ms
+    killed_ms=$(date +%s%3N)
+    kill -KILL "$WORKER"
+    wait_for is "worker-lost" "SELECT cause FROM attempt WHERE state = 'lost'"
+    is 1 "SELECT ended_ms - $killed_ms < 10000 FROM attempt WHERE state = 'lost'"
+    coord cancel all
+    invariants_hold
+}
+
+@test "N11 a worker whose connection breaks for a moment keeps what it runs" {
+    write_one
+    serve --lease 60 --beat 300
+    "$TOOLS/chaos/proxy" "${ENDPOINT##*:}" 300 >"$DIR/port" 3>&- &
+    PROXY=$!
+    PIDS+=("$PROXY")
+    wait_for test -s "$DIR/port"
+    ENDPOINT=tcp://127.0.0.1:$(cat "$DIR/port")
+    worker one --key "$COORD_DIR/keys/worker.key"
+    coord submit "$DIR/grid.toml"
+    running_on "$WORKER"
+    kill -HUP "$PROXY"
+    wait_for grep -q "came back: .* 1 attempts in hand" "$DIR/serve.log"
+    is "1|1" "SELECT count(*) || '|' || sum(state = 'running') FROM attempt"
+    coord cancel all
+    invariants_hold
+}
+
 @test "T4 a worker that was stopped for longer than its lease comes back: fenced" {
     write_one 1 2
     serve --lease 2 --beat 300

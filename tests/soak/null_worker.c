@@ -401,6 +401,7 @@ static int hear(struct null_worker *w, const struct msg *msg, struct error *err)
 
 static int receive(struct null_worker *w, struct error *err)
 {
+    struct wire_peer nobody;
     struct error why;
     struct msg msg;
     int rc = 0, got = 1;
@@ -416,6 +417,8 @@ static int receive(struct null_worker *w, struct error *err)
         rc = hear(w, &msg, err);
         msg_free(&msg);
     }
+    while (w->wire && wire_lost(w->wire, &nobody))
+        session_cut(&w->session, w->now_ms);
     return rc;
 }
 
