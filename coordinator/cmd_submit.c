@@ -49,7 +49,7 @@ static void say_cost(const char *name, const struct changes *changes)
     buf_free(&text);
 }
 
-static int dry_run(struct cli *cli, const char *file, const struct buf *grid)
+static int dry_run(struct cli *cli, const char *file, const struct buf *grid, bool jobs)
 {
     struct changes changes;
     struct error err;
@@ -57,7 +57,7 @@ static int dry_run(struct cli *cli, const char *file, const struct buf *grid)
 
     if (!plan)
         return cli_fail(cli, &err);
-    plan_print(plan, cli->form, stdout);
+    plan_print(plan, cli->form, jobs, stdout);
     if (find_changes(cli, plan, &changes)) {
         fflush(stdout);
         say_changes(plan->name, &changes, true);
@@ -155,7 +155,7 @@ static bool note_absence(void *user)
 }
 
 struct wishes {
-    bool dry, wait, prune;
+    bool dry, jobs, wait, prune;
 };
 
 static int submit(struct cli *cli, const char *file, const struct buf *grid,
@@ -195,6 +195,7 @@ static int submit(struct cli *cli, const char *file, const struct buf *grid,
 int cmd_submit(struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {{"dry-run", no_argument, NULL, 'n'},
+                                            {"jobs", no_argument, NULL, 'j'},
                                             {"prune", no_argument, NULL, 'p'},
                                             {"wait", no_argument, NULL, 'w'},
                                             {NULL, 0, NULL, 0}};
@@ -208,16 +209,19 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
         if (option == '?')
             return EXIT_USAGE;
         wishes.dry = wishes.dry || option == 'n';
+        wishes.jobs = wishes.jobs || option == 'j';
         wishes.prune = wishes.prune || option == 'p';
         wishes.wait = wishes.wait || option == 'w';
     }
     if (argc - optind != 1)
         return cli_usage(cli, "expected one grid file");
+    if (wishes.jobs && !wishes.dry)
+        return cli_usage(cli, "--jobs goes with --dry-run; coord jobs lists a sweep's");
     const char *file = argv[optind];
     if (file_read(file, PROTO_GRID_MAX, &grid, &err) != 0)
         return cli_fail(cli, &err);
     if (wishes.dry)
-        code = dry_run(cli, file, &grid);
+        code = dry_run(cli, file, &grid, wishes.jobs);
     else {
         read_edit(cli, file, &grid, &changes);
         code = submit(cli, file, &grid, &wishes, &changes);

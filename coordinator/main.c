@@ -35,9 +35,11 @@ static const struct cli_verb VERBS[] = {
      "  --log-size MB    of the write-ahead log, before it is copied into the database\n"
      "                   (default: 16)\n",
      cmd_serve},
-    {"submit", "GRID [--dry-run] [--prune] [--wait]",
+    {"submit", "GRID [--dry-run [--jobs]] [--prune] [--wait]",
      "hand a grid to the coordinator, or only say what it comes to",
-     "  --dry-run  print what the grid comes to and its jobs, and submit nothing\n"
+     "  --dry-run  print what the grid comes to, what of it is there and what is left\n"
+     "             costs, and submit nothing\n"
+     "  --jobs     with --dry-run: every job too (--csv and --json always list them)\n"
      "  --prune    cancel jobs of the sweep that the grid no longer asks for\n"
      "  --wait     until every job of the sweep has ended\n",
      cmd_submit},

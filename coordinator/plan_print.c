@@ -88,11 +88,9 @@ static void add_to_table(void *user, struct cell *cells)
     table_add(user, cells);
 }
 
-static void put_table(const struct plan *plan, struct buf *out)
+static void put_counts(const struct plan *plan, struct buf *out)
 {
-    enum { WIDTH_MAX = 80 };
     struct plan_counts counts = plan_count(plan);
-    struct table *table = table_new(COLUMNS, TABLE_COLUMNS);
 
     buf_printf(out, "%s: runs %zu, probes %zu, curve rows %s%llu, path rows %llu,",
                plan->name, counts.runs, counts.probes, counts.at_most ? "at most " : "",
@@ -105,6 +103,13 @@ static void put_table(const struct plan *plan, struct buf *out)
     if (counts.parts > 0)
         buf_printf(out, " parts %zu,", counts.parts);
     buf_printf(out, " jobs %zu\n", counts.jobs);
+}
+
+static void put_jobs(const struct plan *plan, struct buf *out)
+{
+    enum { WIDTH_MAX = 80 };
+    struct table *table = table_new(COLUMNS, TABLE_COLUMNS);
+
     if (!table) {
         out->failed = true;
         return;
@@ -163,21 +168,23 @@ static void put_json(const struct plan *plan, struct buf *out)
     buf_puts(out, "\n]}\n");
 }
 
-void plan_put(const struct plan *plan, enum cli_form form, struct buf *out)
+void plan_put(const struct plan *plan, enum cli_form form, bool jobs, struct buf *out)
 {
     static void (*const PUT[])(const struct plan *, struct buf *) = {
-        [FORM_TABLE] = put_table,
+        [FORM_TABLE] = put_counts,
         [FORM_CSV] = put_csv,
         [FORM_JSON] = put_json,
     };
     PUT[form](plan, out);
+    if (form == FORM_TABLE && jobs)
+        put_jobs(plan, out);
 }
 
-void plan_print(const struct plan *plan, enum cli_form form, FILE *out)
+void plan_print(const struct plan *plan, enum cli_form form, bool jobs, FILE *out)
 {
     struct buf text = {0};
 
-    plan_put(plan, form, &text);
+    plan_put(plan, form, jobs, &text);
     if (text.data && form == FORM_TABLE)
         cli_write(out, text.data, text.size);
     else if (text.data)

@@ -53,6 +53,7 @@ says() {
     says 2 "did you mean 'report'?" rpeort
     says 2 "no option '--bogus'" --bogus
     says 2 "did you mean '--dry-run'?" submit --dryrun x
+    says 2 "--jobs goes with --dry-run" submit --jobs x
     says 2 "option '--workers' needs a value" run --workers
     says 2 "option '--wait=3' takes no value" submit --wait=3 x
     says 2 "unknown option '-x'" run -x

@@ -38,8 +38,11 @@ submit() { run coord submit "$@" "$DIR/grid.toml"; [ "$status" = 0 ]; }
     # one seed more: exactly its jobs
     grid 4
     submit --dry-run
+    [ "${#lines[@]}" -eq 3 ]
     [[ "$output" == *"edit: 2 new, 3 waiting, 3 ready"* ]]
     [[ "$output" == *"of one core to be done (at 50 GF/s a core, not measured yet)"* ]]
+    submit --dry-run --jobs
+    [ "${#lines[@]}" -eq 12 ]
     submit
     [ "${lines[0]}" = "edit: 8 jobs, 2 new" ]
     # two less: they stay, unless pruned

@@ -230,10 +230,10 @@ static void test_more_alphas(void **state)
     assert_int_equal(plan->jobs[1].curve_rows, 2 * (5 + 7 + 100));
     assert_true(plan->jobs[1].at_most && plan_count(plan).at_most);
     buf_clear(&text);
-    plan_put(plan, FORM_TABLE, &text);
+    plan_put(plan, FORM_TABLE, true, &text);
     assert_non_null(strstr(text.data, ", curve rows at most 224, path rows 2, jobs 2\n"));
     buf_clear(&text);
-    plan_put(plan, FORM_JSON, &text);
+    plan_put(plan, FORM_JSON, true, &text);
     assert_non_null(strstr(text.data, "\"job_count\": 2, \"at_most\": true, \"jobs\""));
     buf_free(&text);
     plan_free(&plan);
@@ -493,7 +493,7 @@ static void test_print(void **state)
     struct buf text = {0};
 
     (void)state;
-    plan_put(plan, FORM_TABLE, &text);
+    plan_put(plan, FORM_TABLE, true, &text);
     assert_string_equal(text.data,
                         "s: runs 2, probes 2, curve rows 200, path rows 4, jobs 4\n"
                         "number  kind   key           intervention  seed  probe  params\n"
@@ -504,10 +504,10 @@ static void test_print(void **state)
                         "     4  probe  284fb969f730  x                0  p      "
                         "init.scale=2.0\n");
     buf_clear(&text);
-    plan_put(plan, FORM_CSV, &text);
+    plan_put(plan, FORM_CSV, true, &text);
     assert_non_null(strstr(text.data, "\n2,train,"));
     buf_clear(&text);
-    plan_put(plan, FORM_JSON, &text);
+    plan_put(plan, FORM_JSON, true, &text);
     assert_non_null(strstr(text.data,
                            "\"curve_rows\": 200, \"path_rows\": 4,"
                            " \"plane_rows\": 0, \"derived\": 0, \"part_count\": 0,"
