@@ -149,6 +149,7 @@ static bool send_beat(struct daemon *d)
                  .running_count = list_attempts(d)},
     };
 
+    session_idle(&d->session, msg.beat.running_count == 0);
     return send_msg(d, &msg);
 }
 
@@ -379,11 +380,9 @@ static void receive(struct daemon *d)
                      msg_kind_name(msg.kind));
         msg_free(&msg);
     }
-    while (d->wire && wire_lost(d->wire, &from)) {
-        if (d->session.state == SESSION_UP)
+    while (d->wire && wire_lost(d->wire, &from))
+        if (session_cut(&d->session, d->now_ms))
             log_line(LOG_WARN, "worker", "the connection to the coordinator has ended");
-        session_cut(&d->session, d->now_ms);
-    }
 }
 
 /* ---- signals -------------------------------------------------------------------- */

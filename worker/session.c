@@ -37,6 +37,26 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static int64_t interval_ms(const struct session *session)
+{
+    return session->idle ? session->idle_ms : session->beat_ms;
+}
+
+/* So that a third of the lease is left when the beat is due. */
+static uint32_t idle_ms(const struct msg_welcome *welcome)
+{
+    uint32_t idle_ms = welcome->lease_ms - welcome->lease_ms / 3;
+
+    if (idle_ms / 2 > welcome->beat_ms)
+        return 2 * welcome->beat_ms;
+    return idle_ms > welcome->beat_ms ? idle_ms : welcome->beat_ms;
+}
+
+void session_idle(struct session *session, bool idle)
+{
+    session->idle = idle;
+}
+
 void session_init(struct session *session, uint64_t seed, int64_t now_ms)
 {
     *session = (struct session){
@@ -77,7 +97,7 @@ void session_sent(struct session *session, int64_t now_ms)
     session->sent_ms = now_ms;
     /* One HELLO a connection: its answer, WHO or a new socket comes next. */
     session->next_ms =
-        session->state == SESSION_UP ? now_ms + session->beat_ms : INT64_MAX;
+        session->state == SESSION_UP ? now_ms + interval_ms(session) : INT64_MAX;
 }
 
 void session_busy(struct session *session, int64_t now_ms)
@@ -89,7 +109,7 @@ void session_heard(struct session *session, int64_t now_ms)
 {
     session->heard_ms = now_ms;
     if (session->state == SESSION_UP)
-        session->give_up_ms = now_ms + (int64_t)SILENT_BEATS * session->beat_ms;
+        session->give_up_ms = now_ms + SILENT_BEATS * interval_ms(session);
 }
 
 int session_welcome(struct session *session, const struct msg_welcome *welcome,
@@ -108,6 +128,7 @@ int session_welcome(struct session *session, const struct msg_welcome *welcome,
     session->epoch = welcome->epoch;
     session->worker = welcome->worker;
     session->beat_ms = welcome->beat_ms;
+    session->idle_ms = idle_ms(welcome);
     session->backoff_ms = BACKOFF_MIN_MS;
     session->next_ms = now_ms; /* the first beat carries the first credit */
     session_heard(session, now_ms);
@@ -120,12 +141,13 @@ void session_who(struct session *session, int64_t now_ms)
     session->next_ms = later(now_ms, session->sent_ms + RETRY_MS);
 }
 
-void session_cut(struct session *session, int64_t now_ms)
+bool session_cut(struct session *session, int64_t now_ms)
 {
     if (session->state != SESSION_UP)
-        return;
+        return false;
     greet(session, now_ms);
     session->next_ms = now_ms + CUT_MS;
+    return true;
 }
 
 void session_later(struct session *session, int64_t now_ms)

@@ -41,9 +41,10 @@ enum session_do {
 /* A plain value; read its fields, leave writing to the functions. */
 struct session {
     enum session_state state;
-    uint64_t epoch; /* of the coordinator last known; 0: none */
-    int64_t worker; /* our row at the coordinator; 0: none yet */
-    uint32_t beat_ms;
+    uint64_t epoch;            /* of the coordinator last known; 0: none */
+    int64_t worker;            /* our row at the coordinator; 0: none yet */
+    uint32_t beat_ms, idle_ms; /* between beats with something in hand, and without */
+    bool idle;
     int64_t heard_ms;   /* when the coordinator last spoke */
     int64_t next_ms;    /* when to send HELLO or BEAT */
     int64_t give_up_ms; /* when to open a new socket */
@@ -72,8 +73,12 @@ int session_welcome(struct session *session, const struct msg_welcome *welcome,
 /* WHO arrived: the coordinator does not know this connection. */
 void session_who(struct session *session, int64_t now_ms);
 
-/* The connection has ended, and ZeroMQ makes another. */
-void session_cut(struct session *session, int64_t now_ms);
+/* Whether there is nothing in hand: then beats are rarer, since nothing is lost with a
+ * worker that was lost, and a coordinator has many that wait. */
+void session_idle(struct session *session, bool idle);
+
+/* The connection has ended, and ZeroMQ makes another. False: there was none. */
+bool session_cut(struct session *session, int64_t now_ms);
 
 /* The coordinator is there and cannot take us now: HELLO again after a beat, since
  * a longer wait would be missed when it can. */

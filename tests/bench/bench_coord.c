@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-enum { RETRY_US = 1000 * 1000, BEAT_US = 2000 * 1000 };
+enum { RETRY_US = 1000 * 1000, BEAT_US = 2000 * 1000, IDLE_US = 4000 * 1000 };
 
 struct bench {
     struct sim_worker *workers;
@@ -249,12 +249,13 @@ static void crowd(struct bench *bench, const char *dir, double idle_seconds)
 
     connect_all(bench, dir, 1);
     double seconds = (double)(clock_mono_us() - begin_us) / 1e6;
-    for (size_t i = 0; i < bench->count; i++) /* spread over a beat */
-        bench->workers[i].beat_us -= (int64_t)(i * BEAT_US / bench->count);
+    for (size_t i = 0; i < bench->count;
+         i++) /* spread over a beat, as a daemon's without a job */
+        bench->workers[i].beat_us -= (int64_t)(i * IDLE_US / bench->count);
     double cpu = process_cpu_seconds(bench->pid);
     int64_t end_us = clock_mono_us() + (int64_t)(idle_seconds * 1e6);
     while (clock_mono_us() < end_us) {
-        beat_all(bench, BEAT_US);
+        beat_all(bench, IDLE_US);
         turn(bench, 5);
     }
     printf("{\"workers\": %zu, \"seconds\": %.3f, \"idle_seconds\": %.1f, "

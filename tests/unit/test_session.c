@@ -132,6 +132,24 @@ static void test_a_connection_that_ended_is_made_anew(void **state)
     assert_int_equal(session_next(&session, 2000), SESSION_CONNECT);
 }
 
+static void test_beats_are_rarer_with_nothing_in_hand(void **state)
+{
+    (void)state;
+    struct session session = up();
+    int64_t now = session.next_ms;
+
+    session_idle(&session, true);
+    session_sent(&session, now);
+    assert_int_equal(session_deadline(&session), now + 2000); /* twice the beat */
+    session_heard(&session, now);
+    assert_int_equal(session.give_up_ms, now + 6000);
+    session_idle(&session, false);
+    session_beat_soon(&session, now + 100);
+    assert_int_equal(session_next(&session, now + 100), SESSION_BEAT);
+    session_sent(&session, now + 100);
+    assert_int_equal(session_deadline(&session), now + 1100);
+}
+
 /* Waiting longer each time, it would miss the lease that a coordinator gives when
  * it can write again. */
 static void test_later_is_a_beat_later_every_time(void **state)
@@ -216,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_two_seeds_do_not_come_back_together),
         cmocka_unit_test(test_busy_is_tried_again),
         cmocka_unit_test(test_a_connection_that_ended_is_made_anew),
+        cmocka_unit_test(test_beats_are_rarer_with_nothing_in_hand),
         cmocka_unit_test(test_later_is_a_beat_later_every_time),
         cmocka_unit_test(test_who_is_answered_but_not_in_a_loop),
         cmocka_unit_test(test_news_makes_a_beat),
