@@ -72,10 +72,11 @@ static const struct option OPTIONS[] = {
     {ZMQ_RCVHWM, 0, DEALER},
     {ZMQ_LINGER, LINGER_MS, BOTH},
     /* Behind our own beats: answered by the I/O thread, so they prove that the
-     * machine is there, not that anybody works. */
-    {ZMQ_HEARTBEAT_IVL, 5000, BOTH},
+     * machine is there, not that anybody works. Every five seconds they cost a
+     * coordinator of a thousand idle workers more than the beats did. */
+    {ZMQ_HEARTBEAT_IVL, 20000, BOTH},
     {ZMQ_HEARTBEAT_TIMEOUT, 15000, BOTH},
-    {ZMQ_HEARTBEAT_TTL, 15000, BOTH},
+    {ZMQ_HEARTBEAT_TTL, 40000, BOTH},
     /* Unacknowledged TCP data: a machine that lost power. */
     {ZMQ_TCP_MAXRT, 20000, BOTH},
     {ZMQ_CONNECT_TIMEOUT, 5000, DEALER},
