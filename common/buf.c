@@ -54,11 +54,13 @@ failed:
 
 void buf_add(struct buf *buf, const void *data, size_t size)
 {
-    char *to = buf->data + buf->size;
+    char *to;
 
     /* Most bytes go where there is room: keep that way short. */
     if (buf->failed || !buf->data || size >= buf->room - buf->size)
         to = buf_reserve(buf, size);
+    else
+        to = buf->data + buf->size;
     if (!to)
         return;
     if (size > 0)
