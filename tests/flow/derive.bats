@@ -93,3 +93,29 @@ TOML
         WHERE name = 'fresh'")" final -o "$DIR/fresh.safetensors"
     grep -q fc2.weight "$DIR/fresh.safetensors"
 }
+
+@test "derive: what hangs on a run that fails is skipped with it, to the end of the chain, and comes back" {
+    grid
+    sed -i "s|data = .*|data = { name = \"fashion-mnist\", train = 100, dir = \"$DIR/data\" }|" "$DIR/grid.toml"
+    serve
+    worker a
+    coord submit "$DIR/grid.toml"
+    over="SELECT count(*) FROM job WHERE state IN ('waiting', 'ready', 'running')"
+    wait_for is 0 "$over"
+    is 2 "SELECT count(*) FROM job WHERE state = 'failed' AND cause = 'data'"
+    is 0 "SELECT count(*) FROM job WHERE state NOT IN ('failed', 'skipped')"
+    # each says why: train -> probe -> derive -> train -> probe
+    is 0 "SELECT count(*) FROM job WHERE state = 'skipped'
+        AND (cause <> 'dependency' OR reason NOT LIKE 'needs ''%'' of job %, which %')"
+    invariants_hold
+
+    ln -s /usr/share/datasets/fashion-mnist "$DIR/data"
+    coord retry --where "state = 'failed'"
+    wait_for is 0 "$over"
+    is 0 "SELECT count(*) FROM failures"
+    is 6 "SELECT count(*) FROM derived_states WHERE state = 'done'"
+    # what does not qualify is skipped for that, and only that
+    is 8 "SELECT count(*) FROM job WHERE state = 'skipped' AND cause = 'condition'"
+    is 8 "SELECT count(*) FROM job WHERE state <> 'done'"
+    invariants_hold
+}
