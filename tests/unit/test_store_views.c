@@ -375,6 +375,39 @@ static void test_varied_later(void **state)
     kit_close(&kit);
 }
 
+/* 'coord status' must take as long with a million jobs as with ten. */
+static void test_status_reads_no_list_of_jobs(void **state)
+{
+    static const char *const ASKED[] = {
+        "EXPLAIN QUERY PLAN SELECT count(*) FROM failures WHERE ?1 IS NULL"
+        " OR job IN (SELECT job FROM sweep_job WHERE sweep = ?1)",
+        "EXPLAIN QUERY PLAN SELECT * FROM progress",
+        "EXPLAIN QUERY PLAN SELECT * FROM troubles",
+        "EXPLAIN QUERY PLAN SELECT * FROM workers",
+    };
+    struct kit kit;
+
+    (void)state;
+    kit_open(&kit);
+    for (size_t i = 0; i < sizeof ASKED / sizeof ASKED[0]; i++) {
+        const char *none = NULL;
+        struct query *query;
+        int got;
+
+        MUST((query = query_open(kit.store, ASKED[i], &none, i == 0, err)) != NULL);
+        while ((got = query_next(query, NULL)) > 0) {
+            const char *step = query_text(query, 3, NULL);
+            if (strncmp(step, "SCAN j", 6) == 0 && strncmp(step, "SCAN json", 9) != 0)
+                fail_msg("%s: %s", ASKED[i], step);
+            if (strncmp(step, "SCAN attempt", 12) == 0 || strncmp(step, "SCAN t", 6) == 0)
+                assert_string_equal(step, "SCAN troubles");
+        }
+        assert_int_equal(got, 0);
+        query_close(&query);
+    }
+    kit_close(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_summary),
         cmocka_unit_test(test_varied_later),
+        cmocka_unit_test(test_status_reads_no_list_of_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
