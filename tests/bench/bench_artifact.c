@@ -138,8 +138,9 @@ int main(int argc, char **argv)
     int64_t middle_us = clock_mono_us();
     get_all(&t);
     int64_t end_us = clock_mono_us();
-    printf("{\"bytes\": %" PRIu64 ", \"put_seconds\": %.4f, \"get_seconds\": %.4f}\n",
-           t.size, (double)(middle_us - begin_us) / 1e6,
+    printf("{\"hash\": \"%s\", \"bytes\": %" PRIu64
+           ", \"put_seconds\": %.4f, \"get_seconds\": %.4f}\n",
+           t.hash, t.size, (double)(middle_us - begin_us) / 1e6,
            (double)(end_us - middle_us) / 1e6);
     wire_free(&t.worker.wire);
     free(t.data);

@@ -58,8 +58,11 @@ static void send_result(struct bench *bench, struct sim_worker *worker,
 {
     static const char RUN[] = "coord-spec 1 train";
     static const char HASH[] = "0123456789abcdef0123456789abcdef";
+    const char *final = getenv("BENCH_STATE"); /* hash of an artifact that is there */
     struct msg_state states[] = {{.name = slice_of("init"), .hash = slice_of(HASH)},
-                                 {.name = slice_of("final"), .hash = slice_of(HASH)}};
+                                 {.name = slice_of("final"),
+                                  .hash = slice_of(final ? final : HASH),
+                                  .stored = final != NULL}};
     struct msg result = {.kind = MSG_RESULT,
                          .result = {.job = job->job,
                                     .attempt = job->attempt,
