@@ -113,7 +113,7 @@ running_on() {
 }
 
 @test "T20 cancel while it is ready, starting, running, finishing, and nobody is there" {
-    write_one 2
+    write_one 2 400 # it must last longer than a client waits
     serve --lease 2 --beat 200
     # Ready, and nobody to run it: its probe is skipped with it.
     coord submit "$DIR/grid.toml"
