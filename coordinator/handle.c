@@ -387,42 +387,58 @@ static void submitted(void *user, const struct store_ready *ready)
         queueing->failed = core_enqueue(queueing->core, ready, queueing->err) != 0;
 }
 
+static int carry_out(struct core *core, const char *request, const struct plan *plan,
+                     struct store_submitted *did, struct error *err)
+{
+    struct queueing queueing = {.core = core, .err = err};
+
+    if (store_begin(core->setup.store, err) != 0 || files_keep(core, plan, err) != 0 ||
+        store_submit(core->setup.store, plan, request, core->wall_ms, submitted,
+                     &queueing, did, err) != 0 ||
+        queueing.failed || (did->needs && core_load_queue(core, err) != 0))
+        return -1;
+    core_note(core, LOG_INFO, "sweep %s: %" PRIu64 " jobs, %" PRIu64 " new", did->name,
+              did->jobs, did->added);
+    return 0;
+}
+
+/* A client that is not heard for long asks again, and a large grid takes long: what was
+ * carried out is not planned once more. */
 static int on_submit(struct core *core, const struct call *call, struct error *err)
 {
     const struct msg_submit *submit = &call->msg->submit;
-    struct queueing queueing = {.core = core, .err = err};
-    struct plan *plan = NULL;
     struct store_submitted did;
     char request[HASH_TEXT], file[PROTO_TEXT_MAX + 1];
     struct error why;
-    int rc = -1;
+    int rc;
 
     if (!version_fits(core, call, submit->version, submit->request))
         return 0;
     text_of_hash(submit->request, request);
-    snprintf(file, sizeof file, "%.*s", (int)submit->file.size, submit->file.data);
-    plan = plan_from_grid(submit->grid.data, submit->grid.size, file, &why);
-    if (plan && files_check(core, plan, &why) != 0)
+    rc = store_submitted(core->setup.store, request, &did, err);
+    /* The batch that carries it out may be this one: its COMMIT is waited for. */
+    if (rc < 0 || (rc > 0 && store_begin(core->setup.store, err) != 0))
+        return -1;
+    if (rc == 0) {
+        snprintf(file, sizeof file, "%.*s", (int)submit->file.size, submit->file.data);
+        struct plan *plan =
+            plan_from_grid(submit->grid.data, submit->grid.size, file, &why);
+        if (plan && files_check(core, plan, &why) != 0)
+            plan_free(&plan);
+        if (!plan)
+            return answer_error(core, call, submit->request, &why, err);
+        rc = carry_out(core, request, plan, &did, err);
         plan_free(&plan);
-    if (!plan)
-        return answer_error(core, call, submit->request, &why, err);
-    if (store_begin(core->setup.store, err) != 0 || files_keep(core, plan, err) != 0 ||
-        store_submit(core->setup.store, plan, request, core->wall_ms, submitted,
-                     &queueing, &did, err) != 0 ||
-        queueing.failed || (did.needs && core_load_queue(core, err) != 0))
-        goto done;
-    core_note(core, LOG_INFO, "sweep %s: %" PRIu64 " jobs, %" PRIu64 " new", plan->name,
-              did.jobs, did.added);
+        if (rc != 0)
+            return -1;
+    }
     struct msg reply = {.kind = MSG_SUBMITTED,
                         .submitted = {.request = submit->request,
                                       .sweep = did.sweep,
-                                      .name = slice_of(plan->name),
+                                      .name = slice_of(did.name),
                                       .jobs = did.jobs,
                                       .added = did.added}};
-    rc = hold(core, call, reply, err);
-done:
-    plan_free(&plan);
-    return rc;
+    return hold(core, call, reply, err);
 }
 
 static void submit_failed(struct core *core, const struct call *call,

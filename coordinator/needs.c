@@ -6,6 +6,18 @@
 
 enum { BACKOFF_FIRST_MS = 1000, BACKOFF_LAST_MS = 300 * 1000 };
 
+/* No labels are written in two ways: as none, and as a list of none. */
+static const char *labels_of(const struct needs *needs)
+{
+    return needs->labels[0] ? needs->labels : "[]";
+}
+
+bool needs_same(const struct needs *a, const struct needs *b)
+{
+    return a->priority == b->priority && a->cores == b->cores && a->memory == b->memory &&
+           strcmp(labels_of(a), labels_of(b)) == 0;
+}
+
 int needs_retries(const char *retries, enum job_cause cause)
 {
     char key[40];

@@ -11,6 +11,7 @@
 #include "common/jobstate.h"
 #include "common/labels.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { NEEDS_RETRIES_TEXT = 160, NEEDS_RETRIES_MAX = 1000, NEEDS_CORES_MAX = 1024 };
@@ -24,6 +25,9 @@ struct needs {
     /* {"exit":1,"signal":2}: the causes that are not to have their usual number. */
     char retries[NEEDS_RETRIES_TEXT];
 };
+
+/* Whether jobs that need these may run in the same places, in the same order. */
+bool needs_same(const struct needs *a, const struct needs *b);
 
 /* How many attempts of a job may end with this cause before the job fails, by the text
  * above and, where that says nothing, by common/jobstate.h. -1: no limit. */

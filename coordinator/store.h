@@ -70,8 +70,13 @@ struct store_submitted {
     uint64_t jobs;  /* of the plan */
     uint64_t added; /* that did not exist before */
     bool known;     /* this request was carried out before; the figures are its */
-    bool needs;     /* what jobs that there were need may be another now */
+    bool needs;     /* what jobs that there were need is another now */
+    char name[128]; /* of the sweep: more than a grid may have */
 };
+
+/* What a request came to that was carried out before: 1; 0 for another; -1. */
+int store_submitted(struct store *store, const char *request, struct store_submitted *ret,
+                    struct error *err);
 
 /* Write a plan: the sweep (one per name; the latest grid text is kept), its new
  * jobs, parameters, needs, and the view runs_<name>. request makes it idempotent.

@@ -140,7 +140,7 @@ static const char *const SQL[STMT_COUNT_ALL] = {
         " AND d.role = '" DERIVED_PROBE "' AND p.grp = ?2 AND p.bn = ?3"
         " AND p.split = ?4",
 
-    [STMT_REQUEST] = "SELECT s.id, r.jobs, r.added FROM request r"
+    [STMT_REQUEST] = "SELECT s.id, r.jobs, r.added, r.sweep FROM request r"
                      " JOIN sweep s ON s.name = r.sweep WHERE r.id = ?1",
     [STMT_REQUEST_ADD] = "INSERT INTO request VALUES (?1, ?2, ?3, ?4, ?5)",
     [STMT_SWEEP] = "SELECT id FROM sweep WHERE name = ?1",

@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +25,8 @@ struct submit {
     struct option_cache *options;
 };
 
-static int find_request(struct store *store, const char *request,
-                        struct store_submitted *ret, struct error *err)
+int store_submitted(struct store *store, const char *request, struct store_submitted *ret,
+                    struct error *err)
 {
     int got = stmt_row(store, STMT_REQUEST, ARGS(arg_text(request)), err);
 
@@ -37,6 +38,7 @@ static int find_request(struct store *store, const char *request,
         .added = (uint64_t)stmt_int(store, STMT_REQUEST, 2),
         .known = true,
     };
+    snprintf(ret->name, sizeof ret->name, "%s", stmt_text(store, STMT_REQUEST, 3).data);
     stmt_end(store, STMT_REQUEST);
     return 1;
 }
@@ -82,12 +84,12 @@ static int write_sweep(struct submit *s, struct error *err)
 static int write_needs(struct submit *s, struct error *err)
 {
     const struct needs *needs = &s->plan->needs;
-    struct needs before = {0};
+    struct needs before;
 
     if (s->extends) {
         if (store_needs(s->store, s->place, &before, err) != 0)
             return -1;
-        s->needs = memcmp(&before, needs, sizeof before) != 0;
+        s->needs = !needs_same(&before, needs);
         if (before.priority != needs->priority &&
             stmt_run(s->store, STMT_NEEDS_PRIORITY,
                      ARGS(arg_text(s->plan->name), arg_int(before.priority),
@@ -283,8 +285,7 @@ static int write_job(struct submit *s, size_t place, struct error *err)
         return -1;
     /* What it needs stands before it in the plan, so it is settled already. */
     return s->added[place] && !is_ready(job)
-               ? job_settle(s->store, s->ids[place], s->now_ms, (struct job_watch){0},
-                            err)
+               ? job_settle(s->store, s->ids[place], s->now_ms, s->watch, err)
                : 0;
 }
 
@@ -313,7 +314,7 @@ int store_submit(struct store *store, const struct plan *plan, const char *reque
     struct submit s = {
         .store = store, .plan = plan, .now_ms = now_ms, .watch = {ready, user}};
     int rc = -1;
-    int known = find_request(store, request, ret, err);
+    int known = store_submitted(store, request, ret, err);
 
     if (known != 0)
         return known < 0 ? -1 : 0;
@@ -335,6 +336,7 @@ int store_submit(struct store *store, const struct plan *plan, const char *reque
                                     .jobs = plan->job_count - s.left_out,
                                     .added = s.added_count,
                                     .needs = s.needs};
+    snprintf(ret->name, sizeof ret->name, "%s", plan->name);
     rc = 0;
 done:
     names_free(&s.varied);

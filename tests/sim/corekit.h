@@ -18,14 +18,15 @@
 enum { CK_LEASE_MS = 6000, CK_BEAT_MS = 2000, CK_SENT_MAX = 256 };
 
 /* A grid of as many short runs. */
-#define CK_RUNS(seeds)                                                                   \
+#define CK_SWEEP(name, seeds)                                                            \
     "[sweep]\n"                                                                          \
-    "name = \"unit\"\n"                                                                  \
+    "name = \"" name "\"\n"                                                              \
     "seeds = " #seeds "\n"                                                               \
     "[base]\n"                                                                           \
     "data = { name = \"spiral\" }\n"                                                     \
     "model = { name = \"mlp\", widths = [4] }\n"                                         \
     "train = { epochs = 1 }\n"
+#define CK_RUNS(seeds) CK_SWEEP("unit", seeds)
 
 struct ck_sent {
     struct wire_peer to;
@@ -250,6 +251,22 @@ static inline struct msg ck_hello(const char *uuid, struct msg_running *running,
                                   .provenance = slice_of("{}"),
                                   .running = running,
                                   .running_count = count}};
+}
+
+/* A worker without anything says HELLO. */
+static inline void ck_join(struct ck *ck, int peer, const char *uuid)
+{
+    ck_say(ck, peer, ck_hello(uuid, NULL, 0));
+    ck_expect(ck, peer, MSG_WELCOME);
+}
+
+static inline struct msg ck_submit(const char *request, const char *grid)
+{
+    return (struct msg){.kind = MSG_SUBMIT,
+                        .submit = {.version = PROTO_VERSION,
+                                   .request = slice_of(request),
+                                   .file = slice_of("grid.toml"),
+                                   .grid = slice_of(grid)}};
 }
 
 static inline struct msg ck_beat(uint32_t credit, struct msg_running *running,

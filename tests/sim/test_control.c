@@ -17,19 +17,8 @@ static const char GRID[] = CK_RUNS(4);
 /* Four runs, jobs 1 to 4. */
 static void submit(struct ck *ck)
 {
-    ck_say(ck, USER,
-           (struct msg){.kind = MSG_SUBMIT,
-                        .submit = {.version = PROTO_VERSION,
-                                   .request = slice_of(REQUEST),
-                                   .file = slice_of("grid.toml"),
-                                   .grid = slice_of(GRID)}});
+    ck_say(ck, USER, ck_submit(REQUEST, GRID));
     ck_expect(ck, USER, MSG_SUBMITTED);
-}
-
-static void join(struct ck *ck, int peer, const char *uuid)
-{
-    ck_say(ck, peer, ck_hello(uuid, NULL, 0));
-    ck_expect(ck, peer, MSG_WELCOME);
 }
 
 static void beat(struct ck *ck, int peer, uint32_t credit, struct msg_running *running,
@@ -96,7 +85,7 @@ static void cancel_kills_what_runs(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     assert_int_equal(ask(ck, 1), 1);
     say_jobs(ck, control(CONTROL_CANCEL, "a slip"), 1, 2);
     const struct msg *kill = ck_expect(ck, 1, MSG_KILL);
@@ -118,7 +107,7 @@ static void cancel_of_what_an_absent_worker_runs(void **state)
     struct msg_running mine = {.job = 1, .attempt = 1};
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     assert_int_equal(ask(ck, 1), 1);
     ck->gone = 1;
     say_jobs(ck, control(CONTROL_CANCEL, ""), 1, 1);
@@ -153,7 +142,7 @@ static void a_retried_job_is_handed_out(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     say_jobs(ck, control(CONTROL_CANCEL, ""), 1, 4);
     expect_controlled(ck, 4, 0);
     assert_int_equal(ask(ck, 1), 0);
@@ -167,7 +156,7 @@ static void a_paused_sweep_hands_out_nothing(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     assert_int_equal(ask(ck, 1), 1);
     ck_say(ck, USER, control(CONTROL_PAUSE, "a look at the results"));
     expect_controlled(ck, 1, 0);
@@ -177,7 +166,7 @@ static void a_paused_sweep_hands_out_nothing(void **state)
     expect_controlled(ck, 0, 1);
     ck_crash(ck); /* it stays paused */
     ck_start(ck);
-    join(ck, 2, BRAVO);
+    ck_join(ck, 2, BRAVO);
     assert_int_equal(ask(ck, 2), 0);
     ck_say(ck, USER, control(CONTROL_RESUME, ""));
     expect_controlled(ck, 1, 0);
@@ -191,7 +180,7 @@ static void no_more_run_than_max_running(void **state)
     struct msg_running two[] = {{.job = 1, .attempt = 1}, {.job = 2, .attempt = 1}};
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     limit.control.max_running = 2;
     ck_say(ck, USER, limit);
     expect_controlled(ck, 1, 0);
@@ -213,7 +202,7 @@ static void priorities_go_first(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     urgent.control.priority = PROTO_PRIORITY_ZERO + 7;
     say_jobs(ck, urgent, 3, 3);
     expect_controlled(ck, 1, 0);
@@ -245,7 +234,7 @@ static void a_drained_worker_gets_no_more(void **state)
     struct msg_running mine = {.job = 1, .attempt = 1};
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     assert_int_equal(ask(ck, 1), 1);
     ck_say(ck, USER, worker_control(ck, CONTROL_DRAIN, ALPHA));
     ck_expect(ck, 1, MSG_DRAIN);
@@ -264,7 +253,7 @@ static void a_stopped_worker_gives_up_what_it_has(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     assert_int_equal(ask(ck, 1), 1);
     ck_say(ck, USER, worker_control(ck, CONTROL_STOP, ALPHA));
     ck_expect(ck, 1, MSG_DRAIN);
@@ -273,7 +262,7 @@ static void a_stopped_worker_gives_up_what_it_has(void **state)
     assert_int_equal(in_state(ck, "ready"), 4);
     assert_string_equal(kit_text(ck->kit.store, "SELECT cause FROM attempt"),
                         "preempted");
-    join(ck, 2, BRAVO);
+    ck_join(ck, 2, BRAVO);
     assert_int_equal(ask(ck, 2), 1);
 }
 

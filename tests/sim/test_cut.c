@@ -14,12 +14,7 @@ static const char GRID[] = CK_RUNS(20);
 
 static void submit(struct ck *ck)
 {
-    ck_say(ck, 99,
-           (struct msg){.kind = MSG_SUBMIT,
-                        .submit = {.version = PROTO_VERSION,
-                                   .request = slice_of(REQUEST),
-                                   .file = slice_of("grid.toml"),
-                                   .grid = slice_of(GRID)}});
+    ck_say(ck, 99, ck_submit(REQUEST, GRID));
     assert_int_equal(ck_expect(ck, 99, MSG_SUBMITTED)->submitted.jobs, JOBS);
 }
 

@@ -17,21 +17,10 @@ static const char GRID[] = CK_RUNS(2) "[[probe]]\n"
 
 /* ---- what several transcripts do ------------------------------------------- */
 
-static void join(struct ck *ck, int peer, const char *uuid)
-{
-    ck_say(ck, peer, ck_hello(uuid, NULL, 0));
-    ck_expect(ck, peer, MSG_WELCOME);
-}
-
 /* Two runs, 1 and 2, and their probes, 3 and 4. */
 static void submit(struct ck *ck)
 {
-    ck_say(ck, 99,
-           (struct msg){.kind = MSG_SUBMIT,
-                        .submit = {.version = PROTO_VERSION,
-                                   .request = slice_of(REQUEST),
-                                   .file = slice_of("grid.toml"),
-                                   .grid = slice_of(GRID)}});
+    ck_say(ck, 99, ck_submit(REQUEST, GRID));
     const struct msg *msg = ck_expect(ck, 99, MSG_SUBMITTED);
     assert_int_equal(msg->submitted.jobs, 4);
 }
@@ -143,7 +132,7 @@ static void silence_loses_the_attempt(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running first = take(ck, 1);
     assert_int_equal(first.attempt, 1);
     ck_pass(ck, CK_LEASE_MS - 1);
@@ -154,7 +143,7 @@ static void silence_loses_the_attempt(void **state)
         kit_text(ck->kit.store, "SELECT state FROM worker WHERE uuid = '" ALPHA "'"),
         "lost");
     /* the next worker gets it as the next attempt */
-    join(ck, 2, BRAVO);
+    ck_join(ck, 2, BRAVO);
     struct msg_running second = take(ck, 2);
     assert_int_equal(second.job, first.job);
     assert_int_equal(second.attempt, 2);
@@ -178,7 +167,7 @@ static void any_message_is_a_sign_of_life(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running job = take(ck, 1);
     beat(ck, 1, &job, 1);
     ck_expect(ck, 1, MSG_PONG);
@@ -195,7 +184,7 @@ static void an_attempt_left_out_of_the_list_is_lost(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running job = take(ck, 1);
     for (int i = 0; i < CK_LEASE_MS / 1000; i++) {
         assert_state(ck, job.job, JOB_RUNNING);
@@ -215,7 +204,7 @@ static void credit_counts_what_is_under_way(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running job = take(ck, 1);
     ck_say(ck, 1, ck_beat(1, NULL, 0));
     ck_expect(ck, 1, MSG_PONG);
@@ -230,7 +219,7 @@ static void bye_requeues_at_once(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running job = take(ck, 1);
     ck_say(ck, 1, (struct msg){.kind = MSG_BYE, .bye = {slice_of("drained")}});
     ck_silent(ck, 1);
@@ -240,7 +229,7 @@ static void bye_requeues_at_once(void **state)
     assert_string_equal(
         kit_text(ck->kit.store, "SELECT state FROM worker WHERE uuid = '" ALPHA "'"),
         "left");
-    join(ck, 2, BRAVO);
+    ck_join(ck, 2, BRAVO);
     assert_int_equal(take(ck, 2).attempt, 2);
 }
 
@@ -263,7 +252,7 @@ static void a_result_waits_for_its_states(void **state)
 
     hash_bytes(bytes, sizeof bytes, hash);
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running job = take(ck, 1);
     struct msg msg = {.kind = MSG_RESULT,
                       .result = kit_run_result(job.job, job.attempt, &rows)};
@@ -306,7 +295,7 @@ static void a_wrong_hash_is_not_stored(void **state)
     struct ck *ck = *state;
     char bytes[10] = "something";
 
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     ck_say(ck, 1, put(bytes, sizeof bytes, 0, BRAVO));
     const struct msg *msg = ck_expect(ck, 1, MSG_PUT_OK);
     assert_int_equal(msg->put_ok.offset, 0);
@@ -324,44 +313,61 @@ static void results_of_jobs_that_never_were_are_refused(void **state)
 {
     struct ck *ck = *state;
 
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     send_result(ck, 1, (struct msg_running){.job = 1234, .attempt = 1});
     expect_ack(ck, 1, VERDICT_REFUSED);
 }
 
 /* ---- SUBMIT, PING, what is for nobody -------------------------------------- */
 
-static struct msg submit_of(const char *request, const char *grid)
-{
-    return (struct msg){.kind = MSG_SUBMIT,
-                        .submit = {.version = PROTO_VERSION,
-                                   .request = slice_of(request),
-                                   .file = slice_of("grid.toml"),
-                                   .grid = slice_of(grid)}};
-}
-
 static void a_request_is_carried_out_once(void **state)
 {
     struct ck *ck = *state;
 
     submit(ck);
-    ck_say(ck, 7, submit_of(REQUEST, GRID));
+    ck_say(ck, 7, ck_submit(REQUEST, GRID));
     const struct msg_submitted again = ck_expect(ck, 7, MSG_SUBMITTED)->submitted;
     assert_int_equal(again.jobs, 4);
     assert_int_equal(again.added, 4);
-    ck_say(ck, 7, submit_of(ALPHA, GRID));
+    /* asked again, it is not even read */
+    ck_say(ck, 7, ck_submit(REQUEST, "nothing that could be planned"));
+    assert_true(slice_is(ck_expect(ck, 7, MSG_SUBMITTED)->submitted.name, "unit"));
+    ck_say(ck, 7, ck_submit(ALPHA, GRID));
     const struct msg *other = ck_expect(ck, 7, MSG_SUBMITTED);
     assert_int_equal(other->submitted.added, 0);
     assert_true(slice_is(other->submitted.name, "unit"));
     assert_int_equal(kit_int(ck->kit.store, "SELECT count(*) FROM job"), 4);
 }
 
+/* A probe of a run that another sweep has finished needs nothing any more. */
+static void what_could_begin_at_once_is_assigned(void **state)
+{
+    static const char OTHER[] =
+        CK_SWEEP("other", 1) "[[probe]]\nname = \"fine\"\nkind = \"path\"\nalphas = 9\n";
+    struct ck *ck = *state;
+
+    submit(ck);
+    artifact_there(ck);
+    ck_join(ck, 1, ALPHA);
+    send_result(ck, 1, take(ck, 1));
+    expect_ack(ck, 1, VERDICT_ACCEPTED);
+    ck_say(ck, 7, ck_submit(BRAVO, OTHER));
+    assert_int_equal(ck_expect(ck, 7, MSG_SUBMITTED)->submitted.added, 1);
+    ck_say(ck, 1, ck_beat(8, NULL, 0));
+    ck_expect(ck, 1, MSG_PONG);
+    const struct msg_assign assign = ck_expect(ck, 1, MSG_ASSIGN)->assign;
+    /* the other run, the first run's probe, and that of the other sweep */
+    assert_int_equal(assign.job_count, 3);
+    assert_int_equal(assign.jobs[0].job + assign.jobs[1].job + assign.jobs[2].job,
+                     2 + 3 + 5);
+}
+
 static void a_bad_grid_is_an_answer(void **state)
 {
     struct ck *ck = *state;
-    struct msg old = submit_of(BRAVO, GRID);
+    struct msg old = ck_submit(BRAVO, GRID);
 
-    ck_say(ck, 7, submit_of(ALPHA, "[sweep]\nname = \"x\"\nseedz = 3\n"));
+    ck_say(ck, 7, ck_submit(ALPHA, "[sweep]\nname = \"x\"\nseedz = 3\n"));
     const struct msg *msg = ck_expect(ck, 7, MSG_ERROR);
     assert_int_equal(msg->error.code, ERR_INVALID);
     assert_true(slice_is(msg->error.request, ALPHA));
@@ -420,8 +426,8 @@ static void a_restart_adopts_what_runs(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
-    join(ck, 2, BRAVO);
+    ck_join(ck, 1, ALPHA);
+    ck_join(ck, 2, BRAVO);
     struct msg_running kept = take(ck, 1), lost = take(ck, 2);
     ck_crash(ck);
     ck_start(ck);
@@ -449,7 +455,7 @@ static void an_absent_coordinator_blames_nobody(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running job = take(ck, 1);
     ck_pass(ck, CK_LEASE_MS - 1000);
     ck->now_ms += 3600 * 1000;
@@ -464,7 +470,7 @@ static void a_full_disk_says_nothing_and_loses_nothing(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running job = take(ck, 1);
     artifact_there(ck);
     ck_disk_full(true);
@@ -501,7 +507,7 @@ static void a_state_that_finds_no_room_is_not_refused(void **state)
     char hash[HASH_TEXT], bytes[10000] = "a state";
 
     hash_bytes(bytes, sizeof bytes, hash);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     ck_disk_full(true);
     ck_say(ck, 1, put(bytes, sizeof bytes, 0, hash));
     ck_silent(ck, 1);
@@ -517,7 +523,7 @@ static void stopping_hands_out_nothing_but_takes_results(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running job = take(ck, 1);
     artifact_there(ck);
     ck->core->stopping = true;
@@ -533,12 +539,12 @@ static void a_lost_connection_gets_no_more_jobs(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     ck->gone = 1;
     ck_say(ck, 1, ck_beat(2, NULL, 0)); /* its PONG finds nobody */
     ck_silent(ck, 1);
     assert_int_equal(kit_int(ck->kit.store, "SELECT count(*) FROM attempt"), 0);
-    join(ck, 2, BRAVO);
+    ck_join(ck, 2, BRAVO);
     take(ck, 2);
 }
 
@@ -549,7 +555,7 @@ static void a_bye_counts_when_its_connection_is_gone(void **state)
     struct ck *ck = *state;
 
     submit(ck);
-    join(ck, 1, ALPHA);
+    ck_join(ck, 1, ALPHA);
     struct msg_running job = take(ck, 1);
     ck->gone = 1;
     ck_say(ck, 1, ck_beat(0, &job, 1));
@@ -577,6 +583,7 @@ int main(void)
         CORE_TEST(a_wrong_hash_is_not_stored),
         CORE_TEST(results_of_jobs_that_never_were_are_refused),
         CORE_TEST(a_request_is_carried_out_once),
+        CORE_TEST(what_could_begin_at_once_is_assigned),
         CORE_TEST(a_bad_grid_is_an_answer),
         CORE_TEST(ping_is_answered),
         CORE_TEST(what_is_not_for_us_is_counted_and_dropped),

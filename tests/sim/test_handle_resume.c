@@ -21,12 +21,7 @@ static void join(struct ck *ck, int peer, const char *uuid)
 static struct msg_running begin(struct ck *ck)
 {
     join(ck, 1, ALPHA);
-    ck_say(ck, 99,
-           (struct msg){.kind = MSG_SUBMIT,
-                        .submit = {.version = PROTO_VERSION,
-                                   .request = slice_of(REQUEST),
-                                   .file = slice_of("grid.toml"),
-                                   .grid = slice_of(GRID)}});
+    ck_say(ck, 99, ck_submit(REQUEST, GRID));
     ck_expect(ck, 99, MSG_SUBMITTED);
     ck_say(ck, 1, ck_beat(1, NULL, 0));
     ck_expect(ck, 1, MSG_PONG);

@@ -20,12 +20,7 @@ static void submit(struct ck *ck, int seeds, const char *more)
              "data = { name = \"spiral\" }\n"
              "model = { name = \"mlp\", widths = [4] }\ntrain = { epochs = 1 }\n",
              seeds, more);
-    ck_say(ck, USER,
-           (struct msg){.kind = MSG_SUBMIT,
-                        .submit = {.version = PROTO_VERSION,
-                                   .request = slice_of(request),
-                                   .file = slice_of("grid.toml"),
-                                   .grid = slice_of(grid)}});
+    ck_say(ck, USER, ck_submit(request, grid));
     ck_expect(ck, USER, MSG_SUBMITTED);
 }
 

@@ -12,15 +12,6 @@
 
 static const char GRID[] = CK_RUNS(2);
 
-static struct msg submit_msg(void)
-{
-    return (struct msg){.kind = MSG_SUBMIT,
-                        .submit = {.version = PROTO_VERSION,
-                                   .request = slice_of(HASH),
-                                   .file = slice_of("grid.toml"),
-                                   .grid = slice_of(GRID)}};
-}
-
 static void expect_refused(struct ck *ck, int peer, const char *part)
 {
     const struct msg *msg = ck_expect(ck, peer, MSG_ERROR);
@@ -57,7 +48,7 @@ static void a_clients_key_does_nothing_of_a_worker(void **state)
         expect_refused(ck, 1, "the key is a client's: it may not ");
     }
     assert_int_equal(rows(ck), 0);
-    ck_say_as(ck, 1, WIRE_CLIENT, submit_msg());
+    ck_say_as(ck, 1, WIRE_CLIENT, ck_submit(HASH, GRID));
     ck_expect(ck, 1, MSG_SUBMITTED);
 }
 
@@ -65,7 +56,7 @@ static void a_workers_key_submits_nothing(void **state)
 {
     struct ck *ck = *state;
 
-    ck_say_as(ck, 1, WIRE_WORKER, submit_msg());
+    ck_say_as(ck, 1, WIRE_WORKER, ck_submit(HASH, GRID));
     const struct msg *msg = ck_expect(ck, 1, MSG_ERROR);
     assert_int_equal(msg->error.code, ERR_REFUSED);
     assert_true(slice_is(msg->error.request, HASH)); /* so that submit hears it */
@@ -81,7 +72,7 @@ static void a_worker_that_is_known_still_submits_nothing(void **state)
 
     ck_say_as(ck, 1, WIRE_WORKER, ck_hello(ALPHA, NULL, 0));
     ck_expect(ck, 1, MSG_WELCOME);
-    ck_say_as(ck, 1, WIRE_WORKER, submit_msg());
+    ck_say_as(ck, 1, WIRE_WORKER, ck_submit(HASH, GRID));
     expect_refused(ck, 1, "the key is a worker's: it may not SUBMIT");
     ck_say_as(ck, 1, WIRE_WORKER, ck_beat(1, NULL, 0));
     ck_expect(ck, 1, MSG_PONG);
@@ -91,7 +82,7 @@ static void a_revoked_worker_loses_what_it_has_at_once(void **state)
 {
     struct ck *ck = *state;
 
-    ck_say_as(ck, 9, WIRE_CLIENT, submit_msg());
+    ck_say_as(ck, 9, WIRE_CLIENT, ck_submit(HASH, GRID));
     ck_expect(ck, 9, MSG_SUBMITTED);
     ck_say_as(ck, 1, WIRE_WORKER, ck_hello(ALPHA, NULL, 0));
     ck_expect(ck, 1, MSG_WELCOME);

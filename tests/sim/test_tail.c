@@ -31,12 +31,7 @@ static void begin(struct ck *ck, bool tails)
 
     one.hello.tails = tails;
     two.hello.tails = true;
-    ck_say(ck, CLIENT,
-           (struct msg){.kind = MSG_SUBMIT,
-                        .submit = {.version = PROTO_VERSION,
-                                   .request = slice_of(HASH),
-                                   .file = slice_of("grid.toml"),
-                                   .grid = slice_of(GRID)}});
+    ck_say(ck, CLIENT, ck_submit(HASH, GRID));
     ck_expect(ck, CLIENT, MSG_SUBMITTED);
     ck_say(ck, 1, one);
     ck_expect(ck, 1, MSG_WELCOME);

@@ -87,6 +87,12 @@ static void test_submit(void **state)
     again = kit_submit(&kit, plan, "r2");
     assert_false(again.known);
     assert_int_equal(again.added, 0);
+    /* ... and leaves the queue as it is, unless it says that it is another. */
+    assert_false(again.needs);
+    plan->needs.priority = 3;
+    assert_true(kit_submit(&kit, plan, "r2b").needs);
+    plan->needs.priority = 0;
+    assert_true(kit_submit(&kit, plan, "r2c").needs);
     assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM sweep_job"), 4);
     assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM event"), 6);
 
