@@ -163,8 +163,9 @@ SCHEMA_3_SQL := coordinator/sql/40-control.sql
 SCHEMA_4_SQL := coordinator/sql/50-probe.sql
 SCHEMA_5_SQL := coordinator/sql/60-operate.sql
 SCHEMA_6_SQL := coordinator/sql/70-options.sql
+SCHEMA_7_SQL := coordinator/sql/80-stop.sql
 $(B)/gen/schema_sql.c: $(SCHEMA_1_SQL) $(SCHEMA_2_SQL) $(SCHEMA_3_SQL) $(SCHEMA_4_SQL) \
-                       $(SCHEMA_5_SQL) $(SCHEMA_6_SQL) \
+                       $(SCHEMA_5_SQL) $(SCHEMA_6_SQL) $(SCHEMA_7_SQL) \
                        coordinator/sql/views.sql coordinator/sql/invariants.sql \
                        coordinator/sql/embed.sh
 	@mkdir -p $(@D)
@@ -174,6 +175,7 @@ $(B)/gen/schema_sql.c: $(SCHEMA_1_SQL) $(SCHEMA_2_SQL) $(SCHEMA_3_SQL) $(SCHEMA_
 	sh coordinator/sql/embed.sh store_schema_4_sql $(SCHEMA_4_SQL) >> $@
 	sh coordinator/sql/embed.sh store_schema_5_sql $(SCHEMA_5_SQL) >> $@
 	sh coordinator/sql/embed.sh store_schema_6_sql $(SCHEMA_6_SQL) >> $@
+	sh coordinator/sql/embed.sh store_schema_7_sql $(SCHEMA_7_SQL) >> $@
 	sh coordinator/sql/embed.sh store_views_sql coordinator/sql/views.sql >> $@
 	sh coordinator/sql/embed.sh store_invariants_sql coordinator/sql/invariants.sql >> $@
 

@@ -10,14 +10,19 @@ static const enum job_state NEXT[JOB_STATE_COUNT][EVENT_COUNT] = {
     [JOB_WAITING] = {[EVENT_READY] = JOB_READY,
                      [EVENT_SKIP] = JOB_SKIPPED,
                      [EVENT_CANCEL] = JOB_CANCELLED},
-    [JOB_READY] = {[EVENT_START] = JOB_RUNNING, [EVENT_CANCEL] = JOB_CANCELLED},
+    [JOB_READY] = {[EVENT_START] = JOB_RUNNING,
+                   [EVENT_RERUN] = JOB_WAITING,
+                   [EVENT_CANCEL] = JOB_CANCELLED},
     [JOB_RUNNING] = {[EVENT_FINISH] = JOB_DONE,
                      [EVENT_FAIL] = JOB_FAILED,
                      [EVENT_REQUEUE] = JOB_READY,
+                     [EVENT_STOP] = JOB_STOPPED,
                      [EVENT_CANCEL] = JOB_CANCELLED},
+    [JOB_DONE] = {[EVENT_RERUN] = JOB_WAITING},
     [JOB_FAILED] = {[EVENT_RETRY] = JOB_WAITING},
     [JOB_CANCELLED] = {[EVENT_RETRY] = JOB_WAITING},
     [JOB_SKIPPED] = {[EVENT_REVIVE] = JOB_WAITING},
+    [JOB_STOPPED] = {[EVENT_RETRY] = JOB_WAITING},
 };
 static_assert(JOB_NONE == 0, "an absent entry of NEXT must mean JOB_NONE");
 
@@ -29,13 +34,14 @@ static const struct {
     [JOB_READY] = {"ready", false},        [JOB_RUNNING] = {"running", false},
     [JOB_DONE] = {"done", true},           [JOB_FAILED] = {"failed", true},
     [JOB_CANCELLED] = {"cancelled", true}, [JOB_SKIPPED] = {"skipped", true},
+    [JOB_STOPPED] = {"stopped", true},
 };
 
 static const char *const EVENT_NAME[EVENT_COUNT] = {
     [EVENT_SUBMIT] = "submit", [EVENT_READY] = "ready", [EVENT_START] = "start",
     [EVENT_FINISH] = "finish", [EVENT_FAIL] = "fail",   [EVENT_REQUEUE] = "requeue",
     [EVENT_CANCEL] = "cancel", [EVENT_SKIP] = "skip",   [EVENT_RETRY] = "retry",
-    [EVENT_REVIVE] = "revive",
+    [EVENT_REVIVE] = "revive", [EVENT_RERUN] = "rerun", [EVENT_STOP] = "stop",
 };
 
 /* A cause that lies outside the job (a node that died, a scheduler that took

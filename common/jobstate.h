@@ -11,6 +11,9 @@
  *                       +--skip--> skipped (a job it needs failed)
  *   waiting, ready, running --cancel--> cancelled
  *   failed, cancelled --retry--> waiting        skipped --revive--> waiting
+ *   running --stop--> stopped (a rule of its sweep stopped it early; it can go on)
+ *   stopped --retry--> waiting
+ *   done --rerun--> waiting, and with it what is ready for want of nothing but its state
  */
 
 #include <stdbool.h>
@@ -24,6 +27,7 @@ enum job_state {
     JOB_FAILED,
     JOB_CANCELLED,
     JOB_SKIPPED,
+    JOB_STOPPED,
     JOB_STATE_COUNT,
 };
 
@@ -38,6 +42,8 @@ enum job_event {
     EVENT_SKIP,
     EVENT_RETRY,
     EVENT_REVIVE,
+    EVENT_RERUN,
+    EVENT_STOP,
     EVENT_COUNT,
 };
 
@@ -54,14 +60,14 @@ enum job_cause {
     CAUSE_DIVERGED,
     CAUSE_DEPENDENCY,
     CAUSE_DATA,
-    CAUSE_CONDITION, /* skipped as the grid asked: where it does not hold */
+    CAUSE_CONDITION, /* skipped, or stopped, as the grid asked */
     CAUSE_COUNT,
 };
 
 /* The state after an event, or JOB_NONE when the event is not allowed there. */
 enum job_state job_state_next(enum job_state state, enum job_event event);
 
-/* done, failed, cancelled, skipped: nothing more happens by itself. */
+/* done, failed, cancelled, skipped, stopped: nothing more happens by itself. */
 bool job_state_ended(enum job_state state);
 
 /* How many attempts of one job may end with this cause before the job fails;

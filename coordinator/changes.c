@@ -91,7 +91,7 @@ static void count_added(struct finding *f)
         const char *whole = item->job->whole;
         const struct wanted *of = *whole ? find(f, whole) : NULL;
         f->changes->added += !item->there && !(of && of->there);
-        f->changes->left += item->ended ? 0 : item->cost;
+        *(item->ended ? &f->changes->ended : &f->changes->left) += item->cost;
     }
     f->changes->speed = f->seconds > 0 ? f->done / f->seconds : 0;
 }

@@ -26,6 +26,7 @@ struct changes {
     size_t unwanted_count;           /* ranges */
     uint64_t unwanted_jobs;
     double left;     /* operations of jobs that have not ended: plan_cost.h */
+    double ended;    /* of the others */
     double speed;    /* operations a second of those that are; 0: none is */
     int64_t threads; /* of slots of workers that are connected */
 };

@@ -54,8 +54,8 @@ static int read_counts(struct store *store, int64_t sweep, struct counts *ret,
     return 0;
 }
 
-/* Jobs that the grid itself wants skipped, where a condition does not hold: there is
- * nothing wrong with those. */
+/* Jobs that the grid itself wants skipped, where a condition does not hold, or stopped
+ * early: there is nothing wrong with those. */
 static int read_unwanted(struct store *store, int64_t sweep, int64_t *ret,
                          struct error *err)
 {
@@ -64,12 +64,13 @@ static int read_unwanted(struct store *store, int64_t sweep, int64_t *ret,
     int got;
 
     snprintf(id, sizeof id, "%" PRId64, sweep);
-    struct query *query = query_open(
-        store,
-        "SELECT count(*) FROM job WHERE state = 'skipped' AND cause = 'condition'"
-        " AND id IN (SELECT job FROM sweep_job WHERE sweep ="
-        " (SELECT name FROM sweep WHERE id = CAST(?1 AS INTEGER)))",
-        args, 1, err);
+    struct query *query =
+        query_open(store,
+                   "SELECT count(*) FROM job WHERE state IN ('skipped', 'stopped')"
+                   " AND cause = 'condition'"
+                   " AND id IN (SELECT job FROM sweep_job WHERE sweep ="
+                   " (SELECT name FROM sweep WHERE id = CAST(?1 AS INTEGER)))",
+                   args, 1, err);
     got = query ? query_next(query, err) : -1;
     *ret = got > 0 ? query_int(query, 0) : 0;
     query_close(&query);
@@ -82,7 +83,7 @@ static void describe(const struct counts *now, const struct counts *first,
                      double elapsed_s, struct buf *out)
 {
     static const enum job_state SHOWN[] = {JOB_RUNNING, JOB_FAILED, JOB_CANCELLED,
-                                           JOB_SKIPPED};
+                                           JOB_SKIPPED, JOB_STOPPED};
     int64_t finished = now->ended - first->ended;
     int64_t left = now->total - now->ended;
     char text[32];

@@ -42,6 +42,7 @@ static int send(struct cli *cli, const struct msg_control *control, const char *
 struct options {
     const char *where, *reason;
     const char *priority, *max_running; /* of set */
+    bool force;                         /* of retry */
 };
 
 /* Returns an exit code, or -1 to go on. */
@@ -51,8 +52,10 @@ static int read_options(struct cli *cli, int argc, char **argv, struct options *
                                           {"reason", required_argument, NULL, 'r'},
                                           {"priority", required_argument, NULL, 'p'},
                                           {"max-running", required_argument, NULL, 'm'},
+                                          {"force", no_argument, NULL, 'f'},
                                           {NULL, 0, NULL, 0}};
     bool sets = strcmp(cli->verb, "set") == 0;
+    bool retries = strcmp(cli->verb, "retry") == 0;
     int option;
 
     while ((option = cli_option(cli, argc, argv, "", longs)) != -1) {
@@ -64,9 +67,12 @@ static int read_options(struct cli *cli, int argc, char **argv, struct options *
             ret->priority = optarg;
         else if (option == 'm' && sets)
             ret->max_running = optarg;
+        else if (option == 'f' && retries)
+            ret->force = true;
         else
             return option == '?' ? EXIT_USAGE
-                                 : cli_usage(cli, "this option is for 'coord set'");
+                                 : cli_usage(cli, "this option is for 'coord %s'",
+                                             option == 'f' ? "retry" : "set");
     }
     if (ret->reason && strlen(ret->reason) > PROTO_REASON_MAX)
         return cli_usage(cli, "a reason has at most %d bytes", PROTO_REASON_MAX);
@@ -151,10 +157,14 @@ int cmd_retry(struct cli *cli, int argc, char **argv)
     struct options options = {0};
     int code = read_options(cli, argc, argv, &options);
 
-    return code >= 0 ? code
-                     : control_jobs(cli, argv[optind], &options, "'failed', 'cancelled'",
-                                    (struct msg_control){.verb = CONTROL_RETRY},
-                                    "trying again:");
+    return code >= 0
+               ? code
+               : control_jobs(
+                     cli, argv[optind], &options,
+                     options.force ? "'failed', 'cancelled', 'stopped', 'done'"
+                                   : "'failed', 'cancelled', 'stopped'",
+                     (struct msg_control){.verb = CONTROL_RETRY, .force = options.force},
+                     "trying again:");
 }
 
 /* ---- sweeps ----------------------------------------------------------------- */

@@ -175,15 +175,25 @@ static int why_skipped(struct subject *s, struct error *err)
     return lines(s,
                  "SELECT DISTINCT '''coord retry ' || n.id || ''' revives it as well'"
                  " FROM dep d JOIN job n ON n.id = d.needs WHERE d.job = ?1"
-                 " AND n.state IN ('failed', 'cancelled')",
+                 " AND n.state IN ('failed', 'cancelled', 'stopped')",
                  err);
+}
+
+static int why_stopped(struct subject *s, struct error *err)
+{
+    (void)err;
+    buf_printf(&s->why,
+               "the rule of sweep %s stopped it early: %s\n"
+               "'coord retry %s' has it go on from there, to its end\n",
+               s->sweep, s->reason, s->id_text);
+    return 0;
 }
 
 static int (*const WHY[JOB_STATE_COUNT])(struct subject *s, struct error *err) = {
     [JOB_WAITING] = why_waiting, [JOB_READY] = why_ready,
     [JOB_RUNNING] = why_running, [JOB_DONE] = why_done,
     [JOB_FAILED] = why_failed,   [JOB_CANCELLED] = why_cancelled,
-    [JOB_SKIPPED] = why_skipped,
+    [JOB_SKIPPED] = why_skipped, [JOB_STOPPED] = why_stopped,
 };
 
 /* ---- the whole --------------------------------------------------------------- */

@@ -84,7 +84,7 @@ int cmd_jobs(struct cli *cli, int argc, char **argv)
     if (state && !job_state_parse(state, &known))
         return cli_usage(cli,
                          "no state '%s': expected waiting, ready, running, done, "
-                         "failed, cancelled or skipped",
+                         "failed, cancelled, skipped or stopped",
                          state);
     if (kind && !is_kind(kind))
         return cli_usage(cli, "no kind '%s': expected train, probe or derive", kind);

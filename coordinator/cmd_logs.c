@@ -113,7 +113,7 @@ static int look(struct store *store, int64_t job, int64_t after, struct where *r
                    " AND attempt > CAST(?2 AS INTEGER) AND state <> 'running'),"
                    " (SELECT max(attempt) FROM attempt WHERE job = j.id"
                    " AND attempt > CAST(?2 AS INTEGER) AND state = 'running'),"
-                   " state IN ('done', 'failed', 'cancelled', 'skipped')"
+                   " state IN ('done', 'failed', 'cancelled', 'skipped', 'stopped')"
                    " FROM job j WHERE id = CAST(?1 AS INTEGER)",
                    args, 2, err);
     int got = query ? query_next(query, err) : -1;

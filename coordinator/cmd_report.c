@@ -22,7 +22,8 @@ static const char RUNS[] =
 /* For people: a loss that is not finite says so where it would stand. */
 static const char RUNS_TABLE[] =
     "SELECT intervention, point, seed,"
-    " state || coalesce(' (' || cause || ')', '') AS state, epochs,"
+    " state || iif(state <> 'stopped', coalesce(' (' || cause || ')', ''), '') AS state,"
+    " epochs,"
     " coalesce(train_loss, train_nonfinite) AS train_loss, train_acc,"
     " coalesce(test_loss, test_nonfinite) AS test_loss, test_acc, seconds, "
     "job" RUNS_ORDER;

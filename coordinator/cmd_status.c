@@ -19,7 +19,8 @@ enum {
 };
 
 static const char SWEEPS[] =
-    "SELECT sweep, jobs, waiting, ready, running, done, failed, cancelled, skipped"
+    "SELECT sweep, jobs, waiting, ready, running, done, failed, cancelled, skipped,"
+    " stopped"
     " FROM progress WHERE ?1 IS NULL OR sweep = ?1 ORDER BY submitted_ms";
 
 static const char CONNECTED[] =
@@ -38,7 +39,7 @@ static const char AS_JSON[] =
     "SELECT json_object("
     "'sweeps', (SELECT json_group_array(json_object('sweep', sweep, 'jobs', jobs,"
     " 'waiting', waiting, 'ready', ready, 'running', running, 'done', done,"
-    " 'failed', failed, 'cancelled', cancelled, 'skipped', skipped,"
+    " 'failed', failed, 'cancelled', cancelled, 'skipped', skipped, 'stopped', stopped,"
     " 'paused', json(iif(paused, 'true', 'false')), 'max_running', max_running))"
     " FROM progress WHERE ?1 IS NULL OR sweep = ?1),"
     "'durability', (SELECT durability FROM coordinator),"

@@ -18,6 +18,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+struct wishes {
+    bool dry, jobs, wait, prune, force;
+};
+
 /* What a plan changes; false where there is no database here to compare with. */
 static bool find_changes(const struct cli *cli, const struct plan *plan,
                          struct changes *ret)
@@ -49,7 +53,8 @@ static void say_cost(const char *name, const struct changes *changes)
     buf_free(&text);
 }
 
-static int dry_run(struct cli *cli, const char *file, const struct buf *grid, bool jobs)
+static int dry_run(struct cli *cli, const char *file, const struct buf *grid,
+                   const struct wishes *wishes)
 {
     struct changes changes;
     struct error err;
@@ -57,9 +62,11 @@ static int dry_run(struct cli *cli, const char *file, const struct buf *grid, bo
 
     if (!plan)
         return cli_fail(cli, &err);
-    plan_print(plan, cli->form, jobs, stdout);
+    plan_print(plan, cli->form, wishes->jobs, stdout);
     if (find_changes(cli, plan, &changes)) {
         fflush(stdout);
+        if (wishes->force)
+            changes.left += changes.ended;
         say_changes(plan->name, &changes, true);
         say_cost(plan->name, &changes);
         changes_free(&changes);
@@ -124,12 +131,15 @@ static void print_answer(const struct cli *cli, const struct submit_answer *answ
     if (cli->form == FORM_JSON) {
         json_put_text(&name, answer->name, strlen(answer->name));
         printf("{\"sweep\": %s, \"id\": %" PRId64 ", \"jobs\": %" PRIu64
-               ", \"added\": %" PRIu64 "}\n",
-               name.data ? name.data : "\"\"", answer->sweep, answer->jobs,
-               answer->added);
+               ", \"added\": %" PRIu64 ", \"rerun\": %" PRIu64 "}\n",
+               name.data ? name.data : "\"\"", answer->sweep, answer->jobs, answer->added,
+               answer->rerun);
     } else {
-        cli_say(stderr, "%s: %" PRIu64 " jobs, %" PRIu64 " new\n", answer->name,
+        cli_say(stderr, "%s: %" PRIu64 " jobs, %" PRIu64 " new", answer->name,
                 answer->jobs, answer->added);
+        if (answer->rerun > 0)
+            cli_say(stderr, ", %" PRIu64 " run again", answer->rerun);
+        cli_say(stderr, "\n");
     }
     buf_free(&name);
 }
@@ -154,10 +164,6 @@ static bool note_absence(void *user)
     return false;
 }
 
-struct wishes {
-    bool dry, jobs, wait, prune;
-};
-
 static int submit(struct cli *cli, const char *file, const struct buf *grid,
                   const struct wishes *wishes, const struct changes *changes)
 {
@@ -175,13 +181,15 @@ static int submit(struct cli *cli, const char *file, const struct buf *grid,
                                            .file = file,
                                            .grid = grid->data,
                                            .size = grid->size,
+                                           .force = wishes->force,
                                            .unheard_ms = CLIENT_UNHEARD_MS};
     if (submit_send(&request, &answer, &err) != 0) {
         code = cli_fail(cli, &err);
         return err.code == ERR_NOT_FOUND ? EXIT_UNREACHABLE : code;
     }
     print_answer(cli, &answer);
-    if (changes->sweep_known && changes->added == answer.added && cli->form != FORM_JSON)
+    if (changes->sweep_known && changes->added == answer.added && answer.rerun == 0 &&
+        cli->form != FORM_JSON)
         say_changes(answer.name, changes, !wishes->prune);
     if (wishes->prune)
         code = prune(cli, changes);
@@ -194,11 +202,10 @@ static int submit(struct cli *cli, const char *file, const struct buf *grid,
 
 int cmd_submit(struct cli *cli, int argc, char **argv)
 {
-    static const struct option options[] = {{"dry-run", no_argument, NULL, 'n'},
-                                            {"jobs", no_argument, NULL, 'j'},
-                                            {"prune", no_argument, NULL, 'p'},
-                                            {"wait", no_argument, NULL, 'w'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"dry-run", no_argument, NULL, 'n'}, {"jobs", no_argument, NULL, 'j'},
+        {"prune", no_argument, NULL, 'p'},   {"force", no_argument, NULL, 'f'},
+        {"wait", no_argument, NULL, 'w'},    {NULL, 0, NULL, 0}};
     struct wishes wishes = {.dry = false};
     struct changes changes;
     struct buf grid = {0};
@@ -211,6 +218,7 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
         wishes.dry = wishes.dry || option == 'n';
         wishes.jobs = wishes.jobs || option == 'j';
         wishes.prune = wishes.prune || option == 'p';
+        wishes.force = wishes.force || option == 'f';
         wishes.wait = wishes.wait || option == 'w';
     }
     if (argc - optind != 1)
@@ -221,7 +229,7 @@ int cmd_submit(struct cli *cli, int argc, char **argv)
     if (file_read(file, PROTO_GRID_MAX, &grid, &err) != 0)
         return cli_fail(cli, &err);
     if (wishes.dry)
-        code = dry_run(cli, file, &grid, wishes.jobs);
+        code = dry_run(cli, file, &grid, &wishes);
     else {
         read_edit(cli, file, &grid, &changes);
         code = submit(cli, file, &grid, &wishes, &changes);

@@ -53,8 +53,8 @@ static int cancel(struct order *order, int64_t job, bool *ret_changed, struct er
 /* The queue is read anew when all is done. */
 static int retry(struct order *order, int64_t job, bool *ret_changed, struct error *err)
 {
-    return store_retry(order->core->setup.store, job, order->reason, order->core->wall_ms,
-                       NULL, NULL, ret_changed, err);
+    return store_retry(order->core->setup.store, job, order->control->force,
+                       order->reason, order->core->wall_ms, NULL, NULL, ret_changed, err);
 }
 
 static int set_priority(struct order *order, int64_t job, bool *ret_changed,

@@ -308,6 +308,20 @@ int core_lose(struct core *core, const struct lease *lease, enum job_cause cause
     return core_enqueue(core, &ready, err);
 }
 
+int core_lose_missing(struct core *core, struct worker *worker, uint32_t listed,
+                      struct error *err)
+{
+    struct lease lease;
+    char text[128];
+
+    snprintf(text, sizeof text, "worker %" PRId64 " on %s does not have it", worker->row,
+             worker->host);
+    while (listed < PROTO_RUNNING_MAX && lease_take_missing(&worker->leases, &lease))
+        if (core_lose(core, &lease, CAUSE_WORKER_LOST, text, err) != 0)
+            return -1;
+    return 0;
+}
+
 static void say_why(const struct core *core, const struct worker *worker, bool cut,
                     bool silent, char *text, size_t size)
 {

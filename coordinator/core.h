@@ -125,6 +125,12 @@ int core_load_queue(struct core *core, struct error *err);
 int core_lose(struct core *core, const struct lease *lease, enum job_cause cause,
               const char *message, struct error *err);
 
+/* Of a HELLO that lists so many attempts: lose what the coordinator before had given to
+ * this very process, and it has neither that nor its result: a process that was not
+ * started anew lost it on the way. A full list may be cut short. */
+int core_lose_missing(struct core *core, struct worker *worker, uint32_t listed,
+                      struct error *err);
+
 /* When a lease that is renewed now ends. */
 int64_t core_deadline(const struct core *core);
 

@@ -143,11 +143,17 @@ static int read_sweep(struct grid_reader *reader, const struct toml_node *node,
                       void *into)
 {
     static const struct grid_field FIELDS[] = {
-        {"name", read_sweep_name},         {"seeds", read_seeds},
-        {"seed_policy", read_seed_policy}, {"max_running", read_max_running},
-        {"priority", grid_read_priority},  {"cores", grid_read_cores},
-        {"memory", grid_read_memory},      {"labels", grid_read_labels},
-        {"retries", grid_read_retries},    {NULL, NULL},
+        {"name", read_sweep_name},
+        {"seeds", read_seeds},
+        {"seed_policy", read_seed_policy},
+        {"max_running", read_max_running},
+        {"priority", grid_read_priority},
+        {"cores", grid_read_cores},
+        {"memory", grid_read_memory},
+        {"labels", grid_read_labels},
+        {"retries", grid_read_retries},
+        {"stop", grid_read_stop},
+        {NULL, NULL},
     };
     struct grid *grid = into;
 

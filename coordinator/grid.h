@@ -11,6 +11,7 @@
 
 #include "common/opts.h"
 #include "common/value.h"
+#include "coordinator/early.h"
 #include "coordinator/needs.h"
 
 #include <stdbool.h>
@@ -140,6 +141,7 @@ struct grid {
     int64_t max_running;    /* 0: no limit */
     uint32_t time_limit_s;  /* 0: none */
     struct needs needs;     /* of its jobs, and how urgent they are */
+    struct early early;     /* which of its runs are stopped early */
     struct grid_settings base;
     struct grid_axes axes;
     struct grid_zip *zips;

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int read_int(struct grid_reader *reader, const struct toml_node *node, int64_t min,
-                    int64_t max, int64_t *ret)
+int grid_read_int(struct grid_reader *reader, const struct toml_node *node, int64_t min,
+                  int64_t max, int64_t *ret)
 {
     if (node->type != TOML_INT)
         return grid_fail_type(reader, node, "an integer");
@@ -29,7 +29,7 @@ int grid_read_priority(struct grid_reader *reader, const struct toml_node *node,
 {
     int64_t priority = 0;
 
-    if (read_int(reader, node, -PROTO_PRIORITY_MAX, PROTO_PRIORITY_MAX, &priority))
+    if (grid_read_int(reader, node, -PROTO_PRIORITY_MAX, PROTO_PRIORITY_MAX, &priority))
         return -1;
     ((struct grid *)grid)->needs.priority = (int32_t)priority;
     return 0;
@@ -39,7 +39,7 @@ int grid_read_cores(struct grid_reader *reader, const struct toml_node *node, vo
 {
     int64_t cores = 0;
 
-    if (read_int(reader, node, 1, NEEDS_CORES_MAX, &cores))
+    if (grid_read_int(reader, node, 1, NEEDS_CORES_MAX, &cores))
         return -1;
     ((struct grid *)grid)->needs.cores = (uint32_t)cores;
     return 0;
@@ -100,7 +100,7 @@ static int read_retry(struct grid_reader *reader, const struct toml_node *node,
                          "unknown cause '%s' in 'retries': expected one of exit, signal,"
                          " oom, timeout, worker-lost, data",
                          node->key);
-    if (read_int(reader, node, 0, NEEDS_RETRIES_MAX, &count))
+    if (grid_read_int(reader, node, 0, NEEDS_RETRIES_MAX, &count))
         return -1;
     buf_printf(out, "%s\"%s\":%d", out->size ? "," : "", node->key, (int)count);
     return 0;

@@ -1,10 +1,10 @@
 #ifndef COORD_GRID_READ_H
 #define COORD_GRID_READ_H
 
-/* What the readers of a grid's parts share (grid.c, grid_needs.c, grid_set.c,
- * grid_points.c, grid_runs.c, grid_derive.c, grid_probe.c, grid_refine.c, grid_ends.c):
- * errors with a place, tables walked by a list of fields, names. Nobody else
- * includes this. Readers return 0 / -1; what they have made by then belongs to
+/* What the readers of a grid's parts share (grid.c, grid_needs.c, grid_stop.c,
+ * grid_set.c, grid_points.c, grid_runs.c, grid_derive.c, grid_probe.c, grid_refine.c,
+ * grid_ends.c): errors with a place, tables walked by a list of fields, names. Nobody
+ * else includes this. Readers return 0 / -1; what they have made by then belongs to
  * the grid, which is freed as a whole.
  */
 
@@ -63,6 +63,10 @@ int grid_read_settings(struct grid_reader *reader, const struct toml_node *node,
                        void *settings);
 int grid_read_axes(struct grid_reader *reader, const struct toml_node *node, void *axes);
 
+/* An integer from min to max. */
+int grid_read_int(struct grid_reader *reader, const struct toml_node *node, int64_t min,
+                  int64_t max, int64_t *ret);
+
 /* Keys of [sweep] that tell where and when its jobs run, into a struct grid. */
 int grid_read_priority(struct grid_reader *reader, const struct toml_node *node,
                        void *grid);
@@ -73,6 +77,7 @@ int grid_read_labels(struct grid_reader *reader, const struct toml_node *node,
                      void *grid);
 int grid_read_retries(struct grid_reader *reader, const struct toml_node *node,
                       void *grid);
+int grid_read_stop(struct grid_reader *reader, const struct toml_node *node, void *grid);
 
 /* [run.NAME] tables, into a struct grid. */
 int grid_read_runs(struct grid_reader *reader, const struct toml_node *node, void *grid);

@@ -99,23 +99,6 @@ static int take_list(struct core *core, const struct call *call,
     return (int)lease_listed(leases, running, count, core_deadline(core));
 }
 
-/* What the coordinator before had given to this very process, and it says that it has
- * neither that nor its result: a process that was not started anew lost it on the way.
- * A full list may be cut short. */
-static int lose_missing(struct core *core, struct worker *worker, uint32_t listed,
-                        struct error *err)
-{
-    struct lease lease;
-    char text[128];
-
-    snprintf(text, sizeof text, "worker %" PRId64 " on %s does not have it", worker->row,
-             worker->host);
-    while (listed < PROTO_RUNNING_MAX && lease_take_missing(&worker->leases, &lease))
-        if (core_lose(core, &lease, CAUSE_WORKER_LOST, text, err) != 0)
-            return -1;
-    return 0;
-}
-
 static void hello_failed(struct core *core, const struct call *call,
                          const struct error *why)
 {
@@ -163,7 +146,7 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
     known.worker->place = store_place(hello->host);
     known.worker->quarantined = store_quarantined(core->setup.store, row);
     if (take_list(core, &known, hello->running, hello->running_count, err) < 0 ||
-        lose_missing(core, known.worker, hello->running_count, err) != 0)
+        core_lose_missing(core, known.worker, hello->running_count, err) != 0)
         return -1;
     core_note(core, LOG_INFO,
               "worker %" PRId64 " %s: %s, %" PRIu32 " slots, %" PRIu32
@@ -176,7 +159,8 @@ static int on_hello(struct core *core, const struct call *call, struct error *er
                                       .worker = row,
                                       .beat_ms = core->setup.beat_ms,
                                       .lease_ms = core->setup.lease_ms,
-                                      .checkpoints = true}};
+                                      .checkpoints = true,
+                                      .reports = true}};
     if (hold(core, call, welcome, err) != 0)
         return -1;
     /* Known to be in doubt, the COMMIT is not left to the end of the turn, where
@@ -319,6 +303,22 @@ static int on_checkpoint(struct core *core, const struct call *call, struct erro
     return 0;
 }
 
+/* A run that goes on tells how well it does: a rule of its sweep may have seen enough. */
+static int on_report(struct core *core, const struct call *call, struct error *err)
+{
+    const struct msg_report *report = &call->msg->report;
+    char stop[STORE_STOP_TEXT];
+
+    if (store_begin(core->setup.store, err) != 0 ||
+        store_report(core->setup.store, report, core->wall_ms, stop, err) != 0)
+        return -1;
+    if (!stop[0])
+        return 0;
+    core_note(core, LOG_INFO, "job %" PRId64 " is stopped early: %s", report->job, stop);
+    const struct msg_kill kill = {report->job, report->attempt, slice_of(stop), true};
+    return hold(core, call, (struct msg){.kind = MSG_KILL, .kill = kill}, err);
+}
+
 /* ---- artifacts ------------------------------------------------------------- */
 
 static int on_put(struct core *core, const struct call *call, struct error *err)
@@ -388,14 +388,14 @@ static void submitted(void *user, const struct store_ready *ready)
 }
 
 static int carry_out(struct core *core, const char *request, const struct plan *plan,
-                     struct store_submitted *did, struct error *err)
+                     bool force, struct store_submitted *did, struct error *err)
 {
     struct queueing queueing = {.core = core, .err = err};
 
     if (store_begin(core->setup.store, err) != 0 || files_keep(core, plan, err) != 0 ||
-        store_submit(core->setup.store, plan, request, core->wall_ms, submitted,
+        store_submit(core->setup.store, plan, request, force, core->wall_ms, submitted,
                      &queueing, did, err) != 0 ||
-        queueing.failed || (did->needs && core_load_queue(core, err) != 0))
+        queueing.failed || (did->changes && core_load_queue(core, err) != 0))
         return -1;
     core_note(core, LOG_INFO, "sweep %s: %" PRIu64 " jobs, %" PRIu64 " new", did->name,
               did->jobs, did->added);
@@ -427,7 +427,7 @@ static int on_submit(struct core *core, const struct call *call, struct error *e
             plan_free(&plan);
         if (!plan)
             return answer_error(core, call, submit->request, &why, err);
-        rc = carry_out(core, request, plan, &did, err);
+        rc = carry_out(core, request, plan, submit->force, &did, err);
         plan_free(&plan);
         if (rc != 0)
             return -1;
@@ -437,7 +437,8 @@ static int on_submit(struct core *core, const struct call *call, struct error *e
                                       .sweep = did.sweep,
                                       .name = slice_of(did.name),
                                       .jobs = did.jobs,
-                                      .added = did.added}};
+                                      .added = did.added,
+                                      .rerun = did.rerun}};
     return hold(core, call, reply, err);
 }
 
@@ -522,6 +523,7 @@ static const struct handler {
     [MSG_GET] = {on_get, WIRE_WORKER, true, NULL},
     [MSG_BYE] = {on_bye, WIRE_WORKER, true, NULL},
     [MSG_CHECKPOINT] = {on_checkpoint, WIRE_WORKER, true, NULL},
+    [MSG_REPORT] = {on_report, WIRE_WORKER, true, NULL},
     [MSG_SUBMIT] = {on_submit, WIRE_CLIENT, false, submit_failed},
     [MSG_CONTROL] = {on_control, WIRE_CLIENT, false, control_failed},
     [MSG_TAIL] = {on_tail, WIRE_CLIENT, false, NULL},

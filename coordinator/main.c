@@ -41,6 +41,7 @@ static const struct cli_verb VERBS[] = {
      "             costs, and submit nothing\n"
      "  --jobs     with --dry-run: every job too (--csv and --json always list them)\n"
      "  --prune    cancel jobs of the sweep that the grid no longer asks for\n"
+     "  --force    run its jobs again that have ended; their results are made anew\n"
      "  --wait     until every job of the sweep has ended\n",
      cmd_submit},
     {"status", "[SWEEP] [--watch]", "how far the sweeps are, and what went wrong",
@@ -48,7 +49,8 @@ static const struct cli_verb VERBS[] = {
     {"jobs", "[SWEEP] [--state STATE] [--kind KIND] [--limit N]",
      "list the jobs of a sweep",
      "  SWEEP          name or number; \"last\" or none: the one submitted last\n"
-     "  --state STATE  waiting, ready, running, done, failed, cancelled or skipped\n"
+     "  --state STATE  waiting, ready, running, done, failed, cancelled, skipped or\n"
+     "                 stopped\n"
      "  --kind KIND    train, probe or derive\n"
      "  --limit N      at most N rows; 0: all (default: 100)\n",
      cmd_jobs},
@@ -89,9 +91,11 @@ static const struct cli_verb VERBS[] = {
      cmd_events},
     {"cancel", "JOBS [--where SQL] [--reason TEXT]",
      "end jobs; those that run are stopped", JOBS_HELP, cmd_cancel},
-    {"retry", "JOBS [--where SQL] [--reason TEXT]",
+    {"retry", "JOBS [--where SQL] [--reason TEXT] [--force]",
      "run failed or cancelled jobs again, and what was skipped because of them",
-     JOBS_HELP, cmd_retry},
+     "  Runs that were stopped early go on, to their end.\n"
+     "  --force  jobs that are done, too: their results are made anew\n" JOBS_HELP,
+     cmd_retry},
     {"pause", "SWEEP [--reason TEXT]",
      "hand out no more jobs of a sweep; what runs goes on", NULL, cmd_pause},
     {"resume", "SWEEP [--reason TEXT]", "hand them out again", NULL, cmd_resume},

@@ -183,6 +183,7 @@ static int fill(struct plan *plan, const char *text, size_t size, struct error *
     plan->time_limit_s = plan->source->time_limit_s;
     plan->max_running = plan->source->max_running;
     plan->needs = plan->source->needs;
+    plan->early = plan->source->early;
     if (!plan->name || !plan->file || !plan->grid)
         err_set(err, ERR_NO_MEMORY, "no memory for a plan");
     else if (add_jobs(&maker) == 0)

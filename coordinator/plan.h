@@ -10,6 +10,7 @@
 
 #include "common/hash.h"
 #include "common/spec.h"
+#include "coordinator/early.h"
 #include "coordinator/needs.h"
 
 #include <stddef.h>
@@ -69,6 +70,7 @@ struct plan {
     uint32_t time_limit_s; /* limits.time, per attempt; 0: none */
     int64_t max_running;   /* 0: no limit */
     struct needs needs;    /* of its jobs */
+    struct early early;    /* which of its runs are stopped early */
     struct plan_job *jobs; /* needs point backwards: a job follows what it needs */
     size_t job_count;
     size_t point_count;  /* runs asked for, equal ones counted each time */

@@ -20,6 +20,7 @@ static const struct migration {
 } MIGRATIONS[] = {
     {1, store_schema_1_sql}, {2, store_schema_2_sql}, {3, store_schema_3_sql},
     {4, store_schema_4_sql}, {5, store_schema_5_sql}, {6, store_schema_6_sql},
+    {7, store_schema_7_sql},
 };
 enum { MIGRATION_COUNT = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 
@@ -166,13 +167,14 @@ static int check_identity(struct store *store, int64_t *ret_version, struct erro
 }
 
 /* All in one transaction. Views hold nothing, so they are made anew whatever they
- * were. */
+ * were. Only these files may write the schema's own table. */
 static int migrate(struct store *store, int64_t from, struct error *err)
 {
     char pragma[96];
 
     if (from == STORE_SCHEMA)
         return 0;
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
     snprintf(pragma, sizeof pragma,
              "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
              STORE_APPLICATION_ID, STORE_SCHEMA);
@@ -183,8 +185,10 @@ static int migrate(struct store *store, int64_t from, struct error *err)
             store_exec(store, MIGRATIONS[i].sql, "migrate", err) != 0)
             goto fail;
     if (store_exec(store, store_views_sql, "migrate", err) == 0 &&
-        store_exec(store, pragma, "migrate", err) == 0)
+        store_exec(store, pragma, "migrate", err) == 0) {
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         return 0;
+    }
 
 fail:
     store_rollback(store);

@@ -28,7 +28,7 @@ struct crash;
 struct error;
 struct store;
 
-enum { STORE_SCHEMA = 6, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
+enum { STORE_SCHEMA = 7, STORE_APPLICATION_ID = 0x436f7264 }; /* "Cord" */
 
 /* Open (and create, and migrate forward) the database for writing, or read-only.
  * ERR_IO; ERR_REFUSED if the file is not ours, of a newer schema, or on a network
@@ -69,8 +69,9 @@ struct store_submitted {
     int64_t sweep;
     uint64_t jobs;  /* of the plan */
     uint64_t added; /* that did not exist before */
+    uint64_t rerun; /* that there were, and run again */
     bool known;     /* this request was carried out before; the figures are its */
-    bool needs;     /* what jobs that there were need is another now */
+    bool changes;   /* jobs that there were: what they need, or their state */
     char name[128]; /* of the sweep: more than a grid may have */
 };
 
@@ -80,10 +81,11 @@ int store_submitted(struct store *store, const char *request, struct store_submi
 
 /* Write a plan: the sweep (one per name; the latest grid text is kept), its new
  * jobs, parameters, needs, and the view runs_<name>. request makes it idempotent.
- * ready, unless NULL, is told of each new job that is; where needs comes back true the
- * caller reads the whole queue anew. */
+ * ready, unless NULL, is told of each new job that is; where changes comes back true the
+ * caller reads the whole queue anew. force: jobs that have ended run again, as
+ * store_retry says. */
 int store_submit(struct store *store, const struct plan *plan, const char *request,
-                 int64_t now_ms,
+                 bool force, int64_t now_ms,
                  void (*ready)(void *user, const struct store_ready *ready), void *user,
                  struct store_submitted *ret, struct error *err);
 
@@ -173,6 +175,14 @@ int store_result(struct store *store, int64_t worker, const struct msg_result *r
 int store_resume(struct store *store, const struct msg_checkpoint *checkpoint,
                  int64_t now_ms, bool *ret_taken, struct error *err);
 
+/* A run that goes on tells of its evaluations. They are kept until its result has them;
+ * those of an attempt that is not the job's current one are not, nor rows that break a
+ * rule. ret_stop is why the rule of its sweep (early.h) stops it, or "": whoever has the
+ * attempt is to be told, and however it then ends, the job is stopped. */
+enum { STORE_STOP_TEXT = 192 };
+int store_report(struct store *store, const struct msg_report *report, int64_t now_ms,
+                 char ret_stop[STORE_STOP_TEXT], struct error *err);
+
 /* The state of a job and its current attempt. ERR_NOT_FOUND. */
 int store_job_state(struct store *store, int64_t job, enum job_state *ret_state,
                     uint32_t *ret_attempt, struct error *err);
@@ -193,9 +203,13 @@ int store_each_job(struct store *store, int64_t first, int64_t last,
 int store_cancel(struct store *store, int64_t job, const char *reason, int64_t now_ms,
                  bool *ret_changed, uint32_t *ret_attempt, struct error *err);
 
-/* A failed or cancelled job waits again, with all its retries; what was skipped
- * because of it is revived. ready is called for each job that became ready. */
-int store_retry(struct store *store, int64_t job, const char *reason, int64_t now_ms,
+/* A failed, cancelled or stopped job waits again, with all its retries; what was skipped
+ * because of it is revived. A stopped one goes on from where it was, to the end. ready is
+ * called for each job that became ready. force: a job that is done waits again, too,
+ * unless another runs from what it has left; its result is forgotten, and what was ready
+ * for it waits with it: the caller reads the queue anew. */
+int store_retry(struct store *store, int64_t job, bool force, const char *reason,
+                int64_t now_ms,
                 void (*ready)(void *user, const struct store_ready *ready), void *user,
                 bool *ret_changed, struct error *err);
 

@@ -108,7 +108,8 @@ int store_cancel(struct store *store, int64_t job, const char *reason, int64_t n
     return job_settle_dependants(store, job, now_ms, (struct job_watch){0}, err);
 }
 
-int store_retry(struct store *store, int64_t job, const char *reason, int64_t now_ms,
+int store_retry(struct store *store, int64_t job, bool force, const char *reason,
+                int64_t now_ms,
                 void (*ready)(void *user, const struct store_ready *ready), void *user,
                 bool *ret_changed, struct error *err)
 {
@@ -119,11 +120,17 @@ int store_retry(struct store *store, int64_t job, const char *reason, int64_t no
     *ret_changed = false;
     if (job_load(store, job, &row, err) != 0)
         return -1;
-    if (job_state_next(row.state, EVENT_RETRY) == JOB_NONE)
+    if (force && row.state == JOB_DONE) {
+        int rc = job_rerun(store, &row, note, ret_changed, err);
+        if (rc != 0 || !*ret_changed)
+            return rc;
+    } else if (job_state_next(row.state, EVENT_RETRY) == JOB_NONE)
         return 0;
+    else if (early_overrule(store, job, err) != 0 ||
+             job_move(store, &row, EVENT_RETRY, note, err) != 0)
+        return -1;
     *ret_changed = true;
-    if (job_move(store, &row, EVENT_RETRY, note, err) != 0 ||
-        job_revive_dependants(store, job, now_ms, watch, err) != 0)
+    if (job_revive_dependants(store, job, now_ms, watch, err) != 0)
         return -1;
     return job_settle(store, job, now_ms, watch, err);
 }

@@ -24,7 +24,8 @@ struct error;
 
 /* coordinator/sql/, embedded: what each version adds, and the views as they are now. */
 extern const char store_schema_1_sql[], store_schema_2_sql[], store_schema_3_sql[],
-    store_schema_4_sql[], store_schema_5_sql[], store_schema_6_sql[];
+    store_schema_4_sql[], store_schema_5_sql[], store_schema_6_sql[],
+    store_schema_7_sql[];
 extern const char store_views_sql[], store_invariants_sql[];
 
 enum { STORE_BUSY_MS = 5000 }; /* a reader waits so long for a checkpoint in progress */
@@ -53,6 +54,7 @@ enum stmt {
     STMT_ATTEMPT_STATE,
     STMT_ATTEMPT_END,
     STMT_ATTEMPT_LATE,
+    STMT_ATTEMPT_OUTDATED,
     STMT_ATTEMPT_CAUSES,
     STMT_ELSEWHERE,
     STMT_RETRIES,
@@ -61,6 +63,30 @@ enum stmt {
     STMT_BACKOFF_DROP,
     STMT_WORKER_DONE,
     STMT_WORKER_FAILED,
+    STMT_STOP_RULE,
+    STMT_TREND,
+    STMT_SCORE_SET,
+    STMT_SCORE_COUNT,
+    STMT_SCORE_AT,
+    STMT_STOP,
+    STMT_STOP_ANY,
+    STMT_STOP_ADD,
+    STMT_STOP_DROP,
+    STMT_STOP_OVERRULE,
+    STMT_STOP_SET,
+    STMT_REPORT_ADD,
+    STMT_REPORT_DROP,
+    STMT_FORGET_CHECKPOINT,
+    STMT_FORGET_EVALUATION,
+    STMT_FORGET_POINT,
+    STMT_FORGET_DISTANCE,
+    STMT_FORGET_PATH,
+    STMT_FORGET_RISE,
+    STMT_FORGET_CLASS,
+    STMT_FORGET_PLACE,
+    STMT_FORGET_PLANE,
+    STMT_FORGET_PLANE_POINT,
+    STMT_FORGET_RESULT,
     STMT_RESULT_ADD,
     STMT_CHECKPOINT_ADD,
     STMT_EVALUATION_ADD,
@@ -306,6 +332,12 @@ int job_settle_dependants(struct store *store, int64_t id, int64_t now_ms,
 
 /* A job waits again: so does what was skipped because of it, unless it needs
  * something else that will never be. */
+/* Forget the result of a done job, which waits again; jobs that are ready for what it
+ * has left wait with it. *ret_changed: false where one of those runs, since its next
+ * attempt would look for what is gone; or where the job is not done. */
+int job_rerun(struct store *store, struct job_row *job, struct job_note note,
+              bool *ret_changed, struct error *err);
+
 int job_revive_dependants(struct store *store, int64_t id, int64_t now_ms,
                           struct job_watch watch, struct error *err);
 
@@ -325,6 +357,19 @@ int resume_keep(struct store *store, int64_t job, uint32_t attempt,
 /* The job has ended: nothing will go on from what it saved. */
 int resume_drop(struct store *store, int64_t job, struct error *err);
 
+/* --- store_early.c ---------------------------------------------------------- */
+
+/* A run has its result: what it reported is in it, and the rule of its sweep has it among
+ * those that others are compared with. */
+int early_finish(struct store *store, const struct msg_result *result, struct error *err);
+
+/* Why a rule is to have stopped the job, whose attempt has ended; "" where none is. */
+int early_stopped(struct store *store, const struct job_row *job,
+                  char ret[STORE_STOP_TEXT], struct error *err);
+
+/* The job goes on, and no rule stops it again. */
+int early_overrule(struct store *store, int64_t job, struct error *err);
+
 /* --- store_derive.c --------------------------------------------------------- */
 
 /* A derive job whose needs are there: whether the curve that it reads, if any, is such
@@ -335,6 +380,12 @@ int derive_judge(struct store *store, int64_t job, bool *ret_fits, char *reason,
 
 /* Where it lies; 0 where its spec does not read a curve. */
 int derive_alpha(struct store *store, int64_t job, double *ret, struct error *err);
+
+/* --- store_result.c --------------------------------------------------------- */
+
+/* One evaluation of a run, by one of the statements that add such a row. */
+int history_write(struct store *store, enum stmt add, int64_t job,
+                  const struct msg_history *row, struct error *err);
 
 /* --- store_path.c ----------------------------------------------------------- */
 

@@ -36,8 +36,10 @@ int job_move(struct store *store, struct job_row *job, enum job_event event,
 {
     enum job_state next = job_state_next(job->state, event);
     const char *cause = job_cause_name(note.cause);
-    /* A result keeps nothing to go on from, so what was loaded with the job holds. */
-    bool drops = job_state_ended(next) && (job->has_resume || event != EVENT_FINISH);
+    /* A result keeps nothing to go on from, so what was loaded with the job holds; a
+     * stopped job may go on. */
+    bool drops = job_state_ended(next) && event != EVENT_STOP &&
+                 (job->has_resume || event != EVENT_FINISH);
 
     if (next == JOB_NONE)
         return err_set(err, ERR_INVALID, "job %lld is %s: it cannot %s",
@@ -118,8 +120,9 @@ static int judge_needs(struct store *store, int64_t id, enum need *ret,
             const char *name = stmt_text(store, STMT_UNMET, 1).data;
 
             *ret = NEED_NEVER;
-            if (state == JOB_SKIPPED && slice_is(stmt_text(store, STMT_UNMET, 4),
-                                                 job_cause_name(CAUSE_CONDITION)))
+            if ((state == JOB_SKIPPED || state == JOB_STOPPED) &&
+                slice_is(stmt_text(store, STMT_UNMET, 4),
+                         job_cause_name(CAUSE_CONDITION)))
                 *ret_cause = CAUSE_CONDITION;
             if (state == JOB_DONE && stmt_int(store, STMT_UNMET, 3) != 0)
                 snprintf(reason, size,
@@ -132,6 +135,7 @@ static int judge_needs(struct store *store, int64_t id, enum need *ret,
                 snprintf(reason, size, "needs '%s' of job %lld, which %s", name, needs,
                          state == JOB_FAILED    ? "failed"
                          : state == JOB_SKIPPED ? "was skipped"
+                         : state == JOB_STOPPED ? "was stopped early"
                                                 : "was cancelled");
             stmt_end(store, STMT_UNMET);
             return 0;
@@ -263,6 +267,38 @@ int job_revive_dependants(struct store *store, int64_t id, int64_t now_ms,
     return rc;
 }
 
+/* Rows that a result has left. */
+static const enum stmt FORGET[] = {
+    STMT_FORGET_CHECKPOINT,  STMT_FORGET_EVALUATION, STMT_FORGET_POINT,
+    STMT_FORGET_DISTANCE,    STMT_FORGET_PATH,       STMT_FORGET_RISE,
+    STMT_FORGET_CLASS,       STMT_FORGET_PLACE,      STMT_FORGET_PLANE,
+    STMT_FORGET_PLANE_POINT, STMT_FORGET_RESULT,     STMT_ATTEMPT_OUTDATED,
+};
+
+int job_rerun(struct store *store, struct job_row *job, struct job_note note,
+              bool *ret_changed, struct error *err)
+{
+    struct ids ids = {0};
+    int rc = collect_dependants(store, job->id, JOB_RUNNING, &ids, err);
+
+    *ret_changed = rc == 0 && ids.count == 0 && job->state == JOB_DONE;
+    if (*ret_changed)
+        rc = collect_dependants(store, job->id, JOB_READY, &ids, err);
+    for (size_t i = 0; *ret_changed && rc == 0 && i < ids.count; i++) {
+        struct job_row ready;
+
+        rc = job_load(store, ids.items[i], &ready, err);
+        if (rc == 0)
+            rc = job_move(store, &ready, EVENT_RERUN, note, err);
+    }
+    for (size_t i = 0; *ret_changed && rc == 0 && i < sizeof FORGET / sizeof *FORGET; i++)
+        rc = stmt_run(store, FORGET[i], ARGS(arg_int(job->id)), err);
+    if (*ret_changed && rc == 0)
+        rc = job_move(store, job, EVENT_RERUN, note, err);
+    free(ids.items);
+    return rc;
+}
+
 int job_settle(struct store *store, int64_t id, int64_t now_ms, struct job_watch watch,
                struct error *err)
 {
@@ -323,9 +359,18 @@ int job_give_up(struct store *store, struct job_row *job, struct job_note note,
                 struct job_watch watch, struct error *err)
 {
     bool elsewhere;
+    char stop[STORE_STOP_TEXT];
     int64_t ended;
     int retries;
 
+    if (early_stopped(store, job, stop, err) != 0)
+        return -1;
+    if (stop[0]) {
+        const struct job_note why = {CAUSE_CONDITION, stop, note.now_ms};
+        if (job_move(store, job, EVENT_STOP, why, err) != 0)
+            return -1;
+        return job_settle_dependants(store, job->id, note.now_ms, watch, err);
+    }
     if (retries_of(store, job->id, note.cause, &retries, err) != 0 ||
         look_elsewhere(store, job, note.cause, &elsewhere, err) != 0 ||
         stmt_row(store, STMT_ATTEMPT_CAUSES,

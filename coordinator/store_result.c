@@ -139,22 +139,27 @@ static int write_states(struct store *store, const struct msg_result *result,
     return 0;
 }
 
+int history_write(struct store *store, enum stmt add, int64_t job,
+                  const struct msg_history *row, struct error *err)
+{
+    const struct tally *t = &row->tally;
+
+    return stmt_run(store, add,
+                    ARGS(arg_int(job), arg_slice(row->split), arg_int(row->epoch),
+                         arg_int(t->count), arg_int(t->correct), arg_int(t->nan_count),
+                         arg_int(t->inf_count), arg_real(t->sum), arg_real(t->sum_sq),
+                         arg_real(row->lr), arg_real(row->seconds)),
+                    err);
+}
+
 static int write_history(struct store *store, const struct msg_result *result,
                          struct error *err)
 {
-    for (uint32_t i = 0; i < result->history_count; i++) {
-        const struct msg_history *h = &result->history[i];
-        const struct tally *t = &h->tally;
-
-        if (stmt_run(store, STMT_EVALUATION_ADD,
-                     ARGS(arg_int(result->job), arg_slice(h->split), arg_int(h->epoch),
-                          arg_int(t->count), arg_int(t->correct), arg_int(t->nan_count),
-                          arg_int(t->inf_count), arg_real(t->sum), arg_real(t->sum_sq),
-                          arg_real(h->lr), arg_real(h->seconds)),
-                     err) != 0)
+    for (uint32_t i = 0; i < result->history_count; i++)
+        if (history_write(store, STMT_EVALUATION_ADD, result->job, &result->history[i],
+                          err) != 0)
             return -1;
-    }
-    return 0;
+    return early_finish(store, result, err);
 }
 
 static struct arg real_if(bool known, double value)

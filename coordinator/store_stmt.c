@@ -6,7 +6,8 @@
 #include <assert.h>
 #include <limits.h>
 
-#define LOCAL_CAUSES "'exit', 'signal', 'oom', 'data'"
+#define FORGET(table) "DELETE FROM " table " WHERE job = ?1"
+#define LOCAL_CAUSES  "'exit', 'signal', 'oom', 'data'"
 
 /* Every statement that changes or follows the database. What only people read
  * is asked for through query_open. */
@@ -79,9 +80,11 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_ATTEMPT_LATE] = "UPDATE attempt SET state = 'superseded', seconds = ?3,"
                           " cpu_seconds = ?4, rss_bytes = ?5, provenance = ?6, log = ?7"
                           " WHERE job = ?1 AND attempt = ?2",
+    [STMT_ATTEMPT_OUTDATED] = "UPDATE attempt SET state = 'superseded'"
+                              " WHERE job = ?1 AND state = 'done'",
     [STMT_ATTEMPT_CAUSES] = "SELECT count(*) FROM attempt WHERE job = ?1 AND cause = ?2"
                             " AND attempt > (SELECT ifnull(max(attempt), 0) FROM event"
-                            " WHERE job = ?1 AND event = 'retry')",
+                            " WHERE job = ?1 AND event IN ('retry', 'rerun'))",
     /* Whether the job may be tried on another host, for the first time: one that fits is
      * connected, and all of the failures that may be a machine's were on this one. */
     [STMT_ELSEWHERE] =
@@ -89,7 +92,8 @@ static const char *const SQL[STMT_COUNT_ALL] = {
         " WHERE j.id = ?1 AND f.host <> w.host) AND NOT EXISTS"
         " (SELECT 1 FROM attempt a JOIN worker v ON v.id = a.worker WHERE a.job = ?1"
         " AND v.host <> w.host AND a.cause IN (" LOCAL_CAUSES ") AND a.attempt >"
-        " (SELECT ifnull(max(attempt), 0) FROM event WHERE job = ?1 AND event = 'retry'))"
+        " (SELECT ifnull(max(attempt), 0) FROM event WHERE job = ?1"
+        " AND event IN ('retry', 'rerun')))"
         " FROM attempt t JOIN worker w ON w.id = t.worker"
         " WHERE t.job = ?1 AND t.attempt = ?2",
     [STMT_RETRIES] = "SELECT s.retries FROM job j JOIN sweep s ON s.name = j.sweep"
@@ -101,6 +105,44 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_WORKER_FAILED] =
         "UPDATE worker SET failed = failed + 1 WHERE id ="
         " (SELECT worker FROM attempt WHERE job = ?1 AND attempt = ?2)",
+    /* Of points of the sweep: those of upstream runs are listed as 'run:NAME'. */
+    [STMT_STOP_RULE] =
+        "SELECT s.name, s.stop_rule, s.stop_metric, s.stop_grace, s.stop_factor"
+        " FROM job j JOIN sweep s ON s.name = j.sweep WHERE j.id = ?1"
+        " AND j.kind = 'train' AND s.stop_rule <> '' AND EXISTS (SELECT 1 FROM sweep_job "
+        "m"
+        " WHERE m.job = j.id AND m.sweep = j.sweep AND m.intervention NOT GLOB '*:*')",
+    [STMT_TREND] = "SELECT min(value), avg(value) FROM (SELECT iif(?5, -accuracy, "
+                   "ifnull(loss, 9e999))"
+                   " AS value FROM history WHERE job = ?1 AND split = ?2 AND epoch "
+                   "BETWEEN ?3 AND ?4)",
+    [STMT_SCORE_SET] = "INSERT OR IGNORE INTO score VALUES (?1, ?2, ?3, ?4)",
+    [STMT_SCORE_COUNT] = "SELECT count(*) FROM score WHERE sweep = ?1 AND epoch = ?2"
+                         " AND job <> ?3",
+    [STMT_SCORE_AT] = "SELECT value FROM score WHERE sweep = ?1 AND epoch = ?2"
+                      " AND job <> ?3 ORDER BY value LIMIT 1 OFFSET ?4",
+    [STMT_STOP] = "SELECT reason, overruled FROM early_stop WHERE job = ?1",
+    [STMT_STOP_ANY] = "SELECT EXISTS (SELECT 1 FROM early_stop WHERE NOT overruled)",
+    [STMT_STOP_ADD] = "INSERT INTO early_stop VALUES (?1, ?2, ?3, ?4, 0)",
+    [STMT_STOP_DROP] = "DELETE FROM early_stop WHERE job = ?1",
+    [STMT_STOP_OVERRULE] = "UPDATE early_stop SET overruled = 1 WHERE job = ?1",
+    [STMT_STOP_SET] =
+        "UPDATE sweep SET stop_rule = ?2, stop_metric = ?3, stop_grace = ?4,"
+        " stop_factor = ?5 WHERE name = ?1",
+    [STMT_REPORT_ADD] = "INSERT OR REPLACE INTO report VALUES"
+                        " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [STMT_REPORT_DROP] = "DELETE FROM report WHERE job = ?1",
+    [STMT_FORGET_CHECKPOINT] = FORGET("checkpoint"),
+    [STMT_FORGET_EVALUATION] = FORGET("evaluation"),
+    [STMT_FORGET_POINT] = FORGET("point"),
+    [STMT_FORGET_DISTANCE] = FORGET("distance"),
+    [STMT_FORGET_PATH] = FORGET("path"),
+    [STMT_FORGET_RISE] = FORGET("rise"),
+    [STMT_FORGET_CLASS] = FORGET("class_point"),
+    [STMT_FORGET_PLACE] = FORGET("place"),
+    [STMT_FORGET_PLANE] = FORGET("plane"),
+    [STMT_FORGET_PLANE_POINT] = FORGET("plane_point"),
+    [STMT_FORGET_RESULT] = FORGET("result"),
     [STMT_RESULT_ADD] = "INSERT INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [STMT_CHECKPOINT_ADD] = "INSERT INTO checkpoint VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [STMT_EVALUATION_ADD] = "INSERT INTO evaluation VALUES"
@@ -140,9 +182,9 @@ static const char *const SQL[STMT_COUNT_ALL] = {
         " AND d.role = '" DERIVED_PROBE "' AND p.grp = ?2 AND p.bn = ?3"
         " AND p.split = ?4",
 
-    [STMT_REQUEST] = "SELECT s.id, r.jobs, r.added, r.sweep FROM request r"
+    [STMT_REQUEST] = "SELECT s.id, r.jobs, r.added, r.sweep, r.rerun FROM request r"
                      " JOIN sweep s ON s.name = r.sweep WHERE r.id = ?1",
-    [STMT_REQUEST_ADD] = "INSERT INTO request VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STMT_REQUEST_ADD] = "INSERT INTO request VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [STMT_SWEEP] = "SELECT id FROM sweep WHERE name = ?1",
     [STMT_SWEEP_ADD] = "INSERT INTO sweep (name, file, grid, time_limit_s, max_running,"
                        " created_ms, submitted_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",

@@ -12,15 +12,19 @@ struct submit {
     struct store *store;
     const struct plan *plan;
     int64_t now_ms;
-    int64_t *ids;                   /* of the plan's jobs, in its order */
-    bool *added;                    /* those that are new */
+    int64_t *ids; /* of the plan's jobs, in its order */
+    bool *added;  /* those that are new */
+    bool force;
     uint64_t added_count, left_out; /* of the plan's jobs: new; not needed */
-    int64_t sweep;                  /* row */
-    size_t place;                   /* in the store's counts */
-    bool extends;                   /* the sweep was there before */
-    struct names varied;            /* by this and by earlier submissions */
-    bool varies_more;               /* than before */
-    bool needs;                     /* an earlier submission's are others */
+    uint64_t rerun;
+    int64_t sweep;       /* row */
+    size_t place;        /* in the store's counts */
+    bool extends;        /* the sweep was there before */
+    bool joined;         /* the job at hand was there, in other sweeps */
+    bool stopped;        /* there are runs that a rule has stopped */
+    struct names varied; /* by this and by earlier submissions */
+    bool varies_more;    /* than before */
+    bool changes;        /* of jobs that there were */
     struct job_watch watch;
     struct option_cache *options;
 };
@@ -36,6 +40,7 @@ int store_submitted(struct store *store, const char *request, struct store_submi
         .sweep = stmt_int(store, STMT_REQUEST, 0),
         .jobs = (uint64_t)stmt_int(store, STMT_REQUEST, 1),
         .added = (uint64_t)stmt_int(store, STMT_REQUEST, 2),
+        .rerun = (uint64_t)stmt_int(store, STMT_REQUEST, 4),
         .known = true,
     };
     snprintf(ret->name, sizeof ret->name, "%s", stmt_text(store, STMT_REQUEST, 3).data);
@@ -64,6 +69,10 @@ static int write_sweep(struct submit *s, struct error *err)
     if (count_place(s->store, slice_of(plan->name), &s->place, err) != 0)
         return -1;
     s->extends = s->sweep != 0;
+    if (stmt_row(s->store, STMT_STOP_ANY, NULL, 0, err) < 0)
+        return -1;
+    s->stopped = stmt_int(s->store, STMT_STOP_ANY, 0) != 0;
+    stmt_end(s->store, STMT_STOP_ANY);
     write = s->extends ? STMT_SWEEP_SET : STMT_SWEEP_ADD;
     if (stmt_run(s->store, write,
                  ARGS(arg_text(plan->name), arg_text(plan->file), arg_text(plan->grid),
@@ -84,12 +93,13 @@ static int write_sweep(struct submit *s, struct error *err)
 static int write_needs(struct submit *s, struct error *err)
 {
     const struct needs *needs = &s->plan->needs;
+    const struct early *early = &s->plan->early;
     struct needs before;
 
     if (s->extends) {
         if (store_needs(s->store, s->place, &before, err) != 0)
             return -1;
-        s->needs = !needs_same(&before, needs);
+        s->changes = !needs_same(&before, needs);
         if (before.priority != needs->priority &&
             stmt_run(s->store, STMT_NEEDS_PRIORITY,
                      ARGS(arg_text(s->plan->name), arg_int(before.priority),
@@ -97,6 +107,12 @@ static int write_needs(struct submit *s, struct error *err)
                      err) != 0)
             return -1;
     }
+    if (stmt_run(s->store, STMT_STOP_SET,
+                 ARGS(arg_text(s->plan->name), arg_text(early_rule_name(early->rule)),
+                      arg_text(early->metric ? early->metric->name : ""),
+                      arg_int(early->grace), arg_int(early->factor)),
+                 err) != 0)
+        return -1;
     return stmt_run(s->store, STMT_NEEDS_SET,
                     ARGS(arg_text(s->plan->name), arg_int(needs->priority),
                          arg_int(needs->cores), arg_int((int64_t)needs->memory),
@@ -242,6 +258,7 @@ static int count_known_job(struct submit *s, int64_t id, size_t places, struct e
         return 0;
     if (job_load(s->store, id, &job, err) != 0)
         return -1;
+    s->joined = true;
     count_add(s->store, s->place, job.state, 1);
     return stmt_run(s->store, STMT_JOB_SHARE, ARGS(arg_int(id), arg_text(sweep)), err);
 }
@@ -253,6 +270,7 @@ static int add_members(struct submit *s, size_t place, struct error *err)
     int64_t id = s->ids[place];
     size_t places = 0;
 
+    s->joined = false;
     for (size_t i = 0; i < job->member_count; i++) {
         if (add_member(s, id, &job->members[i], err) != 0)
             return -1;
@@ -264,6 +282,37 @@ static int add_members(struct submit *s, size_t place, struct error *err)
     else if (places == job->member_count)
         return count_known_job(s, id, places, err);
     return 0;
+}
+
+/* What it needs stands before it in the plan: if that runs again, this waits for it. */
+static int run_again(struct submit *s, int64_t job, const char *why, struct error *err)
+{
+    bool changed;
+
+    if (store_retry(s->store, job, s->force, why, s->now_ms, NULL, NULL, &changed, err) !=
+        0)
+        return -1;
+    s->rerun += changed;
+    s->changes = s->changes || changed;
+    return 0;
+}
+
+/* A run that a rule has stopped goes on where another sweep asks for it, or its own does
+ * without a rule. */
+static int let_go_on(struct submit *s, int64_t job, struct error *err)
+{
+    char stop[STORE_STOP_TEXT];
+    struct job_row row;
+
+    if (s->plan->early.rule != EARLY_NONE && !s->joined)
+        return 0;
+    if (job_load(s->store, job, &row, err) != 0 ||
+        early_stopped(s->store, &row, stop, err) != 0)
+        return -1;
+    if (!stop[0])
+        return 0;
+    return row.state == JOB_STOPPED ? run_again(s, job, "it is asked for to its end", err)
+                                    : early_overrule(s->store, job, err);
 }
 
 static int write_job(struct submit *s, size_t place, struct error *err)
@@ -283,6 +332,10 @@ static int write_job(struct submit *s, size_t place, struct error *err)
     if (job->spec.kind == JOB_TRAIN &&
         param_write_varied(s->store, s->ids[place], &job->spec, &s->varied, err) != 0)
         return -1;
+    if (!s->added[place] && s->force)
+        return run_again(s, s->ids[place], "submitted with --force", err);
+    if (!s->added[place] && s->stopped && job->spec.kind == JOB_TRAIN)
+        return let_go_on(s, s->ids[place], err);
     /* What it needs stands before it in the plan, so it is settled already. */
     return s->added[place] && !is_ready(job)
                ? job_settle(s->store, s->ids[place], s->now_ms, s->watch, err)
@@ -307,12 +360,17 @@ static int write_plan(struct submit *s, struct error *err)
 }
 
 int store_submit(struct store *store, const struct plan *plan, const char *request,
-                 int64_t now_ms,
+                 bool force, int64_t now_ms,
                  void (*ready)(void *user, const struct store_ready *ready), void *user,
                  struct store_submitted *ret, struct error *err)
 {
     struct submit s = {
-        .store = store, .plan = plan, .now_ms = now_ms, .watch = {ready, user}};
+        .store = store,
+        .plan = plan,
+        .force = force,
+        .now_ms = now_ms,
+        .watch = {ready, user},
+    };
     int rc = -1;
     int known = store_submitted(store, request, ret, err);
 
@@ -329,13 +387,15 @@ int store_submit(struct store *store, const struct plan *plan, const char *reque
         stmt_run(store, STMT_REQUEST_ADD,
                  ARGS(arg_text(request), arg_text(plan->name),
                       arg_int((int64_t)(plan->job_count - s.left_out)),
-                      arg_int((int64_t)s.added_count), arg_int(now_ms)),
+                      arg_int((int64_t)s.added_count), arg_int(now_ms),
+                      arg_int((int64_t)s.rerun)),
                  err) != 0)
         goto done;
     *ret = (struct store_submitted){.sweep = s.sweep,
                                     .jobs = plan->job_count - s.left_out,
                                     .added = s.added_count,
-                                    .needs = s.needs};
+                                    .rerun = s.rerun,
+                                    .changes = s.changes};
     snprintf(ret->name, sizeof ret->name, "%s", plan->name);
     rc = 0;
 done:

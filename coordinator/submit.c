@@ -22,8 +22,10 @@ static int take_submitted(void *user, const struct msg *msg, struct error *err)
     (void)err;
     if (msg->kind != MSG_SUBMITTED || !slice_is(submitted->request, submission->name))
         return 0;
-    *ret = (struct submit_answer){
-        .sweep = submitted->sweep, .jobs = submitted->jobs, .added = submitted->added};
+    *ret = (struct submit_answer){.sweep = submitted->sweep,
+                                  .jobs = submitted->jobs,
+                                  .added = submitted->added,
+                                  .rerun = submitted->rerun};
     snprintf(ret->name, sizeof ret->name, "%.*s", (int)submitted->name.size,
              submitted->name.data);
     return 1;
@@ -46,7 +48,8 @@ int submit_send(const struct submit_request *request, struct submit_answer *ret,
                             .submit = {.version = PROTO_VERSION,
                                        .request = slice_of(submission.name),
                                        .file = slice_of(request->file),
-                                       .grid = {request->grid, request->size}}};
+                                       .grid = {request->grid, request->size},
+                                       .force = request->force}};
     const struct client_call call = {.endpoint = request->endpoint,
                                      .keys = request->keys,
                                      .request = &msg,

@@ -23,6 +23,7 @@ struct submit_request {
     const char *file;             /* as the user named it, for messages */
     const char *grid;             /* the text, of size bytes */
     size_t size;
+    bool force; /* its jobs that have ended run again */
     int64_t unheard_ms;
     /* Polled a few times a second; NULL: never. */
     bool (*should_stop)(void *user);
@@ -32,7 +33,7 @@ struct submit_request {
 struct submit_answer {
     int64_t sweep;
     char name[SUBMIT_NAME_MAX];
-    uint64_t jobs, added;
+    uint64_t jobs, added, rerun;
 };
 
 /* As client_ask; ERR_INVALID is for a bad grid. */

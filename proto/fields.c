@@ -285,6 +285,13 @@ static const struct field CHECKPOINT_FIELDS[] = {
 static const struct form CHECKPOINT =
     FORM("CHECKPOINT", msg_checkpoint, CHECKPOINT_FIELDS, MAP);
 
+static const struct field REPORT_FIELDS[] = {
+    NUM(1, MUST, msg_report, job, 1, I64),
+    NUM(2, MUST, msg_report, attempt, 1, U32),
+    MANY(3, MUST, msg_report, history, history_count, 1, PROTO_HISTORY_MAX, HISTORY),
+};
+static const struct form REPORT = FORM("REPORT", msg_report, REPORT_FIELDS, MAP);
+
 /* ---- coordinator -> worker ------------------------------------------------- */
 
 static const struct field WELCOME_FIELDS[] = {
@@ -294,6 +301,7 @@ static const struct field WELCOME_FIELDS[] = {
     NUM(4, MUST, msg_welcome, beat_ms, 1, U32),
     NUM(5, MUST, msg_welcome, lease_ms, 1, U32),
     FLAG(6, MAY, msg_welcome, checkpoints),
+    FLAG(7, MAY, msg_welcome, reports),
 };
 static const struct form WELCOME = FORM("WELCOME", msg_welcome, WELCOME_FIELDS, MAP);
 
@@ -333,6 +341,7 @@ static const struct field KILL_FIELDS[] = {
     NUM(1, MUST, msg_kill, job, 1, I64),
     NUM(2, MUST, msg_kill, attempt, 1, U32),
     TEXT(3, MAY, msg_kill, text, 0, WORDS),
+    FLAG(4, MAY, msg_kill, save),
 };
 static const struct form KILL = FORM("KILL", msg_kill, KILL_FIELDS, MAP);
 
@@ -351,6 +360,7 @@ static const struct field SUBMIT_FIELDS[] = {
     HEX(2, MUST, msg_submit, request),
     TEXT(3, MAY, msg_submit, file, 0, WORDS),
     TEXT(4, MUST, msg_submit, grid, 1, PROTO_GRID_MAX),
+    FLAG(5, MAY, msg_submit, force),
 };
 static const struct form SUBMIT = FORM("SUBMIT", msg_submit, SUBMIT_FIELDS, MAP);
 
@@ -360,6 +370,7 @@ static const struct field SUBMITTED_FIELDS[] = {
     TEXT(3, MAY, msg_submitted, name, 0, WORDS),
     NUM(4, MUST, msg_submitted, jobs, 0, U64),
     NUM(5, MUST, msg_submitted, added, 0, U64),
+    NUM(6, MAY, msg_submitted, rerun, 0, U64),
 };
 static const struct form SUBMITTED =
     FORM("SUBMITTED", msg_submitted, SUBMITTED_FIELDS, MAP);
@@ -380,6 +391,7 @@ static const struct field CONTROL_FIELDS[] = {
     TEXT(7, MAY, msg_control, reason, 0, PROTO_REASON_MAX),
     NUM(8, MAY, msg_control, priority, 0, PROTO_PRIORITY_ZERO + PROTO_PRIORITY_MAX),
     NUM(9, MAY, msg_control, max_running, 0, PROTO_PRIORITY_MAX),
+    FLAG(10, MAY, msg_control, force),
 };
 static const struct form CONTROL = FORM("CONTROL", msg_control, CONTROL_FIELDS, MAP);
 
@@ -474,6 +486,7 @@ static const struct form *const KINDS[] = {
     [MSG_START] = &START,
     [MSG_PROGRESS] = &PROGRESS,
     [MSG_CHECKPOINT] = &CHECKPOINT,
+    [MSG_REPORT] = &REPORT,
 };
 
 static const struct form *const PARTS[] = {

@@ -27,6 +27,7 @@ enum msg_kind {
     MSG_GET = 5,
     MSG_BYE = 6,
     MSG_CHECKPOINT = 7, /* and trial -> daemon */
+    MSG_REPORT = 8,     /* and trial -> daemon */
     /* coordinator -> worker */
     MSG_WELCOME = 16,
     MSG_WHO = 17,
@@ -95,6 +96,7 @@ struct msg_welcome {
     uint32_t beat_ms;  /* send a beat at least this often */
     uint32_t lease_ms; /* silence this long loses the attempts */
     bool checkpoints;  /* it takes CHECKPOINT */
+    bool reports;      /* it takes REPORT */
 };
 
 /* "I do not know you: say HELLO" */
@@ -159,6 +161,14 @@ struct msg_checkpoint {
     uint32_t attempt;
     struct msg_state *states;
     uint32_t state_count;
+};
+
+/* Evaluations of a run that goes on: its RESULT will have them too. */
+struct msg_report {
+    int64_t job;
+    uint32_t attempt;
+    struct msg_history *history;
+    uint32_t history_count;
 };
 
 struct msg_point {
@@ -300,6 +310,7 @@ struct msg_kill { /* stop this attempt, no result wanted */
     int64_t job;
     uint32_t attempt;
     struct slice text;
+    bool save; /* let it save itself, and end as preempted */
 };
 
 struct msg_retract { /* hand this attempt back if it was not started */
@@ -322,6 +333,7 @@ struct msg_submit {
     struct slice request; /* 32 hex digits: the same request is done once */
     struct slice file;    /* as the user named it, for messages */
     struct slice grid;    /* the file's text */
+    bool force;           /* what has ended runs again */
 };
 
 struct msg_submitted {
@@ -330,6 +342,7 @@ struct msg_submitted {
     struct slice name;
     uint64_t jobs;  /* of this grid */
     uint64_t added; /* that did not exist before */
+    uint64_t rerun; /* that did, and run again */
 };
 
 /* What a person wants changed. */
@@ -359,6 +372,7 @@ struct msg_control {
     struct slice reason;   /* a sentence, kept */
     uint32_t priority;     /* plus PROTO_PRIORITY_ZERO; CONTROL_PRIORITY */
     uint64_t max_running;  /* CONTROL_LIMIT; 0: no limit */
+    bool force;            /* CONTROL_RETRY: what is done, too */
 };
 
 struct msg_controlled { /* after the COMMIT that covers it */
@@ -425,6 +439,7 @@ struct msg {
         struct msg_get get;
         struct msg_bye bye;
         struct msg_checkpoint checkpoint;
+        struct msg_report report;
         struct msg_welcome welcome;
         struct msg_who who;
         struct msg_assign assign;

@@ -12,6 +12,7 @@
 #include "worker/cache.h"
 #include "worker/fetch.h"
 #include "worker/hand.h"
+#include "worker/kept.h"
 #include "worker/outbox.h"
 #include "worker/provenance.h"
 #include "worker/scratch.h"
@@ -53,7 +54,8 @@ struct daemon {
     struct wire_poll items[2 + 2 * HAND_SLOTS_MAX];
     uint64_t assigned; /* jobs that came since WELCOME */
     unsigned terms;    /* how often we were asked to leave */
-    int64_t end_ms;    /* when the time is up; INT64_MAX: never */
+    int64_t leave_ms;  /* when to leave, its time being nearly up; INT64_MAX: never */
+    bool reports;      /* the coordinator takes REPORT */
     bool draining;
     int64_t blocked_ms; /* nothing is sent before */
     int64_t now_ms;     /* of this turn */
@@ -89,22 +91,12 @@ static uint32_t list_attempts(struct daemon *d)
     return count + outbox_list(d->outbox, d->running + count, PROTO_RUNNING_MAX - count);
 }
 
-/* When this worker begins to leave by itself. Of a short time a quarter must do. */
-static int64_t leave_ms(const struct daemon *d)
-{
-    const int64_t limit_ms = 1000 * (int64_t)d->setup->time_limit_s;
-
-    if (d->end_ms == INT64_MAX)
-        return INT64_MAX;
-    return d->end_ms - (limit_ms / 4 < LEAVE_EARLY_MS ? limit_ms / 4 : LEAVE_EARLY_MS);
-}
-
 /* Whole seconds for jobs, at least 1; 0: no limit. */
 static uint32_t time_left_s(const struct daemon *d)
 {
-    const int64_t left_ms = leave_ms(d) - d->now_ms;
+    const int64_t left_ms = d->leave_ms - d->now_ms;
 
-    if (d->end_ms == INT64_MAX)
+    if (d->leave_ms == INT64_MAX)
         return 0;
     return left_ms < 1000 ? 1 : (uint32_t)(left_ms / 1000);
 }
@@ -190,11 +182,18 @@ static void run_session(struct daemon *d)
     }
 }
 
-/* Results and states out, requests for states: as much as ZeroMQ takes. */
+/* Results and states out, requests for states: as much as ZeroMQ takes. What runs report
+ * is of now or never. */
 static void send_goods(struct daemon *d)
 {
+    struct kept report;
     struct msg msg;
 
+    while (hand_report(d->hand, &report)) {
+        if (d->session.state == SESSION_UP && d->reports)
+            (void)send_msg(d, &report.msg);
+        kept_free(&report);
+    }
     if (d->session.state != SESSION_UP)
         return;
     while (outbox_next(d->outbox, d->now_ms, &msg)) {
@@ -234,6 +233,7 @@ static void on_welcome(struct daemon *d, const struct msg *msg)
     outbox_reset(d->outbox);
     fetch_reset(d->fetch);
     hand_checkpoints(d->hand, msg->welcome.checkpoints);
+    d->reports = msg->welcome.reports;
     log_line(LOG_INFO, "worker",
              "connected to %s as worker %" PRId64 ": %" PRIu32 " slots",
              d->setup->endpoint, d->session.worker, d->setup->slots);
@@ -293,15 +293,15 @@ static void on_kill(struct daemon *d, const struct msg *msg)
     const struct msg_kill *order = &msg->kill;
     const char *what = NULL;
 
-    if (hand_kill(d->hand, order->job, order->attempt, d->now_ms))
-        what = "stopping";
-    else if (outbox_forget(d->outbox, order->job, order->attempt))
+    if (hand_kill(d->hand, order->job, order->attempt, order->save, d->now_ms))
+        what = order->save ? "ending" : "stopping";
+    else if (!order->save && outbox_forget(d->outbox, order->job, order->attempt))
         what = "the result is dropped";
     if (!what)
         return;
-    log_line(LOG_WARN, "worker", "job=%" PRId64 " attempt=%" PRIu32 ": %s: %.*s",
-             order->job, order->attempt, what, (int)order->text.size,
-             order->text.size ? order->text.data : "");
+    log_line(order->save ? LOG_INFO : LOG_WARN, "worker",
+             "job=%" PRId64 " attempt=%" PRIu32 ": %s: %.*s", order->job, order->attempt,
+             what, (int)order->text.size, order->text.size ? order->text.data : "");
     session_beat_soon(&d->session, d->now_ms);
 }
 
@@ -400,7 +400,7 @@ static void on_leave_signal(struct daemon *d)
 
 static void watch_time(struct daemon *d)
 {
-    if (d->terms > 0 || d->now_ms < leave_ms(d))
+    if (d->terms > 0 || d->now_ms < d->leave_ms)
         return;
     d->terms = 1;
     start_drain(d, "the time limit is near");
@@ -442,7 +442,7 @@ static int64_t poll_timeout(const struct daemon *d)
         due = clock_earlier(due, goods < d->blocked_ms ? d->blocked_ms : goods);
     }
     if (d->terms == 0)
-        due = clock_earlier(due, leave_ms(d));
+        due = clock_earlier(due, d->leave_ms);
     if (due <= d->now_ms)
         return 0;
     return clock_earlier(due - d->now_ms, POLL_MAX_MS);
@@ -481,10 +481,9 @@ static void turn(struct daemon *d)
 
 static void leave(struct daemon *d)
 {
-    struct msg bye = {.kind = MSG_BYE, .bye = {.text = slice_of("drained")}};
+    const char *why = d->terms > 1 ? "stopped" : "drained";
+    const struct msg bye = {.kind = MSG_BYE, .bye = {.text = slice_of(why)}};
 
-    if (d->terms > 1)
-        bye.bye.text = slice_of("stopped");
     if (outbox_results(d->outbox) > 0)
         log_line(LOG_WARN, "worker", "%zu results were not delivered",
                  outbox_results(d->outbox));
@@ -583,13 +582,14 @@ int daemon_run(const struct daemon_setup *setup, struct error *err)
     provenance_host(d->host);
     if (setup->name)
         snprintf(d->host, sizeof d->host, "%s", setup->name);
-    d->end_ms = setup->time_limit_s
-                    ? clock_mono_ms() + 1000 * (int64_t)setup->time_limit_s
-                    : INT64_MAX;
+    /* Of a short time a quarter must do. */
+    const int64_t limit_ms = 1000 * (int64_t)setup->time_limit_s;
+    const int64_t early_ms =
+        limit_ms / 4 < LEAVE_EARLY_MS ? limit_ms / 4 : LEAVE_EARLY_MS;
+    d->leave_ms = limit_ms ? clock_mono_ms() + limit_ms - early_ms : INT64_MAX;
     /* 15 of the digits are a random number that no other worker has. */
     char seed[16];
-    memcpy(seed, d->uuid, 15);
-    seed[15] = '\0';
+    snprintf(seed, sizeof seed, "%.15s", d->uuid);
     session_init(&d->session, strtoull(seed, NULL, 16), clock_mono_ms());
     if (open_parts(d, err) == 0)
         rc = loop(d, err);

@@ -239,7 +239,7 @@ void hand_take(struct hand *hand, const struct msg_job *job, int64_t now_ms)
             continue;
         if (other->attempt >= job->attempt)
             return;
-        (void)hand_kill(hand, other->job, other->attempt, now_ms);
+        (void)hand_kill(hand, other->job, other->attempt, false, now_ms);
     }
     if (hand->leaving) {
         hand_back(hand, job, LEAVES, now_ms);
@@ -268,14 +268,26 @@ bool hand_retract(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_
     return true;
 }
 
-bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms)
+bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, bool save,
+               int64_t now_ms)
 {
     size_t i = find(hand, job, attempt);
 
-    if (i == hand->count)
+    if (i == hand->count || (save && !hand->jobs[i]->slot))
         return false;
-    stop_at(hand, i, now_ms);
+    if (save)
+        slot_stop(hand->jobs[i]->slot, SLOT_STOP_SAVE, now_ms);
+    else
+        stop_at(hand, i, now_ms);
     return true;
+}
+
+bool hand_report(struct hand *hand, struct kept *ret)
+{
+    for (size_t i = 0; i < hand->count; i++)
+        if (hand->jobs[i]->slot && slot_take_report(hand->jobs[i]->slot, ret))
+            return true;
+    return false;
 }
 
 void hand_checkpoints(struct hand *hand, bool wanted)

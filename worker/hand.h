@@ -20,6 +20,7 @@ struct cache;
 struct error;
 struct fetch;
 struct hand;
+struct kept;
 struct outbox;
 struct scratch;
 
@@ -50,8 +51,14 @@ void hand_take(struct hand *hand, const struct msg_job *job, int64_t now_ms);
  * whether it did. */
 bool hand_retract(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms);
 
-/* Stop an attempt without a result. Returns whether it was in hand. */
-bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, int64_t now_ms);
+/* Stop an attempt without a result; or, save, have it save itself and end as preempted
+ * with one. Returns whether it was in hand; save: and its trial under way. */
+bool hand_kill(struct hand *hand, int64_t job, uint32_t attempt, bool save,
+               int64_t now_ms);
+
+/* The oldest REPORT of a trial that was not taken yet, the caller's to free; false: there
+ * is none. */
+bool hand_report(struct hand *hand, struct kept *ret);
 
 /* Whether the coordinator takes what runs save; before this is said, it does not.
  * It goes for trials that start later. */

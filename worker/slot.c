@@ -22,6 +22,9 @@
  * the daemon from its other work. */
 enum { READS_MAX = 64 };
 
+/* A trial sends a few a second, and they are taken every turn. */
+enum { REPORTS_MAX = 8 };
+
 struct slot {
     int64_t job;
     uint32_t attempt;
@@ -33,6 +36,8 @@ struct slot {
     struct kept answer; /* the child's RESULT; kind MSG_NONE: none yet */
     struct msg_progress progress;
     struct kept checkpoint; /* kind MSG_NONE: none since it was last taken */
+    struct kept reports[REPORTS_MAX];
+    size_t report_count;
     enum slot_stop stop;
     int64_t started_ms;
     int64_t limit_ms; /* the time limit */
@@ -93,6 +98,8 @@ void slot_free(struct slot **slot_p)
     buf_free(&slot->log);
     kept_free(&slot->answer);
     kept_free(&slot->checkpoint);
+    for (size_t i = 0; i < slot->report_count; i++)
+        kept_free(&slot->reports[i]);
     free(slot);
     *slot_p = NULL;
 }
@@ -163,6 +170,15 @@ bool slot_take_checkpoint(struct slot *slot, struct kept *ret)
     return true;
 }
 
+bool slot_take_report(struct slot *slot, struct kept *ret)
+{
+    if (slot->report_count == 0)
+        return false;
+    *ret = slot->reports[0];
+    memmove(slot->reports, slot->reports + 1, --slot->report_count * sizeof *ret);
+    return true;
+}
+
 bool slot_unwanted(const struct slot *slot)
 {
     return slot->stop == SLOT_STOP_UNWANTED;
@@ -197,6 +213,17 @@ static void take_checkpoint(struct slot *slot, const struct msg *msg)
     slot->checkpoint = kept;
 }
 
+static void take_report(struct slot *slot, const struct msg *msg)
+{
+    struct kept *kept = &slot->reports[slot->report_count];
+
+    if (slot->report_count == REPORTS_MAX || kept_copy(kept, msg, NULL) != 0)
+        return; /* its result will tell */
+    kept->msg.report.job = slot->job;
+    kept->msg.report.attempt = slot->attempt;
+    slot->report_count++;
+}
+
 static int take_message(struct slot *slot, const struct msg *msg)
 {
     if (msg->kind == MSG_PROGRESS) {
@@ -205,6 +232,10 @@ static int take_message(struct slot *slot, const struct msg *msg)
     }
     if (msg->kind == MSG_CHECKPOINT) {
         take_checkpoint(slot, msg);
+        return 0;
+    }
+    if (msg->kind == MSG_REPORT) {
+        take_report(slot, msg);
         return 0;
     }
     if (msg->kind != MSG_RESULT)

@@ -75,6 +75,10 @@ struct slice slot_output(const struct slot *slot, uint64_t from, uint64_t *ret_f
  * false: none. Its files lie in the trial's folder. */
 bool slot_take_checkpoint(struct slot *slot, struct kept *ret);
 
+/* The oldest REPORT that was not taken yet, as slot_take_checkpoint. Those of a caller
+ * that takes none for long are lost. */
+bool slot_take_report(struct slot *slot, struct kept *ret);
+
 /* Make the child end. */
 void slot_stop(struct slot *slot, enum slot_stop why, int64_t now_ms);
 

@@ -30,6 +30,7 @@ struct trial {
     int result_fd;
     int64_t told_ms;  /* when progress was last sent */
     int64_t saved_ms; /* when the run last saved itself, or began */
+    uint32_t told;    /* rows of history that were reported */
     const struct msg_start *start;
     char *data_dir; /* NULL: the data sets' own folders */
     char *state_dir;
@@ -238,6 +239,22 @@ static int run_and_answer(struct trial *trial, struct error *err)
 
 /* --- life ---------------------------------------------------------------------- */
 
+/* The evaluations since the last time. The last ones come with the result. */
+static void send_report(struct trial *trial)
+{
+    struct msg rows = {.kind = MSG_RESULT};
+    struct msg msg = {
+        .kind = MSG_REPORT,
+        .report = {.job = trial->start->job.job, .attempt = trial->start->job.attempt}};
+
+    sink_fill(trial->sink, &rows.result);
+    msg.report.history = rows.result.history + trial->told;
+    msg.report.history_count = rows.result.history_count - trial->told;
+    trial->told = rows.result.history_count;
+    if (msg.report.history_count > 0)
+        (void)pipe_send(trial->result_fd, &msg, NULL);
+}
+
 static void send_progress(void *user, uint32_t done, uint32_t total)
 {
     struct trial *trial = user;
@@ -249,6 +266,8 @@ static void send_progress(void *user, uint32_t done, uint32_t total)
     trial->told_ms = now_ms;
     /* If nobody listens, the result will not be delivered either: that tells. */
     (void)pipe_send(trial->result_fd, &msg, NULL);
+    if (done < total)
+        send_report(trial);
 }
 
 /* The file that the job goes on from; NULL: none. -1 without memory. */

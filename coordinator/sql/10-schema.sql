@@ -106,7 +106,7 @@ CREATE TABLE attempt ( -- one try of a job on a worker
     job INTEGER NOT NULL REFERENCES job (id), -- the job
     attempt INTEGER NOT NULL CHECK (attempt >= 1), -- counts from 1
     worker INTEGER NOT NULL REFERENCES worker (id), -- who had it
-    state TEXT NOT NULL CHECK (state = 'running' OR state = 'done' OR state = 'failed' OR state = 'lost' OR state = 'superseded'), -- superseded: lost, and a result came too late
+    state TEXT NOT NULL CHECK (state = 'running' OR state = 'done' OR state = 'failed' OR state = 'lost' OR state = 'superseded'), -- superseded: lost, and a result came too late; or its result was made anew
     cause TEXT, -- why it ended other than by success; 'diverged' on a result
     message TEXT, -- the same as a sentence
     started_ms INTEGER NOT NULL, -- handed out, ms
@@ -125,7 +125,7 @@ CREATE TABLE event ( -- append-only; a job's events, replayed, give its state
     at_ms INTEGER NOT NULL, -- when, ms
     job INTEGER NOT NULL REFERENCES job (id), -- the job
     attempt INTEGER NOT NULL, -- the job's latest attempt then; 0: none yet
-    event TEXT NOT NULL, -- submit ready start finish fail requeue cancel skip retry revive
+    event TEXT NOT NULL, -- submit ready start finish fail requeue cancel skip retry revive rerun stop
     cause TEXT, -- exit signal oom timeout worker-lost preempted diverged dependency data condition
     detail TEXT -- a sentence
 ) STRICT;

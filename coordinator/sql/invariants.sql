@@ -27,23 +27,25 @@ SELECT
     (SELECT count(*) FROM job j LEFT JOIN last e ON e.job = j.id
      WHERE j.state IS NOT CASE e.event
         WHEN 'submit' THEN 'waiting' WHEN 'retry' THEN 'waiting'
-        WHEN 'revive' THEN 'waiting' WHEN 'ready' THEN 'ready'
+        WHEN 'revive' THEN 'waiting' WHEN 'rerun' THEN 'waiting' WHEN 'ready' THEN 'ready'
         WHEN 'requeue' THEN 'ready' WHEN 'start' THEN 'running'
         WHEN 'finish' THEN 'done' WHEN 'fail' THEN 'failed'
-        WHEN 'cancel' THEN 'cancelled' WHEN 'skip' THEN 'skipped' END) AS replay,
+        WHEN 'cancel' THEN 'cancelled' WHEN 'skip' THEN 'skipped'
+        WHEN 'stop' THEN 'stopped' END) AS replay,
     -- each event was allowed after the one before, and only a start is an attempt
     (SELECT count(*) FROM step WHERE attempt <> coalesce(attempt_before, 0)
         + (event = 'start') OR NOT CASE event
         WHEN 'submit' THEN before IS NULL
-        WHEN 'ready' THEN before IN ('submit', 'retry', 'revive')
-        WHEN 'skip' THEN before IN ('submit', 'retry', 'revive')
+        WHEN 'ready' THEN before IN ('submit', 'retry', 'revive', 'rerun')
+        WHEN 'skip' THEN before IN ('submit', 'retry', 'revive', 'rerun')
         WHEN 'start' THEN before IN ('ready', 'requeue')
         WHEN 'finish' THEN before = 'start' WHEN 'fail' THEN before = 'start'
-        WHEN 'requeue' THEN before = 'start'
-        WHEN 'cancel' THEN before IN ('submit', 'retry', 'revive', 'ready', 'requeue',
-            'start')
-        WHEN 'retry' THEN before IN ('fail', 'cancel')
-        WHEN 'revive' THEN before = 'skip' ELSE 0 END) AS illegal,
+        WHEN 'requeue' THEN before = 'start' WHEN 'stop' THEN before = 'start'
+        WHEN 'cancel' THEN before IN ('submit', 'retry', 'revive', 'rerun', 'ready',
+            'requeue', 'start')
+        WHEN 'retry' THEN before IN ('fail', 'cancel', 'stop')
+        WHEN 'revive' THEN before = 'skip'
+        WHEN 'rerun' THEN before IN ('finish', 'ready', 'requeue') ELSE 0 END) AS illegal,
     -- the counters that `status` reads are the counts
     (SELECT count(*) FROM sweep_count c LEFT JOIN counted USING (sweep, state)
      WHERE c.n <> coalesce(counted.n, 0)) AS counters,

@@ -4,7 +4,7 @@
 -- One row per place in a sweep: a job that two sweeps ask for is listed in both.
 
 DROP VIEW IF EXISTS history;
-CREATE VIEW history AS -- a run's evaluations, epoch by epoch
+CREATE VIEW history AS -- a run's evaluations, epoch by epoch; of one without a result: so far
 SELECT job, epoch, split,
        iif(nan_count + inf_count = 0, sum / n, NULL) AS loss,
        iif(nan_count + inf_count = 0,
@@ -15,7 +15,7 @@ SELECT job, epoch, split,
            AS nonfinite,
        1.0 * correct / n AS accuracy,
        n, lr, seconds
-FROM evaluation;
+FROM (SELECT * FROM evaluation UNION ALL SELECT * FROM report);
 
 DROP VIEW IF EXISTS params;
 CREATE VIEW params AS -- a run's options: not the default, or varied by a sweep
@@ -262,7 +262,8 @@ SELECT s.name AS sweep, s.id AS sweep_id, sum(c.n) AS jobs,
        sum(iif(c.state = 'skipped', c.n, 0)) AS skipped,
        s.created_ms AS created_ms, s.submitted_ms AS submitted_ms,
        EXISTS (SELECT 1 FROM pause p WHERE p.sweep = s.id) AS paused,
-       s.max_running AS max_running
+       s.max_running AS max_running,
+       sum(iif(c.state = 'stopped', c.n, 0)) AS stopped
 FROM sweep s JOIN sweep_count c ON c.sweep = s.name
 GROUP BY s.id;
 

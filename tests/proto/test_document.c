@@ -271,12 +271,14 @@ static void script_train(struct transcript *script)
 {
     static struct msg_job job = {.job = 1, .attempt = 1, .time_limit_s = 3600};
     static const struct msg_running running = {1, 1, 1, 2, false};
-    static struct msg_history history;
+    static struct msg_history history, first;
     static struct msg_state state, saved;
 
     job.spec = slice_of(TRAIN);
     history = (struct msg_history){
         2, slice_of("test"), {100, 75, 0, 0, 62.5, 50.25}, 0.125, 1.5};
+    first = (struct msg_history){
+        1, slice_of("test"), {100, 50, 0, 0, 125.5, 170.25}, 0.125, 0.75};
     state = (struct msg_state){.name = slice_of("final"),
                                .hash = slice_of(script->hash),
                                .size = sizeof STATE_BYTES - 1,
@@ -298,7 +300,10 @@ static void script_train(struct transcript *script)
     say(script, 'D',
         (struct msg){.kind = MSG_START,
                      .start = {job, slice_of("/tmp/w/1.1"), {0}, 1, 60000}});
+    const struct msg report = {.kind = MSG_REPORT, .report = {1, 1, &first, 1}};
     say(script, 'T', (struct msg){.kind = MSG_PROGRESS, .progress = {1, 2}});
+    say(script, 'T', report);
+    say(script, 'W', report);
     say(script, 'W',
         (struct msg){.kind = MSG_BEAT, .beat = {2, (struct msg_running *)&running, 1}});
     say(script, 'C',

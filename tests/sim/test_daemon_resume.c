@@ -78,6 +78,38 @@ static void test_sent_while_it_runs(void **state)
     expect_exit(sim, 0);
 }
 
+/* What a run tells while it goes on is passed on, as that of its attempt. One that has
+ * been seen enough of saves itself, and has a result. */
+static void test_reports_and_is_stopped_early(void **state)
+{
+    struct sim *sim = *state;
+    char hash[HASH_TEXT];
+
+    join(sim);
+    assign(sim, 7, "report", NULL);
+    const struct msg_report *report = &expect(sim, MSG_REPORT)->report;
+    assert_int_equal(report->job, 7);
+    assert_int_equal(report->attempt, 1);
+    assert_int_equal(report->history_count, 1);
+    assert_true(report->history[0].tally.sum == 6.0);
+    expect_saved(sim, 1, hash);
+    expect_checkpoint(sim, 7, hash);
+
+    reply(sim, (struct msg){.kind = MSG_KILL, .kill = {8, 1, slice_of("other"), true}});
+    reply(sim, (struct msg){.kind = MSG_KILL, .kill = {7, 1, slice_of("enough"), true}});
+    expect_saved(sim, 2, hash);
+    const struct msg_result *result = expect_end(sim, hash);
+    assert_true(slice_is(result->cause, "preempted"));
+    assert_names(result->states, result->state_count, hash, 2);
+    /* A result on its way is not to be stopped. */
+    reply(sim, (struct msg){.kind = MSG_KILL, .kill = {7, 1, slice_of("enough"), true}});
+    ack(sim, 7, VERDICT_MISSING);
+    expect_end(sim, hash);
+    ack(sim, 7, VERDICT_ACCEPTED);
+    assign(sim, 9, "quick", NULL);
+    assert_int_equal(expect_result(sim, 9)->outcome, OUTCOME_DONE);
+}
+
 static void test_goes_with_a_crash(void **state)
 {
     struct sim *sim = *state;
@@ -97,8 +129,10 @@ static void test_not_sent_to_an_older_coordinator(void **state)
 
     sim->old = true;
     join(sim);
+    assign(sim, 8, "report", NULL);
+    expect_beat(sim, 1, 1);
     assign(sim, 7, "crash", NULL);
-    assert_int_equal(expect_result(sim, 7)->state_count, 0);
+    assert_int_equal(expect_result(sim, 7)->state_count, 0); /* no REPORT before it */
 }
 
 static void test_leaving_hands_back_what_waits(void **state)
@@ -167,6 +201,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         SIM_TEST(test_sent_while_it_runs),
+        SIM_TEST(test_reports_and_is_stopped_early),
         SIM_TEST(test_goes_with_a_crash),
         SIM_TEST(test_not_sent_to_an_older_coordinator),
         SIM_TEST(test_leaving_hands_back_what_waits),

@@ -231,7 +231,7 @@ static inline struct store_submitted kit_submit(struct kit *kit, const struct pl
     struct store_submitted did;
 
     kit_begin(kit);
-    MUST(store_submit(kit->store, plan, request, NOW, NULL, NULL, &did, err) == 0);
+    MUST(store_submit(kit->store, plan, request, false, NOW, NULL, NULL, &did, err) == 0);
     kit_commit(kit);
     return did;
 }

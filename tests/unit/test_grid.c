@@ -236,7 +236,7 @@ static void test_bad_sweep(void **state)
          " got \"\""},
         {SWEEP "seads = 3",
          "g.toml:3:1: unknown key 'seads' in [sweep]: expected one of name, seeds,"
-         " seed_policy, max_running, priority, cores, memory, labels, retries"
+         " seed_policy, max_running, priority, cores, memory, labels, retries, stop"
          " (did you mean 'seeds'?)"},
         {SWEEP "seeds = 0",
          "g.toml:3:1: key 'seeds': expected an integer from 1 to 10000,"

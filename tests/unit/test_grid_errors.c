@@ -42,6 +42,33 @@ static void test_tables_of_the_wrong_kind(void **state)
         {SWEEP "retries = { exti = 1 }\n",
          "g.toml:3:13: unknown cause 'exti' in 'retries': expected one of exit, signal,"
          " oom, timeout, worker-lost, data"},
+        {SWEEP "stop = \"asha\"\n",
+         "g.toml:3:1: key 'stop': expected { rule = ..., metric = ... }, got a string"},
+        {SWEEP "stop = { rule = 3 }\n",
+         "g.toml:3:10: key 'rule': expected \"median\" or \"asha\", got an integer"},
+        {SWEEP "stop = { rule = \"best\" }\n",
+         "g.toml:3:10: key 'rule': expected \"median\" or \"asha\", got \"best\""},
+        {SWEEP "stop = { rule = \"\" }\n",
+         "g.toml:3:10: key 'rule': expected \"median\" or \"asha\", got \"\""},
+        {SWEEP "stop = { metric = true }\n",
+         "g.toml:3:10: key 'metric': expected a metric such as \"test_loss\", got true"
+         " or false"},
+        {SWEEP "stop = { metric = \"loss\" }\n",
+         "g.toml:3:10: key 'metric': expected one of train_loss, train_acc, test_loss,"
+         " test_acc, got \"loss\""},
+        {SWEEP "stop = { grace = 0 }\n",
+         "g.toml:3:10: key 'grace': expected an integer from 1 to 1000000, got 0"},
+        {SWEEP "stop = { factor = 1 }\n",
+         "g.toml:3:10: key 'factor': expected an integer from 2 to 1000, got 1"},
+        {SWEEP "stop = { metric = \"test_acc\" }\n",
+         "g.toml:3:1: key 'rule' of stop is missing"},
+        {SWEEP "stop = { rule = \"asha\" }\n",
+         "g.toml:3:1: key 'metric' of stop is missing"},
+        {SWEEP "stop = { rule = \"median\", metric = \"test_acc\", factor = 2 }\n",
+         "g.toml:3:1: key 'factor' of stop goes with rule = \"asha\""},
+        {SWEEP "stop = { rule = \"asha\", patience = 2 }\n",
+         "g.toml:3:25: unknown key 'patience' in stop: expected one of rule, metric,"
+         " grace, factor"},
         {SWEEP "retries = { exit = -1 }\n",
          "g.toml:3:13: key 'exit': expected an integer from 0 to 1000, got -1"},
     };

@@ -24,7 +24,9 @@ static const struct {
     {JOB_RUNNING, EVENT_FINISH, JOB_DONE},    {JOB_RUNNING, EVENT_FAIL, JOB_FAILED},
     {JOB_RUNNING, EVENT_REQUEUE, JOB_READY},  {JOB_RUNNING, EVENT_CANCEL, JOB_CANCELLED},
     {JOB_FAILED, EVENT_RETRY, JOB_WAITING},   {JOB_CANCELLED, EVENT_RETRY, JOB_WAITING},
-    {JOB_SKIPPED, EVENT_REVIVE, JOB_WAITING},
+    {JOB_SKIPPED, EVENT_REVIVE, JOB_WAITING}, {JOB_RUNNING, EVENT_STOP, JOB_STOPPED},
+    {JOB_STOPPED, EVENT_RETRY, JOB_WAITING},  {JOB_DONE, EVENT_RERUN, JOB_WAITING},
+    {JOB_READY, EVENT_RERUN, JOB_WAITING},
 };
 
 static enum job_state allowed(enum job_state from, enum job_event event)
@@ -44,21 +46,22 @@ static void every_pair(void **state)
                              allowed((enum job_state)from, (enum job_event)event));
 }
 
-/* An ended state is left by a person's retry or by a revival, never by what a
- * worker says; in particular a done job stays done whatever arrives late. */
-static void ended_states_are_left_by_retry_alone(void **state)
+/* An ended state is left by what a person asks for (retry, rerun) or by a revival, never
+ * by what a worker says; in particular a done job stays done whatever arrives late. */
+static void ended_states_are_left_by_people_alone(void **state)
 {
     (void)state;
     for (int from = 1; from < JOB_STATE_COUNT; from++) {
         bool left = false;
         for (int event = 0; event < EVENT_COUNT; event++)
-            if (event != EVENT_RETRY && event != EVENT_REVIVE &&
+            if (event != EVENT_RETRY && event != EVENT_REVIVE && event != EVENT_RERUN &&
                 job_state_next((enum job_state)from, (enum job_event)event))
                 left = true;
         assert_int_equal(job_state_ended((enum job_state)from), !left);
     }
     for (int event = 0; event < EVENT_COUNT; event++)
-        assert_int_equal(job_state_next(JOB_DONE, (enum job_event)event), JOB_NONE);
+        assert_int_equal(job_state_next(JOB_DONE, (enum job_event)event),
+                         event == EVENT_RERUN ? JOB_WAITING : JOB_NONE);
     assert_false(job_state_ended(JOB_NONE));
 }
 
@@ -84,11 +87,12 @@ static void retries_per_cause(void **state)
 /* The words are in databases and scripts, so they are pinned here. */
 static void words_both_ways(void **state)
 {
-    static const char *const states[] = {"none", "waiting", "ready",     "running",
-                                         "done", "failed",  "cancelled", "skipped"};
+    static const char *const states[] = {"none",      "waiting", "ready",
+                                         "running",   "done",    "failed",
+                                         "cancelled", "skipped", "stopped"};
     static const char *const events[] = {"submit", "ready",   "start",  "finish",
                                          "fail",   "requeue", "cancel", "skip",
-                                         "retry",  "revive"};
+                                         "retry",  "revive",  "rerun",  "stop"};
     static const char *const causes[] = {
         "",          "exit",     "signal",     "oom",  "timeout",  "worker-lost",
         "preempted", "diverged", "dependency", "data", "condition"};
@@ -135,7 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pair),
-        cmocka_unit_test(ended_states_are_left_by_retry_alone),
+        cmocka_unit_test(ended_states_are_left_by_people_alone),
         cmocka_unit_test(retries_per_cause),
         cmocka_unit_test(words_both_ways),
         cmocka_unit_test(unknown_words_are_refused),

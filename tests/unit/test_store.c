@@ -211,7 +211,7 @@ static void test_reader(void **state)
     kit_open(&kit);
     MUST((reader = store_open(kit.path, false, err)) != NULL);
     kit_begin(&kit);
-    MUST(store_submit(kit.store, plan, "r1", NOW, NULL, NULL, &did, err) == 0);
+    MUST(store_submit(kit.store, plan, "r1", false, NOW, NULL, NULL, &did, err) == 0);
     assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM job"), 4);
     assert_int_equal(kit_int(reader, "SELECT count(*) FROM job"), 0);
     kit_commit(&kit);

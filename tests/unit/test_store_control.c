@@ -52,7 +52,8 @@ static int64_t retry(struct kit *kit, int64_t job, bool expected)
     int64_t ready = 0;
     bool changed;
 
-    MUST(store_retry(kit->store, job, "again", NOW, see, &ready, &changed, err) == 0);
+    MUST(store_retry(kit->store, job, false, "again", NOW, see, &ready, &changed, err) ==
+         0);
     assert_int_equal(changed, expected);
     return ready;
 }

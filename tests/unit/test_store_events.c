@@ -121,7 +121,8 @@ static void submit(struct world *world, const char *name, int lr_count, int seed
         lrs[i] = all[i];
     plan = kit_plan(name, lrs, seeds, draw(&world->seed, 2) ? "final" : "epoch:1");
     snprintf(request, sizeof request, "%s-%d-%d", name, lr_count, seeds);
-    MUST(store_submit(world->kit.store, plan, request, NOW, NULL, NULL, &did, err) == 0);
+    MUST(store_submit(world->kit.store, plan, request, false, NOW, NULL, NULL, &did,
+                      err) == 0);
     world->jobs = kit_int(world->kit.store, "SELECT count(*) FROM job");
     assert_true(world->jobs < JOBS_MAX);
     kit_plan_free(plan);

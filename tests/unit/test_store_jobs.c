@@ -88,11 +88,11 @@ static void test_submit(void **state)
     assert_false(again.known);
     assert_int_equal(again.added, 0);
     /* ... and leaves the queue as it is, unless it says that it is another. */
-    assert_false(again.needs);
+    assert_false(again.changes);
     plan->needs.priority = 3;
-    assert_true(kit_submit(&kit, plan, "r2b").needs);
+    assert_true(kit_submit(&kit, plan, "r2b").changes);
     plan->needs.priority = 0;
-    assert_true(kit_submit(&kit, plan, "r2c").needs);
+    assert_true(kit_submit(&kit, plan, "r2c").changes);
     assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM sweep_job"), 4);
     assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM event"), 6);
 
@@ -126,7 +126,8 @@ static void test_submit_fails_whole(void **state)
     kit_open(&kit);
     strcpy(plan->jobs[1].needs[0].role, "b"); /* two states in one role */
     kit_begin(&kit);
-    assert_int_equal(store_submit(kit.store, plan, "r", NOW, NULL, NULL, &did, &why), -1);
+    assert_int_equal(
+        store_submit(kit.store, plan, "r", false, NOW, NULL, NULL, &did, &why), -1);
     assert_int_equal(why.code, ERR_INVALID);
     store_rollback(kit.store);
     assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM job"), 0);

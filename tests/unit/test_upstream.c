@@ -130,7 +130,7 @@ static void test_errors(void **state)
          "g.toml:4:1: unknown key 'seed' in [run.a]: expected one of set"},
         {SWEEP "run = 3\n", "g.toml:3:1: unknown key 'run' in [sweep]: expected one of"
                             " name, seeds, seed_policy, max_running, priority,"
-                            " cores, memory, labels, retries"},
+                            " cores, memory, labels, retries, stop"},
     };
 
     (void)state;
