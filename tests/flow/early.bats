@@ -6,7 +6,7 @@ load common.bash
 # Runs of two seconds or so: they report a few times a second.
 case $COORD_BIN in
 */release/*) EPOCHS=2000 ;;
-*) EPOCHS=100 ;;
+*) EPOCHS=400 ;;
 esac
 
 # grid [LINE]: four runs of which two learn nothing, and their paths. LINE goes to [sweep].

@@ -315,7 +315,8 @@ static void say(struct world *world, struct input *in)
         MSG_HELLO,   MSG_BEAT,       MSG_RESULT, MSG_PUT,    MSG_GET,
         MSG_BYE,     MSG_SUBMIT,     MSG_BEAT,   MSG_RESULT, MSG_PUT,
         MSG_CONTROL, MSG_CHECKPOINT, MSG_HELLO,  MSG_BEAT,   MSG_RESULT,
-        MSG_ASSIGN,  MSG_PING,       MSG_ERROR,  MSG_TAIL,   MSG_OUTPUT};
+        MSG_ASSIGN,  MSG_PING,       MSG_ERROR,  MSG_TAIL,   MSG_OUTPUT,
+        MSG_REPORT};
     unsigned who = draw(in), what = draw(in);
     enum msg_kind kind = KINDS[what % (sizeof KINDS / sizeof KINDS[0])];
     struct wire_peer from = {.size = 5, .id = {0, 1, 2, 3, (uint8_t)(who % 4)}};

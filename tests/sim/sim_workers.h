@@ -67,6 +67,32 @@ static inline void take_job(struct actor *actor, const struct msg_job *job)
         .job = job->job, .attempt = job->attempt, .probe = job->input_count > 0};
 }
 
+/* It was told to end, and does, without a result. */
+static inline void save_trial(struct sim *sim, struct actor *actor, struct trial *trial)
+{
+    struct msg_result result = kit_result(trial->job, trial->attempt);
+
+    result.outcome = OUTCOME_FAILED;
+    result.cause = slice_of("preempted");
+    sim->saved[trial->job] = (int)trial->attempt;
+    MUST(outbox_add(actor->outbox, &result, sim->now_ms, err) == 0);
+    drop_trial(actor, trial);
+}
+
+/* Runs tell how well they do, once, on the way. */
+static inline void report_trial(struct sim *sim, struct actor *actor, struct trial *trial)
+{
+    struct msg_history row = {.epoch = 1,
+                              .split = slice_of("test"),
+                              .tally = kit_tally((double)(trial->job % 5), 2)};
+    const struct msg msg = {.kind = MSG_REPORT,
+                            .report = {trial->job, trial->attempt, &row, 1}};
+
+    trial->told = true;
+    if (actor->session.state == SESSION_UP)
+        (void)actor_sends(sim, actor, &msg);
+}
+
 static inline void actor_hears(struct sim *sim, struct actor *actor,
                                const struct msg *msg)
 {
@@ -99,7 +125,14 @@ static inline void actor_hears(struct sim *sim, struct actor *actor,
         break;
     case MSG_KILL:
         trial = find_trial(actor, msg->kill.job);
-        if (trial && trial->attempt == msg->kill.attempt)
+        if (trial && trial->attempt != msg->kill.attempt)
+            trial = NULL;
+        if (msg->kill.save) {
+            if (trial && trial->end_ms > 0)
+                save_trial(sim, actor, trial);
+            break;
+        }
+        if (trial)
             drop_trial(actor, trial);
         outbox_forget(actor->outbox, msg->kill.job, msg->kill.attempt);
         break;
@@ -148,6 +181,10 @@ static inline void work(struct sim *sim, struct actor *actor)
     for (int i = actor->hand_count; i-- > 0;)
         if (actor->hand[i].end_ms > 0 && actor->hand[i].end_ms <= sim->now_ms)
             finish_trial(sim, actor, &actor->hand[i]);
+    for (int i = 0; sim->stops && i < actor->hand_count; i++)
+        if (!actor->hand[i].told && !actor->hand[i].probe && actor->hand[i].end_ms > 0 &&
+            chance(sim, 0.02))
+            report_trial(sim, actor, &actor->hand[i]);
     for (int i = 0; i < actor->hand_count && busy_slots(actor) < actor->slots; i++)
         if (actor->hand[i].end_ms == 0)
             actor->hand[i].end_ms = sim->now_ms + 200 + up_to(sim, 3000);

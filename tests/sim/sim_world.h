@@ -38,6 +38,7 @@ struct trial {
     uint32_t attempt;
     bool probe;
     int64_t end_ms; /* 0: waits for a slot */
+    bool told;      /* it has reported */
 };
 
 struct actor { /* a worker daemon */
@@ -81,9 +82,11 @@ struct sim {
     int ended[ENDED_MAX]; /* connections, of which the coordinator will hear */
     int ended_count;
     int accepted[JOBS_MAX]; /* attempt whose result was acknowledged */
+    int saved[JOBS_MAX];    /* attempt that ended early, as it was told */
     char hash_of[JOBS_MAX][HASH_TEXT];
     char request[HASH_TEXT];
     bool submitted, verbose, meddled;
+    bool stops; /* a rule stops runs early, and people have jobs run again */
 };
 
 /* ---- chance ---------------------------------------------------------------- */
@@ -221,13 +224,26 @@ static inline void cut(struct sim *sim, struct actor *actor)
 
 /* ---- the coordinator -------------------------------------------------------- */
 
+/* Whether the job was to run again after an attempt that had ended well. */
+static inline bool is_rerun(struct sim *sim, int64_t job, int attempt)
+{
+    char sql[128];
+
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM event WHERE job = %d AND event = 'rerun'"
+             " AND attempt >= %d",
+             (int)job, attempt);
+    return sim->stops && kit_int(sim->kit.store, sql) > 0;
+}
+
 static inline void check_ack(struct sim *sim, const struct msg_ack *ack)
 {
     if (ack->verdict == VERDICT_REFUSED)
         fail_msg("refused: %.*s", (int)ack->text.size, ack->text.data);
-    if (ack->verdict != VERDICT_ACCEPTED || is_doomed(ack->job, ack->attempt))
+    if (ack->verdict != VERDICT_ACCEPTED || is_doomed(ack->job, ack->attempt) ||
+        sim->saved[ack->job] == (int)ack->attempt)
         return;
-    if (sim->accepted[ack->job] != 0)
+    if (sim->accepted[ack->job] != 0 && !is_rerun(sim, ack->job, sim->accepted[ack->job]))
         fail_msg("job %d was accepted from attempts %d and %d", (int)ack->job,
                  sim->accepted[ack->job], (int)ack->attempt);
     sim->accepted[ack->job] = (int)ack->attempt;
@@ -337,6 +353,7 @@ static inline void meddle(struct sim *sim)
                           .jobs = &range,
                           .job_count = 1,
                           .sweep = 1,
+                          .force = sim->stops && chance(sim, 0.5),
                           .priority = (uint32_t)(PROTO_PRIORITY_ZERO - 2 + up_to(sim, 5)),
                           .max_running = (uint64_t)up_to(sim, 4)});
 }

@@ -56,14 +56,15 @@ static void check_results(struct sim *sim)
         int64_t job = query_int(query, 0);
         int attempt = (int)query_int(query, 1);
         /* an ACK may be lost with the coordinator that would have sent it */
-        assert_true(sim->accepted[job] == 0 || sim->accepted[job] == attempt);
+        assert_true(sim->accepted[job] == 0 || sim->accepted[job] == attempt ||
+                    is_rerun(sim, job, sim->accepted[job]));
         sim->accepted[job] = 0;
         results++;
     }
     query_close(&query);
     assert_int_equal(results, ask(sim, "SELECT count(*) FROM job WHERE state = 'done'"));
     for (int job = 0; job < JOBS_MAX; job++)
-        if (sim->accepted[job] != 0)
+        if (sim->accepted[job] != 0 && !is_rerun(sim, job, sim->accepted[job]))
             fail_msg("job %d: attempt %d was acknowledged, and has no result", job,
                      sim->accepted[job]);
 }
@@ -90,7 +91,8 @@ static void check(struct sim *sim, int jobs)
                      0);
     assert_int_equal(ask(sim, "SELECT count(*) FROM job j WHERE state = 'skipped' AND"
                               " NOT EXISTS (SELECT 1 FROM dep d JOIN job n ON n.id ="
-                              " d.needs WHERE d.job = j.id AND n.state = 'failed')"),
+                              " d.needs WHERE d.job = j.id AND n.state IN ('failed',"
+                              " 'stopped'))"),
                      0);
     check_results(sim);
     check_replay(sim);
@@ -142,11 +144,12 @@ static void run(struct sim *sim, int seeds)
 {
     char grid[1024];
 
-    snprintf(grid, sizeof grid,
-             "[sweep]\nname = \"sim\"\nseeds = %d\n[base]\ndata = { name = \"spiral\" }\n"
-             "model = { name = \"mlp\", widths = [4] }\ntrain = { epochs = 1 }\n"
-             "[[probe]]\nname = \"path\"\nkind = \"path\"\nalphas = 5\n",
-             seeds);
+    snprintf(
+        grid, sizeof grid,
+        "[sweep]\nname = \"sim\"\nseeds = %d\n%s[base]\ndata = { name = \"spiral\" }\n"
+        "model = { name = \"mlp\", widths = [4] }\ntrain = { epochs = 1 }\n"
+        "[[probe]]\nname = \"path\"\nkind = \"path\"\nalphas = 5\n",
+        seeds, sim->stops ? "stop = { rule = \"asha\", metric = \"test_loss\" }\n" : "");
     while (!(sim->now_ms % 500 == 0 && is_over(sim))) {
         if (sim->now_ms > END_MS)
             fail_msg("%d jobs never ended",
@@ -155,8 +158,11 @@ static void run(struct sim *sim, int seeds)
         step(sim, grid);
     }
     if (sim->verbose)
-        print_message("ended at %.1f s, %d attempts\n", (double)sim->now_ms / 1000,
-                      (int)ask(sim, "SELECT count(*) FROM attempt"));
+        print_message("ended at %.1f s, %d attempts, %d stopped early, %d run again\n",
+                      (double)sim->now_ms / 1000,
+                      (int)ask(sim, "SELECT count(*) FROM attempt"),
+                      (int)ask(sim, "SELECT count(*) FROM event WHERE event = 'stop'"),
+                      (int)ask(sim, "SELECT count(*) FROM event WHERE event = 'rerun'"));
     check(sim, 2 * seeds);
 }
 
@@ -192,6 +198,7 @@ static void a_seed(uint64_t seed)
         print_message("seed %d\n", (int)seed);
     sim->odds = draw_odds(sim);
     sim->meddled = sim->odds.meddle > 0;
+    sim->stops = seed % 2 == 0;
     run(sim, 12);
     sim_close(sim);
 }
