@@ -49,7 +49,7 @@ bool early_judges(const struct early *early, uint32_t epoch)
     return rung == epoch;
 }
 
-/* Of an even number of others the worse of the two in the middle: in doubt a run goes on. */
+/* Of an even number of others the worse of the two in the middle: in doubt it goes on. */
 uint64_t early_place(const struct early *early, uint64_t others)
 {
     if (early->rule == EARLY_MEDIAN)

@@ -1,21 +1,21 @@
 #ifndef COORD_EARLY_H
 #define COORD_EARLY_H
 
-/* Rules by which a sweep stops runs early that do worse than its others: [sweep] stop of a
- * grid. Pure: it knows numbers, and neither jobs nor a database.
+/* Rules by which a sweep stops runs early that do worse than its others: [sweep] stop of
+ * a grid. Pure: it knows numbers, and neither jobs nor a database.
  *
  * Runs are compared epoch by epoch, as their evaluations come. Every run that reaches an
  * epoch at which the rule judges has a score there; a lower one is better, and what is
  * not a number is infinitely bad. A run goes on whose own value is not above the score at
  * a place among them.
  *
- *   median  at every epoch from `grace` on. Score: the mean of the metric over epochs 1 to
- *           there. Own value: the best of the metric up to there. It is to reach the median
- *           of the other runs' scores, of which there must be three. (Golovin et al.,
- *           "Google Vizier", KDD 2017, section 3.1.2; there of completed runs only.)
- *   asha    at epochs grace, grace * factor, grace * factor^2, ... Score and own value: the
- *           metric there. It is to be among the best 1 / factor of the runs that came so
- *           far, and at least the best. (Li et al., "A System for Massively Parallel
+ *   median  at every epoch from `grace` on. Score: the mean of the metric over epochs 1
+ *           to there. Own value: the best of the metric up to there. It is to reach the
+ *           median of the other runs' scores, of which there must be three. (Golovin et
+ *           al., "Google Vizier", KDD 2017, section 3.1.2; there of completed runs only.)
+ *   asha    at epochs grace, grace * factor, grace * factor^2, ... Score and own value:
+ *           the metric there. It is to be among the best 1 / factor of the runs that came
+ *           so far, and at least the best. (Li et al., "A System for Massively Parallel
  *           Hyperparameter Tuning", MLSys 2020, as used without pausing: a run that comes
  *           early is measured against few others.)
  *

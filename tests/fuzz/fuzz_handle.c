@@ -312,11 +312,10 @@ static void say(struct world *world, struct input *in)
     static const enum wire_role ROLES[] = {WIRE_WORKER, WIRE_CLIENT, WIRE_ANYBODY,
                                            WIRE_WORKER};
     static const enum msg_kind KINDS[] = {
-        MSG_HELLO,   MSG_BEAT,       MSG_RESULT, MSG_PUT,    MSG_GET,
-        MSG_BYE,     MSG_SUBMIT,     MSG_BEAT,   MSG_RESULT, MSG_PUT,
-        MSG_CONTROL, MSG_CHECKPOINT, MSG_HELLO,  MSG_BEAT,   MSG_RESULT,
-        MSG_ASSIGN,  MSG_PING,       MSG_ERROR,  MSG_TAIL,   MSG_OUTPUT,
-        MSG_REPORT};
+        MSG_HELLO,  MSG_BEAT,   MSG_RESULT, MSG_PUT,    MSG_GET,     MSG_BYE,
+        MSG_SUBMIT, MSG_BEAT,   MSG_RESULT, MSG_PUT,    MSG_CONTROL, MSG_CHECKPOINT,
+        MSG_HELLO,  MSG_BEAT,   MSG_RESULT, MSG_ASSIGN, MSG_PING,    MSG_ERROR,
+        MSG_TAIL,   MSG_OUTPUT, MSG_REPORT};
     unsigned who = draw(in), what = draw(in);
     enum msg_kind kind = KINDS[what % (sizeof KINDS / sizeof KINDS[0])];
     struct wire_peer from = {.size = 5, .id = {0, 1, 2, 3, (uint8_t)(who % 4)}};

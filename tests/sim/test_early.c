@@ -86,7 +86,8 @@ static void who_does_worse_is_told_to_end(void **state)
     assert_int_equal(ck_expect(ck, 1, MSG_ASSIGN)->assign.jobs[0].attempt, 2);
 }
 
-/* The judgement was committed with the report: it holds whatever became of the message. */
+/* The judgement was committed with the report: it holds whatever became of the message
+ * that told of it. */
 static void a_coordinator_that_dies_still_means_it(void **state)
 {
     struct ck *ck = *state;

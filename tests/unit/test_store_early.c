@@ -41,7 +41,8 @@ static void open_with(struct kit *kit, enum early_rule rule)
     kit_plan_free(plan);
 }
 
-/* The first attempt of a run tells its test loss at an epoch; returns why it is to stop. */
+/* The first attempt of a run tells its test loss at an epoch; returns why it is to
+ * stop. */
 static const char *report(struct kit *kit, int64_t job, uint32_t epoch, double loss)
 {
     static char stop[STORE_STOP_TEXT];
