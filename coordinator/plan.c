@@ -39,6 +39,7 @@ static int add_run(struct plan_maker *maker, size_t i)
     struct point point;
     struct spec spec;
     size_t job;
+    const struct buf *like;
     int twin, rc;
 
     expand_point(maker->grid, i, &point);
@@ -47,9 +48,9 @@ static int add_run(struct plan_maker *maker, size_t i)
     if (rc <= 0)
         return rc;
     maker->plan->point_count++;
-    if (plan_add_run(maker, &point, spec, &start, &job))
+    like = twin ? &maker->plan->jobs[maker->twin.job].text : NULL;
+    if (plan_add_run(maker, &point, spec, like, &start, &job))
         return -1;
-    maker->twin.fits = false;
     maker->twin.is = twin;
     if (!twin && start.job == PLAN_NO_JOB)
         plan_note_twin(maker, &point, job);

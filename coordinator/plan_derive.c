@@ -430,7 +430,7 @@ static int add_job(struct making *m, size_t *ret_job)
     struct point label;
 
     m->spec = (struct spec){0};
-    if (plan_add_job(maker, spec, ret_job))
+    if (plan_add_job(maker, spec, NULL, ret_job))
         return -1;
     job = &maker->plan->jobs[*ret_job];
     if (maker->plan->job_count > before) {

@@ -69,12 +69,13 @@ static int grow_jobs(struct plan_maker *maker)
     return 0;
 }
 
-static int make_job(struct plan_maker *maker, struct spec spec, struct plan_job *ret)
+static int make_job(struct plan_maker *maker, struct spec spec, const struct buf *like,
+                    struct plan_job *ret)
 {
     struct plan_job job = {.spec = spec};
 
-    if (maker->twin.fits)
-        spec_text_like(&maker->plan->jobs[maker->twin.job].text, &spec, &job.text);
+    if (like)
+        spec_text_like(like, &spec, &job.text);
     else
         spec_text(&spec, &job.text);
     if (job.text.failed) {
@@ -97,13 +98,14 @@ bool plan_has_job(const struct plan_maker *maker, const char *key)
     return maker->slot_count > 0 && *slot_of(maker, key) != 0;
 }
 
-int plan_add_job(struct plan_maker *maker, struct spec spec, size_t *ret_job)
+int plan_add_job(struct plan_maker *maker, struct spec spec, const struct buf *like,
+                 size_t *ret_job)
 {
     struct plan *plan = maker->plan;
     struct plan_job job;
     size_t *slot;
 
-    if (make_job(maker, spec, &job))
+    if (make_job(maker, spec, like, &job))
         return -1;
     if (grow_slots(maker) || grow_jobs(maker)) {
         plan_free_job(&job);

@@ -24,7 +24,6 @@ struct plan_start {
  * seed alone all that was found of it holds too, whatever the seed. */
 struct plan_twin {
     bool is;
-    bool fits; /* the run that is being added is such a one */
     struct point point;
     size_t job;
     uint64_t own_seeds; /* items of its spec that the grid sets itself, one bit each */
@@ -49,8 +48,10 @@ struct plan_maker {
 };
 
 /* Add a job, or find the one with the same key. Takes ownership of spec, also on
- * failure. *ret_job is its number. */
-int plan_add_job(struct plan_maker *maker, struct spec spec, size_t *ret_job);
+ * failure. like: the text of a job that differs from it in its seeds alone, or NULL.
+ * *ret_job is its number. */
+int plan_add_job(struct plan_maker *maker, struct spec spec, const struct buf *like,
+                 size_t *ret_job);
 
 /* Add a member; the point's settings are copied. probe: "" for a run. */
 int plan_add_member(struct plan_maker *maker, size_t job, const struct point *point,
@@ -82,7 +83,7 @@ int plan_twin_spec(struct plan_maker *maker, const struct point *point, struct s
 
 /* Add the job of a run that a point's spec describes, with what it starts from. */
 int plan_add_run(struct plan_maker *maker, const struct point *point, struct spec spec,
-                 const struct plan_start *start, size_t *ret_job);
+                 const struct buf *like, const struct plan_start *start, size_t *ret_job);
 
 /* Turn init.from = "run:NAME:STATE" of a point into the key of the run, which is
  * added to the plan. */

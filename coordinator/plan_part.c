@@ -267,7 +267,7 @@ static int add_part_job(struct plan_maker *maker, const struct spec *whole,
         spec_free(&spec);
         return -1;
     }
-    if (plan_add_job(maker, spec, ret_job))
+    if (plan_add_job(maker, spec, NULL, ret_job))
         return -1;
     job = &plan->jobs[*ret_job];
     if (plan->job_count == before)

@@ -392,7 +392,7 @@ static int add_job(struct plan_maker *maker, const struct grid_probe *probe,
         spec_free(&spec);
         return -1;
     }
-    if (plan_add_job(maker, spec, ret_job))
+    if (plan_add_job(maker, spec, NULL, ret_job))
         return -1;
     job = &plan->jobs[*ret_job];
     return !known && (count_rows(maker, probe, arch, job) ||

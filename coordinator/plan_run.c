@@ -367,7 +367,6 @@ int plan_twin_spec(struct plan_maker *maker, const struct point *point, struct s
     struct plan_twin *twin = &maker->twin;
     const struct point *before = &twin->point;
 
-    twin->fits = false;
     if (!twin->is || before->intervention != point->intervention ||
         before->setting_count != point->setting_count ||
         memcmp(before->settings, point->settings,
@@ -381,7 +380,6 @@ int plan_twin_spec(struct plan_maker *maker, const struct point *point, struct s
             spec_free(ret);
             return -1;
         }
-    twin->fits = true;
     return 1;
 }
 

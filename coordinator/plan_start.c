@@ -159,7 +159,7 @@ int plan_add_upstream(struct plan_maker *maker, const struct point *point,
                        maker->grid->file, (long long)point->seed);
     if (rc < 0)
         return -1;
-    return plan_add_run(maker, &up, spec, &start, ret_job);
+    return plan_add_run(maker, &up, spec, NULL, &start, ret_job);
 }
 
 /* ---- the point -------------------------------------------------------------------- */
@@ -272,7 +272,7 @@ static int check_fit(struct plan_maker *maker, const struct point *point, size_t
 }
 
 int plan_add_run(struct plan_maker *maker, const struct point *point, struct spec spec,
-                 const struct plan_start *start, size_t *ret_job)
+                 const struct buf *like, const struct plan_start *start, size_t *ret_job)
 {
     struct plan *plan = maker->plan;
     size_t before = plan->job_count;
@@ -282,7 +282,7 @@ int plan_add_run(struct plan_maker *maker, const struct point *point, struct spe
         spec_free(&spec);
         return -1;
     }
-    if (plan_add_job(maker, spec, ret_job))
+    if (plan_add_job(maker, spec, like, ret_job))
         return -1;
     job = &plan->jobs[*ret_job];
     if (plan->job_count > before && start->job != PLAN_NO_JOB) {

@@ -427,8 +427,9 @@ int param_names(struct store *store, const char *sweep, struct names *ret,
                 struct error *err);
 void names_free(struct names *names);
 
-/* A value as a place in a statement has it; list holds the text of one that is a list. */
-struct arg param_arg(const struct value *value, struct buf *list);
+/* A row of an owner (a job, a set), the name of an option and its value. */
+int param_write(struct store *store, enum stmt add, int64_t owner, const char *name,
+                const struct value *value, struct error *err);
 
 /* The effective values of varied options that a spec does not say; the same for every run
  * of a sweep. Rows that are there already stay. */

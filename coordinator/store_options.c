@@ -14,19 +14,9 @@ static int add_options(struct store *store, const struct spec *spec, bool seeds,
 {
     for (size_t i = 0; i < spec->count; i++) {
         const struct spec_item *item = &spec->items[i];
-        struct buf list = {0};
-        int rc = -1;
 
-        if (opt_is_seed(item->opt) != seeds)
-            continue;
-        const struct arg value = param_arg(&item->value, &list);
-        if (list.failed)
-            err_set(err, ERR_NO_MEMORY, "no memory for a value of %s", item->opt->name);
-        else
-            rc = stmt_run(store, STMT_OPTION_ADD,
-                          ARGS(arg_int(id), arg_text(item->opt->name), value), err);
-        buf_free(&list);
-        if (rc != 0)
+        if (opt_is_seed(item->opt) == seeds &&
+            param_write(store, STMT_OPTION_ADD, id, item->opt->name, &item->value, err))
             return -1;
     }
     return 0;

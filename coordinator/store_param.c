@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-struct arg param_arg(const struct value *value, struct buf *list)
+/* list holds the text of a value that is a list. */
+static struct arg arg_of(const struct value *value, struct buf *list)
 {
     switch (value->type) {
     case VALUE_BOOL:
@@ -24,18 +25,17 @@ struct arg param_arg(const struct value *value, struct buf *list)
     return arg_slice((struct slice){list->data, list->size});
 }
 
-static int write_param(struct store *store, int64_t job, const char *name,
-                       const struct value *value, struct error *err)
+int param_write(struct store *store, enum stmt add, int64_t owner, const char *name,
+                const struct value *value, struct error *err)
 {
     struct buf list = {0};
-    struct arg arg = param_arg(value, &list);
+    struct arg arg = arg_of(value, &list);
     int rc = -1;
 
     if (list.failed)
         err_set(err, ERR_NO_MEMORY, "no memory for a value of %s", name);
     else
-        rc =
-            stmt_run(store, STMT_PARAM_ADD, ARGS(arg_int(job), arg_text(name), arg), err);
+        rc = stmt_run(store, add, ARGS(arg_int(owner), arg_text(name), arg), err);
     buf_free(&list);
     return rc;
 }
@@ -53,7 +53,7 @@ int param_write_varied(struct store *store, int64_t job, const struct spec *spec
             continue;
         if (spec_value(spec, opt->name, &value, err) != 0)
             return -1;
-        rc = write_param(store, job, opt->name, &value, err);
+        rc = param_write(store, STMT_PARAM_ADD, job, opt->name, &value, err);
         value_free(&value);
         if (rc != 0)
             return -1;
