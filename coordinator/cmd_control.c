@@ -110,6 +110,12 @@ static int control_jobs(struct cli *cli, const char *text, const struct options 
     return code;
 }
 
+/* Jobs by their numbers, not by their sweep. */
+static bool is_numbers(const char *text)
+{
+    return text && text[strspn(text, "0123456789_-:,")] == '\0';
+}
+
 /* A job is one, however many sweeps ask for it: who cancels a sweep is told what
  * others lose by that. */
 static void note_shared(struct cli *cli, const char *text)
@@ -145,26 +151,30 @@ int cmd_cancel(struct cli *cli, int argc, char **argv)
         return code;
     code = control_jobs(cli, argv[optind], &options, "'waiting', 'ready', 'running'",
                         (struct msg_control){.verb = CONTROL_CANCEL}, "cancelled");
-    const char *text = argv[optind] ? argv[optind] : "all";
-    bool sweep = strcmp(text, "all") != 0 && text[strspn(text, "0123456789_-:,")] != '\0';
-    if (code == EXIT_OK && sweep)
+    const char *text = argv[optind];
+    if (code == EXIT_OK && text && strcmp(text, "all") != 0 && !is_numbers(text))
         note_shared(cli, text);
     return code;
 }
 
+/* Runs that were stopped early go on if somebody means them: not because others of their
+ * sweep failed. */
 int cmd_retry(struct cli *cli, int argc, char **argv)
 {
     struct options options = {0};
     int code = read_options(cli, argc, argv, &options);
+    const char *states = "'failed', 'cancelled'";
 
-    return code >= 0
-               ? code
-               : control_jobs(
-                     cli, argv[optind], &options,
-                     options.force ? "'failed', 'cancelled', 'stopped', 'done'"
-                                   : "'failed', 'cancelled', 'stopped'",
-                     (struct msg_control){.verb = CONTROL_RETRY, .force = options.force},
-                     "trying again:");
+    if (code >= 0)
+        return code;
+    if (options.force)
+        states = "'failed', 'cancelled', 'stopped', 'done'";
+    else if (options.where || is_numbers(argv[optind]))
+        states = "'failed', 'cancelled', 'stopped'";
+    return control_jobs(
+        cli, argv[optind], &options, states,
+        (struct msg_control){.verb = CONTROL_RETRY, .force = options.force},
+        "trying again:");
 }
 
 /* ---- sweeps ----------------------------------------------------------------- */

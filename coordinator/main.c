@@ -93,7 +93,8 @@ static const struct cli_verb VERBS[] = {
      "end jobs; those that run are stopped", JOBS_HELP, cmd_cancel},
     {"retry", "JOBS [--where SQL] [--reason TEXT] [--force]",
      "run failed or cancelled jobs again, and what was skipped because of them",
-     "  Runs that were stopped early go on, to their end.\n"
+     "  Runs that were stopped early go on, to their end, where JOBS are numbers or\n"
+     "  --where picks them.\n"
      "  --force  jobs that are done, too: their results are made anew\n" JOBS_HELP,
      cmd_retry},
     {"pause", "SWEEP [--reason TEXT]",

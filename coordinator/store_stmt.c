@@ -44,8 +44,10 @@ static const char *const SQL[STMT_COUNT_ALL] = {
         " AND t.cause IN (" LOCAL_CAUSES "))) FROM job j"
         " LEFT JOIN backoff b ON b.job = j.id WHERE j.state = 'ready' AND j.id > ?1"
         " ORDER BY j.priority DESC, j.id",
+    /* To spare a sort it would read every attempt that ever was. */
     [STMT_RUNNING] = "SELECT t.job, t.attempt, t.worker, w.uuid, j.priority,"
-                     " j.sweep FROM attempt t JOIN worker w ON w.id = t.worker"
+                     " j.sweep FROM attempt t INDEXED BY attempt_running"
+                     " JOIN worker w ON w.id = t.worker"
                      " JOIN job j ON j.id = t.job WHERE t.state = 'running'"
                      " ORDER BY t.job",
     [STMT_DEPENDANTS] = "SELECT DISTINCT d.job FROM dep d JOIN job j ON j.id = d.job"

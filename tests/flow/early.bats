@@ -56,6 +56,14 @@ results() {
     is 0 "SELECT count(*) FROM result WHERE job = $job"
     [[ "$(coord status)" == *stopped* ]]
     coord db check
+    # who tries all again means what failed
+    serve
+    run coord retry all
+    [ "$output" = "trying again: 0 jobs" ]
+    run coord retry all --where "state = 'stopped'"
+    [[ "$output" == "trying again: "[1-9]* ]]
+    kill -TERM "$SERVE"
+    wait "$SERVE"
 
     # without the rule all of it is wanted
     grid ""
