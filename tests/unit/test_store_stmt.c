@@ -20,8 +20,8 @@ static bool may_scan(enum stmt id)
     return id == STMT_SWEEP_RUNS || id == STMT_NEEDS_PRIORITY || id == STMT_GC_NAMED;
 }
 
-/* A table that it does not name is one that refers to what it writes, and is looked through
- * only where a batch has broken such a reference before. */
+/* A table that it does not name is one that refers to what it writes, and is looked
+ * through only where a batch has broken such a reference before. */
 static bool is_scan(const char *step, const char *sql)
 {
     char name[64] = "", alias[80];
