@@ -1,5 +1,6 @@
 #include "worker/sink.h"
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/hash.h"
 #include "common/jobstate.h"
@@ -29,7 +30,9 @@ struct rows {
 struct sink {
     void (*progress)(void *user, uint32_t done, uint32_t total);
     void *user;
-    FILE *log; /* borrowed; or NULL */
+    FILE *log;         /* borrowed; or NULL */
+    int64_t logged_ms; /* when lines last went out */
+    bool log_waits;
     struct rows history, states, points, distances, rises, classes, places;
     struct rows plane_points, planes;
     struct chunk *chunks;
@@ -136,7 +139,22 @@ void sink_log(struct sink *sink, const char *fmt, ...)
     (void)vfprintf(sink->log, fmt, args);
     va_end(args);
     (void)fputc('\n', sink->log);
+    sink->log_waits = true;
+    sink_log_flush(sink, false);
+}
+
+void sink_log_flush(struct sink *sink, bool now)
+{
+    int64_t now_ms;
+
+    if (!sink->log_waits)
+        return;
+    now_ms = clock_mono_ms();
+    if (!now && now_ms - sink->logged_ms < SINK_LOG_MS)
+        return;
     (void)fflush(sink->log);
+    sink->logged_ms = now_ms;
+    sink->log_waits = false;
 }
 
 int sink_history(struct sink *sink, const struct msg_history *row, struct error *err)

@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "proto/fields.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct error;
@@ -20,9 +21,13 @@ void sink_free(struct sink **sink);
 
 void sink_progress(struct sink *sink, uint32_t done, uint32_t total);
 
-/* One line for people, sent at once to the stream given (a trial's standard
- * output becomes the job's log); until one is given, lines are dropped. */
+/* One line for people, to the stream given (a trial's standard output becomes the job's
+ * log); until one is given, lines are dropped. It goes out at once; but where lines come
+ * faster than SINK_LOG_MS, they go together: each would wake the daemon. */
+enum { SINK_LOG_MS = 100 };
 void sink_log_to(struct sink *sink, FILE *file); /* borrowed */
+/* Called often: send what has waited that long; now: whatever waits. */
+void sink_log_flush(struct sink *sink, bool now);
 void sink_log(struct sink *sink, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -56,6 +56,7 @@ static enum wish wish(void *user)
     struct trial *trial = user;
     int64_t now_ms = clock_mono_ms(), pace_ms = trial->start->checkpoint_ms;
 
+    sink_log_flush(trial->sink, false);
     if (asked_to_end())
         return WISH_STOP;
     if (pace_ms == 0 || now_ms - trial->saved_ms < pace_ms)
@@ -221,6 +222,7 @@ static int run_and_answer(struct trial *trial, struct error *err)
     result->job = trial->start->job.job;
     result->attempt = trial->start->job.attempt;
     bool failed = run_spec(trial, &why) != 0;
+    sink_log_flush(trial->sink, true);
     if (!failed && trial->stopped)
         fill_stopped(trial->sink, result);
     else if (!failed)
