@@ -36,6 +36,7 @@ static const struct {
     {"planes", 18, 416, 16},
     {"pre-training", 18, 936, 36},
     {"quickstart", 18, 912, 72},
+    {"rates", 32, 352, 32},
     {"resnet20", 3, 0, 0},
     {"seeds-apart", 15, 1248, 48},
     {"smoke", 12, 232, 24},
