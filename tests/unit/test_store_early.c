@@ -151,6 +151,25 @@ static void asha_stops_who_is_not_among_the_best(void **state)
     kit_close(&kit);
 }
 
+/* An attempt that goes on from what another saved tells all its history again: it was
+ * judged by who had come so far then. */
+static void what_was_judged_is_not_judged_again(void **state)
+{
+    struct kit kit;
+
+    (void)state;
+    open_with(&kit, EARLY_ASHA);
+    for (int64_t job = 1; job <= 4; job++)
+        kit_start(&kit, job);
+    assert_string_equal(report(&kit, 1, 1, 2.0), "");
+    for (int64_t job = 2; job <= 4; job++)
+        (void)report(&kit, job, 1, 0.5);
+    assert_string_equal(report(&kit, 1, 1, 2.0), "");
+    assert_true(report(&kit, 1, 2, 2.0)[0] == '\0'); /* the first there */
+    kit_commit(&kit);
+    kit_close(&kit);
+}
+
 /* The best of its own so far against the mean so far of the others. */
 static void median_stops_who_is_worse_than_half(void **state)
 {
@@ -389,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_run_reports_is_its_history_so_far),
         cmocka_unit_test(asha_stops_who_is_not_among_the_best),
+        cmocka_unit_test(what_was_judged_is_not_judged_again),
         cmocka_unit_test(median_stops_who_is_worse_than_half),
         cmocka_unit_test(a_stopped_run_can_go_on),
         cmocka_unit_test(a_judgement_stands),
