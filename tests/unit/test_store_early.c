@@ -233,6 +233,7 @@ static void a_stopped_run_can_go_on(void **state)
     struct msg_history row = {
         .epoch = 2, .split = slice_of("test"), .tally = kit_tally(50, 2)};
     const struct msg_report worse = {3, 2, &row, 1};
+    assert_string_equal(report(&kit, 1, 2, 0.5), "");
     char stop[STORE_STOP_TEXT];
     MUST(store_report(kit.store, &worse, NOW, stop, err) == 0);
     assert_string_equal(stop, "");
