@@ -49,6 +49,15 @@ def stat(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), pages * 4
 
 
+def until(what, there, seconds, pause=0.01):
+    """Wait for an event, or end with what did not come."""
+    end = time.monotonic() + seconds
+    while not there():
+        if time.monotonic() > end:
+            sys.exit(f"not within {seconds} s: {what}")
+        time.sleep(pause)
+
+
 class Coordinator:
     def __init__(self, bench, folder=None):
         self.bench = bench
@@ -63,10 +72,16 @@ class Coordinator:
             [self.bench.coord, "serve", "--dir", self.dir, "--bind", "tcp://127.0.0.1:*"],
             stderr=self.log)
         endpoint = os.path.join(self.dir, "endpoint")
-        while not os.path.exists(endpoint):
-            if self.process.poll() is not None:
-                sys.exit("coord serve ended: " + open(self.log.name).read()[-500:])
-            time.sleep(0.001)
+        until("coord serve is ready", lambda: os.path.exists(endpoint) or self.ended(), 30,
+              0.001)
+
+    def ended(self):
+        if self.process.poll() is not None:
+            sys.exit("coord serve ended: " + open(self.log.name).read()[-500:])
+        return False
+
+    def connected(self):
+        return self.ask("SELECT count(*) FROM worker WHERE state = 'connected'")[0]
 
     def stop(self):
         self.process.terminate()
@@ -285,11 +300,8 @@ def crowd(bench):
     begin = time.monotonic()
     children = [coordinator.worker("crowd", count // processes, 30)
                 for _ in range(processes)]
-    there, seconds = 0, 0.0
-    while there < count and seconds < 60:
-        time.sleep(0.05)
-        there = coordinator.ask("SELECT count(*) FROM worker WHERE state = 'connected'")[0]
-        seconds = time.monotonic() - begin
+    until("all workers are there", lambda: coordinator.connected() >= count, 60, 0.05)
+    seconds, there = time.monotonic() - begin, coordinator.connected()
     for child in children:
         child.kill()
         child.communicate()
@@ -316,8 +328,7 @@ class Workers:
              endpoint, "--key", key, "--slots", str(slots), "--cache",
              os.path.join(coordinator.dir, "cache"), "--log-level", "error"],
             stderr=subprocess.DEVNULL)
-        while coordinator.ask("SELECT count(*) FROM worker WHERE state = 'connected'")[0] < 1:
-            time.sleep(0.01)
+        until("the worker is there", coordinator.connected, 30)
 
 
 def death(bench, sign, number, what, most):
@@ -325,11 +336,8 @@ def death(bench, sign, number, what, most):
     worker = Workers(coordinator, 1)
     begin = time.monotonic()
     worker.process.send_signal(sign)
-    seconds = 0.0
-    while seconds < 30 and coordinator.ask(
-            "SELECT count(*) FROM worker WHERE state = 'connected'")[0] > 0:
-        time.sleep(0.01)
-        seconds = time.monotonic() - begin
+    until("its end was noticed", lambda: coordinator.connected() == 0, 30)
+    seconds = time.monotonic() - begin
     worker.process.kill()
     worker.process.wait()
     coordinator.close()
@@ -365,8 +373,8 @@ def real_run(bench, jobs, epochs):
     coordinator = Coordinator(bench)
     worker = Workers(coordinator, 2)
     coordinator.submit(grid("real", jobs, epochs=epochs))
-    while coordinator.ask("SELECT count(*) FROM job WHERE state = 'done'")[0] < jobs:
-        time.sleep(0.05)
+    until("the runs are done", lambda: coordinator.ask(
+        "SELECT count(*) FROM job WHERE state = 'done'")[0] >= jobs, 600, 0.05)
     total, first, last = coordinator.ask(
         "SELECT sum(seconds), min(started_ms), max(ended_ms) FROM attempt")
     worker.process.terminate()
