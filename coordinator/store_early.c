@@ -220,6 +220,32 @@ int early_finish(struct store *store, const struct msg_result *result, struct er
     return 0;
 }
 
+/* What a score is made of is not what this changes, so the rows can be read meanwhile. */
+int early_rescore(struct store *store, const char *sweep, const struct early *early,
+                  struct error *err)
+{
+    struct judging j = {.store = store, .early = *early};
+    int got;
+
+    snprintf(j.sweep, sizeof j.sweep, "%s", sweep);
+    if (stmt_run(store, STMT_SCORE_DROP, ARGS(arg_text(sweep)), err) != 0)
+        return -1;
+    if (early->rule == EARLY_NONE)
+        return 0;
+    got = stmt_row(store, STMT_SCORED,
+                   ARGS(arg_text(sweep), arg_text(early->metric->split)), err);
+    while (got > 0) {
+        j.job = stmt_int(store, STMT_SCORED, 0);
+        if (judge(&j, (uint32_t)stmt_int(store, STMT_SCORED, 1), NULL, err) != 0) {
+            got = -1;
+            break;
+        }
+        got = stmt_next(store, STMT_SCORED, err);
+    }
+    stmt_end(store, STMT_SCORED);
+    return got;
+}
+
 int early_stopped(struct store *store, const struct job_row *job,
                   char ret[STORE_STOP_TEXT], struct error *err)
 {

@@ -74,6 +74,8 @@ enum stmt {
     STMT_STOP_DROP,
     STMT_STOP_OVERRULE,
     STMT_STOP_SET,
+    STMT_SCORE_DROP,
+    STMT_SCORED,
     STMT_REPORT_ADD,
     STMT_REPORT_DROP,
     STMT_FORGET_CHECKPOINT,
@@ -362,6 +364,10 @@ int resume_drop(struct store *store, int64_t job, struct error *err);
 /* A run has its result: what it reported is in it, and the rule of its sweep has it among
  * those that others are compared with. */
 int early_finish(struct store *store, const struct msg_result *result, struct error *err);
+
+/* The rule of a sweep is another: its runs so far are compared by that. */
+int early_rescore(struct store *store, const char *sweep, const struct early *early,
+                  struct error *err);
 
 /* Why a rule is to have stopped the job, whose attempt has ended; "" where none is. */
 int early_stopped(struct store *store, const struct job_row *job,

@@ -7,7 +7,12 @@
 #include <limits.h>
 
 #define FORGET(table) "DELETE FROM " table " WHERE job = ?1"
-#define LOCAL_CAUSES  "'exit', 'signal', 'oom', 'data'"
+#define SCORED(table)                                                                    \
+    "SELECT e.job, e.epoch FROM sweep_job m JOIN job j ON j.id = m.job"                  \
+    " AND j.sweep = m.sweep AND j.kind = 'train' JOIN " table " e ON e.job = m.job"      \
+    " AND e.split = ?2 AND e.epoch > 0 WHERE m.sweep = ?1"                               \
+    " AND m.intervention NOT GLOB '*:*'"
+#define LOCAL_CAUSES "'exit', 'signal', 'oom', 'data'"
 
 /* Every statement that changes or follows the database. What only people read
  * is asked for through query_open. */
@@ -130,7 +135,11 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_STOP_OVERRULE] = "UPDATE early_stop SET overruled = 1 WHERE job = ?1",
     [STMT_STOP_SET] =
         "UPDATE sweep SET stop_rule = ?2, stop_metric = ?3, stop_grace = ?4,"
-        " stop_factor = ?5 WHERE name = ?1",
+        " stop_factor = ?5 WHERE name = ?1 AND (stop_rule, stop_metric,"
+        " stop_grace, stop_factor) IS NOT (?2, ?3, ?4, ?5)",
+    [STMT_SCORE_DROP] = "DELETE FROM score WHERE sweep = ?1",
+    /* As STMT_STOP_RULE, of all runs of the sweep. */
+    [STMT_SCORED] = SCORED("evaluation") " UNION ALL " SCORED("report"),
     [STMT_REPORT_ADD] = "INSERT OR REPLACE INTO report VALUES"
                         " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [STMT_REPORT_DROP] = "DELETE FROM report WHERE job = ?1",

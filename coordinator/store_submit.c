@@ -113,6 +113,9 @@ static int write_needs(struct submit *s, struct error *err)
                       arg_int(early->grace), arg_int(early->factor)),
                  err) != 0)
         return -1;
+    if (s->extends && stmt_changes(s->store) > 0 &&
+        early_rescore(s->store, s->plan->name, early, err) != 0)
+        return -1;
     return stmt_run(s->store, STMT_NEEDS_SET,
                     ARGS(arg_text(s->plan->name), arg_int(needs->priority),
                          arg_int(needs->cores), arg_int((int64_t)needs->memory),

@@ -3,8 +3,9 @@
 -- that is not finite is NULL and `nonfinite` says 'nan' or 'inf'.
 -- One row per place in a sweep: a job that two sweeps ask for is listed in both.
 
-DROP VIEW IF EXISTS history;
-CREATE VIEW history AS -- a run's evaluations, epoch by epoch; of one without a result: so far
+-- Views that join a run's evaluations take these: SQLite would read a union whole.
+DROP VIEW IF EXISTS evaluations;
+CREATE VIEW evaluations AS -- of runs that have a result, epoch by epoch
 SELECT job, epoch, split,
        iif(nan_count + inf_count = 0, sum / n, NULL) AS loss,
        iif(nan_count + inf_count = 0,
@@ -15,7 +16,23 @@ SELECT job, epoch, split,
            AS nonfinite,
        1.0 * correct / n AS accuracy,
        n, lr, seconds
-FROM (SELECT * FROM evaluation UNION ALL SELECT * FROM report);
+FROM evaluation;
+
+DROP VIEW IF EXISTS history;
+CREATE VIEW history AS -- a run's evaluations, epoch by epoch; of one without a result: so far
+SELECT * FROM evaluations
+UNION ALL
+SELECT job, epoch, split,
+       iif(nan_count + inf_count = 0, sum / n, NULL) AS loss,
+       iif(nan_count + inf_count = 0,
+           iif(n < 2, 0.0,
+               sqrt(max(0.0, (sum_sq - sum * sum / n) / (n - 1)) / n)),
+           NULL) AS loss_se,
+       CASE WHEN nan_count > 0 THEN 'nan' WHEN inf_count > 0 THEN 'inf' END
+           AS nonfinite,
+       1.0 * correct / n AS accuracy,
+       n, lr, seconds
+FROM report;
 
 DROP VIEW IF EXISTS params;
 CREATE VIEW params AS -- a run's options: not the default, or varied by a sweep
@@ -41,9 +58,9 @@ SELECT m.sweep AS sweep, j.id AS job, j.key AS key,
 FROM sweep_job m
 JOIN job j ON j.id = m.job AND j.kind = 'train'
 LEFT JOIN result r ON r.job = j.id
-LEFT JOIN history tr ON tr.job = j.id AND tr.split = 'train' AND tr.epoch =
+LEFT JOIN evaluations tr ON tr.job = j.id AND tr.split = 'train' AND tr.epoch =
     (SELECT max(epoch) FROM evaluation WHERE job = j.id AND split = 'train')
-LEFT JOIN history te ON te.job = j.id AND te.split = 'test' AND te.epoch =
+LEFT JOIN evaluations te ON te.job = j.id AND te.split = 'test' AND te.epoch =
     (SELECT max(epoch) FROM evaluation WHERE job = j.id AND split = 'test');
 
 DROP VIEW IF EXISTS curves;
@@ -194,7 +211,7 @@ CREATE VIEW summary AS -- the paths of a sweep, over seeds
 WITH row AS (
     SELECT p.*, te.accuracy AS test_acc
     FROM paths p
-    LEFT JOIN history te ON te.job = p.run_b AND te.split = 'test' AND te.epoch
+    LEFT JOIN evaluations te ON te.job = p.run_b AND te.split = 'test' AND te.epoch
         = (SELECT max(epoch) FROM evaluation
            WHERE job = p.run_b AND split = 'test')
 ), mean AS (

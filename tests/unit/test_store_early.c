@@ -316,6 +316,39 @@ static void who_asks_for_all_of_it_gets_it(void **state)
     kit_close(&kit);
 }
 
+/* An edited rule compares what there is by its own metric. */
+static void another_rule_scores_anew(void **state)
+{
+    struct plan *plan = plan_of(EARLY_ASHA);
+    struct kit_rows rows;
+    struct kit kit;
+    char text[256];
+
+    (void)state;
+    open_with(&kit, EARLY_ASHA);
+    for (int64_t job = 1; job <= 2; job++)
+        kit_start(&kit, job);
+    struct msg_result result = kit_run_result(1, 1, &rows);
+    assert_int_equal(kit_judge(&kit, &result, text), VERDICT_ACCEPTED);
+    assert_string_equal(report(&kit, 2, 1, 0.5), "");
+    kit_commit(&kit);
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT group_concat(value) FROM (SELECT value FROM"
+                                 " score ORDER BY job)"),
+                        "1.0,0.5");
+    plan->early.metric = early_metric_of("test_acc");
+    kit_submit(&kit, plan, "r2");
+    assert_string_equal(kit_text(kit.store,
+                                 "SELECT group_concat(value) FROM (SELECT value FROM"
+                                 " score ORDER BY job)"),
+                        "-0.5,-0.5");
+    plan->early = (struct early){0};
+    kit_submit(&kit, plan, "r3");
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM score"), 0);
+    kit_plan_free(plan);
+    kit_close(&kit);
+}
+
 /* Runs that others start from are listed as 'run:NAME', and are not compared. */
 static void upstream_runs_do_not_compete(void **state)
 {
@@ -414,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_stopped_run_can_go_on),
         cmocka_unit_test(a_judgement_stands),
         cmocka_unit_test(who_asks_for_all_of_it_gets_it),
+        cmocka_unit_test(another_rule_scores_anew),
         cmocka_unit_test(upstream_runs_do_not_compete),
         cmocka_unit_test(what_is_done_runs_again_when_it_must),
         cmocka_unit_test(a_grid_runs_again_whole),
