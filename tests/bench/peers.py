@@ -41,6 +41,8 @@ class Queue:
                 break
             except ConnectionRefusedError:
                 time.sleep(0.01)
+        else:
+            sys.exit("beanstalkd does not answer")
         self.lines = self.socket.makefile("rb")
 
     def many(self, commands, word):
