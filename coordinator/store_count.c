@@ -5,6 +5,7 @@
 #include "common/error.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int count_place(struct store *store, struct slice sweep, size_t *ret, struct error *err)
 {
@@ -30,8 +31,30 @@ int count_place(struct store *store, struct slice sweep, size_t *ret, struct err
 
 void count_add(struct store *store, size_t place, enum job_state state, int64_t n)
 {
-    store->deltas[place].n[state] += n;
-    store->counts_moved = true;
+    struct sweep_delta *delta = &store->deltas[place];
+
+    delta->n[state] += n;
+    if (delta->moved)
+        return;
+    delta->moved = true;
+    delta->next = store->moved;
+    store->moved = place + 1;
+}
+
+/* The first sweep whose counts have moved; NULL: none. A batch touches a few of all the
+ * sweeps there ever were. */
+static struct sweep_delta *first_moved(const struct store *store)
+{
+    return store->moved ? &store->deltas[store->moved - 1] : NULL;
+}
+
+/* The first one's have no more. */
+static void pass_moved(struct store *store)
+{
+    struct sweep_delta *delta = first_moved(store);
+
+    store->moved = delta->next;
+    delta->moved = false;
 }
 
 static void move_in(struct store *store, size_t place, const struct job_row *job,
@@ -99,7 +122,6 @@ int count_done(struct store *store, int64_t worker, struct error *err)
         store->worker_room = room;
     }
     store->workers[store->worker_count++] = (struct worker_delta){worker, 1};
-    store->counts_moved = true;
     return 0;
 }
 
@@ -117,24 +139,19 @@ static int flush_workers(struct store *store, struct error *err)
 
 int count_flush(struct store *store, struct error *err)
 {
-    if (!store->counts_moved)
-        return 0;
     if (flush_workers(store, err) != 0)
         return -1;
-    for (size_t i = 0; i < store->delta_count; i++)
-        if (flush_one(store, &store->deltas[i], err) != 0)
+    for (; first_moved(store); pass_moved(store))
+        if (flush_one(store, first_moved(store), err) != 0)
             return -1;
-    store->counts_moved = false;
     return 0;
 }
 
 void count_forget(struct store *store)
 {
-    for (size_t i = 0; i < store->delta_count; i++)
-        for (int state = 0; state < JOB_STATE_COUNT; state++)
-            store->deltas[i].n[state] = 0;
+    for (; first_moved(store); pass_moved(store))
+        memset(first_moved(store)->n, 0, sizeof first_moved(store)->n);
     store->worker_count = 0;
-    store->counts_moved = false;
 }
 
 void count_free(struct store *store)

@@ -167,6 +167,8 @@ enum stmt {
 struct sweep_delta {
     char *sweep;
     int64_t n[JOB_STATE_COUNT];
+    bool moved;  /* some n may be other than 0; then */
+    size_t next; /* the next one that has, 1 + its place; 0: none */
 };
 
 /* Results that a batch took from one worker. */
@@ -184,7 +186,7 @@ struct store {
     size_t delta_count;
     struct worker_delta *workers; /* those of this batch */
     size_t worker_count, worker_room;
-    bool counts_moved;          /* some delta is not 0 */
+    size_t moved;               /* the first delta that has, 1 + its place; 0: none */
     char (*dropped)[HASH_TEXT]; /* artifacts whose rows this batch removed */
     size_t dropped_count, dropped_room;
 };
