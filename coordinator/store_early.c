@@ -38,6 +38,14 @@ static int read_rule(struct store *store, int64_t job, struct judging *ret,
     return known && ret->early.metric && ret->early.rule != EARLY_NONE;
 }
 
+static int set_score(const struct judging *j, uint32_t epoch, double score,
+                     struct error *err)
+{
+    return stmt_run(
+        j->store, STMT_SCORE_SET,
+        ARGS(arg_text(j->sweep), arg_int(epoch), arg_int(j->job), arg_real(score)), err);
+}
+
 /* The run's score at an epoch, and what is held against the others' scores. */
 static int write_score(const struct judging *j, uint32_t epoch, double *ret_own,
                        struct error *err)
@@ -54,9 +62,7 @@ static int write_score(const struct judging *j, uint32_t epoch, double *ret_own,
     *ret_own = stmt_real(j->store, STMT_TREND, 0);
     const double score = stmt_real(j->store, STMT_TREND, 1);
     stmt_end(j->store, STMT_TREND);
-    return stmt_run(
-        j->store, STMT_SCORE_SET,
-        ARGS(arg_text(j->sweep), arg_int(epoch), arg_int(j->job), arg_real(score)), err);
+    return set_score(j, epoch, score, err);
 }
 
 /* The score at a place, of all runs or of all but this one. */
@@ -220,7 +226,34 @@ int early_finish(struct store *store, const struct msg_result *result, struct er
     return 0;
 }
 
-/* What a score is made of is not what this changes, so the rows can be read meanwhile. */
+/* Scores of a run at every epoch that is judged, in one pass: write_score for each would
+ * read its history as often as it has epochs. */
+static int rescore_run(const struct judging *j, struct error *err)
+{
+    const struct early_metric *metric = j->early.metric;
+    double sum = 0;
+    int64_t count = 0;
+    int got = stmt_row(
+        j->store, STMT_HISTORY,
+        ARGS(arg_int(j->job), arg_text(metric->split), arg_int(metric->accuracy)), err);
+
+    while (got > 0) {
+        const uint32_t epoch = (uint32_t)stmt_int(j->store, STMT_HISTORY, 0);
+        const double value = stmt_real(j->store, STMT_HISTORY, 1);
+
+        sum += value;
+        count++;
+        if (early_judges(&j->early, epoch) &&
+            set_score(j, epoch,
+                      j->early.rule == EARLY_MEDIAN ? sum / (double)count : value, err))
+            got = -1;
+        else
+            got = stmt_next(j->store, STMT_HISTORY, err);
+    }
+    stmt_end(j->store, STMT_HISTORY);
+    return got;
+}
+
 int early_rescore(struct store *store, const char *sweep, const struct early *early,
                   struct error *err)
 {
@@ -232,17 +265,12 @@ int early_rescore(struct store *store, const char *sweep, const struct early *ea
         return -1;
     if (early->rule == EARLY_NONE)
         return 0;
-    got = stmt_row(store, STMT_SCORED,
-                   ARGS(arg_text(sweep), arg_text(early->metric->split)), err);
+    got = stmt_row(store, STMT_COMPARED, ARGS(arg_text(sweep)), err);
     while (got > 0) {
-        j.job = stmt_int(store, STMT_SCORED, 0);
-        if (judge(&j, (uint32_t)stmt_int(store, STMT_SCORED, 1), NULL, err) != 0) {
-            got = -1;
-            break;
-        }
-        got = stmt_next(store, STMT_SCORED, err);
+        j.job = stmt_int(store, STMT_COMPARED, 0);
+        got = rescore_run(&j, err) ? -1 : stmt_next(store, STMT_COMPARED, err);
     }
-    stmt_end(store, STMT_SCORED);
+    stmt_end(store, STMT_COMPARED);
     return got;
 }
 

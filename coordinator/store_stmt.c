@@ -6,13 +6,9 @@
 #include <assert.h>
 #include <limits.h>
 
-#define FORGET(table) "DELETE FROM " table " WHERE job = ?1"
-#define SCORED(table)                                                                    \
-    "SELECT e.job, e.epoch FROM sweep_job m JOIN job j ON j.id = m.job"                  \
-    " AND j.sweep = m.sweep AND j.kind = 'train' JOIN " table " e ON e.job = m.job"      \
-    " AND e.split = ?2 AND e.epoch > 0 WHERE m.sweep = ?1"                               \
-    " AND m.intervention NOT GLOB '*:*'"
-#define LOCAL_CAUSES "'exit', 'signal', 'oom', 'data'"
+#define FORGET(table)   "DELETE FROM " table " WHERE job = ?1"
+#define SCORE(accuracy) "iif(" accuracy ", -accuracy, ifnull(loss, 9e999))"
+#define LOCAL_CAUSES    "'exit', 'signal', 'oom', 'data'"
 
 /* Every statement that changes or follows the database. What only people read
  * is asked for through query_open. */
@@ -107,7 +103,7 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                      " WHERE j.id = ?1",
     [STMT_BACKOFF] = "SELECT until_ms FROM backoff WHERE job = ?1",
     [STMT_BACKOFF_SET] = "INSERT OR REPLACE INTO backoff VALUES (?1, ?2)",
-    [STMT_BACKOFF_DROP] = "DELETE FROM backoff WHERE job = ?1",
+    [STMT_BACKOFF_DROP] = FORGET("backoff"),
     [STMT_WORKER_DONE] = "UPDATE worker SET done = done + ?2 WHERE id = ?1",
     [STMT_WORKER_FAILED] =
         "UPDATE worker SET failed = failed + 1 WHERE id ="
@@ -119,10 +115,9 @@ static const char *const SQL[STMT_COUNT_ALL] = {
         " AND j.kind = 'train' AND s.stop_rule <> '' AND EXISTS (SELECT 1 FROM sweep_job "
         "m"
         " WHERE m.job = j.id AND m.sweep = j.sweep AND m.intervention NOT GLOB '*:*')",
-    [STMT_TREND] = "SELECT min(value), avg(value) FROM (SELECT iif(?5, -accuracy, "
-                   "ifnull(loss, 9e999))"
-                   " AS value FROM history WHERE job = ?1 AND split = ?2 AND epoch "
-                   "BETWEEN ?3 AND ?4)",
+    [STMT_TREND] = "SELECT min(value), avg(value) FROM (SELECT " SCORE(
+        "?5") " AS value FROM history WHERE job = ?1 AND split = ?2 AND epoch "
+              "BETWEEN ?3 AND ?4)",
     [STMT_SCORE_SET] = "INSERT OR IGNORE INTO score VALUES (?1, ?2, ?3, ?4)",
     [STMT_SCORE_COUNT] = "SELECT count(*) FROM score WHERE sweep = ?1 AND epoch = ?2"
                          " AND job <> ?3",
@@ -131,7 +126,7 @@ static const char *const SQL[STMT_COUNT_ALL] = {
     [STMT_STOP] = "SELECT reason, overruled FROM early_stop WHERE job = ?1",
     [STMT_STOP_ANY] = "SELECT EXISTS (SELECT 1 FROM early_stop WHERE NOT overruled)",
     [STMT_STOP_ADD] = "INSERT INTO early_stop VALUES (?1, ?2, ?3, ?4, 0)",
-    [STMT_STOP_DROP] = "DELETE FROM early_stop WHERE job = ?1",
+    [STMT_STOP_DROP] = FORGET("early_stop"),
     [STMT_STOP_OVERRULE] = "UPDATE early_stop SET overruled = 1 WHERE job = ?1",
     [STMT_STOP_SET] =
         "UPDATE sweep SET stop_rule = ?2, stop_metric = ?3, stop_grace = ?4,"
@@ -139,10 +134,15 @@ static const char *const SQL[STMT_COUNT_ALL] = {
         " stop_grace, stop_factor) IS NOT (?2, ?3, ?4, ?5)",
     [STMT_SCORE_DROP] = "DELETE FROM score WHERE sweep = ?1",
     /* As STMT_STOP_RULE, of all runs of the sweep. */
-    [STMT_SCORED] = SCORED("evaluation") " UNION ALL " SCORED("report"),
+    [STMT_COMPARED] =
+        "SELECT m.job FROM sweep_job m JOIN job j ON j.id = m.job AND j.sweep = m.sweep"
+        " AND j.kind = 'train' WHERE m.sweep = ?1 AND m.intervention NOT GLOB '*:*'",
+    [STMT_HISTORY] =
+        "SELECT epoch, " SCORE("?3") " FROM history WHERE job = ?1"
+                                     " AND split = ?2 AND epoch > 0 ORDER BY epoch",
     [STMT_REPORT_ADD] = "INSERT OR REPLACE INTO report VALUES"
                         " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    [STMT_REPORT_DROP] = "DELETE FROM report WHERE job = ?1",
+    [STMT_REPORT_DROP] = FORGET("report"),
     [STMT_FORGET_CHECKPOINT] = FORGET("checkpoint"),
     [STMT_FORGET_EVALUATION] = FORGET("evaluation"),
     [STMT_FORGET_POINT] = FORGET("point"),
@@ -268,7 +268,7 @@ static const char *const SQL[STMT_COUNT_ALL] = {
                       " AND value = ?1",
     [STMT_IMPORT_ADD] = "INSERT INTO import VALUES (?1, ?2, ?3)"
                         " ON CONFLICT (hash) DO UPDATE SET name = ?2 WHERE ?2 <> ''",
-    [STMT_RESUME_DROP] = "DELETE FROM resume WHERE job = ?1",
+    [STMT_RESUME_DROP] = FORGET("resume"),
 
     [STMT_JOBS_BETWEEN] = "SELECT id FROM job WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
     [STMT_PRIORITY_SET] = "UPDATE job SET priority = ?2 WHERE id = ?1 AND priority <> ?2"

@@ -349,6 +349,38 @@ static void another_rule_scores_anew(void **state)
     kit_close(&kit);
 }
 
+/* Scores made anew are those that reports made one at a time, to the bit. */
+static void a_rule_that_comes_back_scores_as_before(void **state)
+{
+    static const char SCORES[] =
+        "SELECT group_concat(epoch || ' ' || job || ' ' || format('%!.17g', value))"
+        " FROM (SELECT * FROM score ORDER BY epoch, job)";
+    struct plan *plan = plan_of(EARLY_MEDIAN), *other = plan_of(EARLY_ASHA);
+    struct kit kit;
+    char before[4096];
+
+    (void)state;
+    open_with(&kit, EARLY_MEDIAN);
+    for (int64_t job = 1; job <= 2; job++) {
+        kit_start(&kit, job);
+        for (uint32_t epoch = 1; epoch <= 4; epoch++)
+            assert_string_equal(
+                report(&kit, job, epoch, 1.0 / (0.3 * (double)job + epoch)), "");
+    }
+    assert_string_equal(report(&kit, 2, 5, INFINITY), "");
+    kit_commit(&kit);
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM score"), 9);
+    snprintf(before, sizeof before, "%s", kit_text(kit.store, SCORES));
+    kit_submit(&kit, other, "r2");
+    assert_string_equal(
+        kit_text(kit.store, "SELECT group_concat(DISTINCT epoch) FROM score"), "1,2,4");
+    kit_submit(&kit, plan, "r3");
+    assert_string_equal(kit_text(kit.store, SCORES), before);
+    kit_plan_free(other);
+    kit_plan_free(plan);
+    kit_close(&kit);
+}
+
 /* Runs that others start from are listed as 'run:NAME', and are not compared. */
 static void upstream_runs_do_not_compete(void **state)
 {
@@ -448,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_judgement_stands),
         cmocka_unit_test(who_asks_for_all_of_it_gets_it),
         cmocka_unit_test(another_rule_scores_anew),
+        cmocka_unit_test(a_rule_that_comes_back_scores_as_before),
         cmocka_unit_test(upstream_runs_do_not_compete),
         cmocka_unit_test(what_is_done_runs_again_when_it_must),
         cmocka_unit_test(a_grid_runs_again_whole),
