@@ -31,7 +31,8 @@ struct queue {
 struct dispatch {
     struct queue *queues; /* of sweeps that have jobs ready, or had: see prune */
     size_t queue_count;
-    size_t prune_at; /* when there are so many */
+    size_t prune_at; /* when there are so many, or */
+    size_t runs;     /* since then, as many as there are */
     size_t count;    /* of all jobs in them */
     /* Jobs that failed a while ago and are to wait, in no order: few. */
     struct store_ready *later;
@@ -115,13 +116,22 @@ void dispatch_free(struct dispatch **dispatch)
     *dispatch = NULL;
 }
 
-static struct queue *queue_of(struct dispatch *dispatch, size_t sweep)
+/* The latest are asked for most. NULL: there is none. */
+static struct queue *find_queue(const struct dispatch *dispatch, size_t sweep)
 {
     for (size_t i = dispatch->queue_count; i-- > 0;)
         if (dispatch->queues[i].sweep == sweep)
             return &dispatch->queues[i];
-    struct queue *queues =
-        realloc(dispatch->queues, (dispatch->queue_count + 1) * sizeof *queues);
+    return NULL;
+}
+
+static struct queue *queue_of(struct dispatch *dispatch, size_t sweep)
+{
+    struct queue *queues = find_queue(dispatch, sweep);
+
+    if (queues)
+        return queues;
+    queues = realloc(dispatch->queues, (dispatch->queue_count + 1) * sizeof *queues);
     if (!queues)
         return NULL;
     dispatch->queues = queues;
@@ -230,35 +240,29 @@ int dispatch_needs(struct dispatch *dispatch, size_t sweep, const struct needs *
 
 bool dispatch_knows(const struct dispatch *dispatch, size_t sweep)
 {
-    for (size_t i = dispatch->queue_count; i-- > 0;)
-        if (dispatch->queues[i].sweep == sweep)
-            return dispatch->queues[i].known;
-    return false;
+    const struct queue *queue = find_queue(dispatch, sweep);
+
+    return queue && queue->known;
 }
 
 const struct needs *dispatch_needs_of(const struct dispatch *dispatch, size_t sweep)
 {
     static const struct needs NONE = {0};
+    const struct queue *queue = find_queue(dispatch, sweep);
 
-    for (size_t i = dispatch->queue_count; i-- > 0;)
-        if (dispatch->queues[i].sweep == sweep)
-            return &dispatch->queues[i].needs;
-    return &NONE;
+    return queue ? &queue->needs : &NONE;
 }
 
 void dispatch_took(struct dispatch *dispatch, size_t sweep, bool probe, double seconds)
 {
-    for (size_t i = dispatch->queue_count; i-- > 0;) {
-        struct queue *queue = &dispatch->queues[i];
+    struct queue *queue = find_queue(dispatch, sweep);
 
-        if (queue->sweep != sweep || !(seconds > 0))
-            continue;
-        /* A quarter of the weight on the newest: sweeps mix large and small. */
-        queue->seconds[probe] = queue->seconds[probe] == 0
-                                    ? seconds
-                                    : 0.75 * queue->seconds[probe] + 0.25 * seconds;
+    if (!queue || !(seconds > 0))
         return;
-    }
+    /* A quarter of the weight on the newest: sweeps mix large and small. */
+    queue->seconds[probe] = queue->seconds[probe] == 0
+                                ? seconds
+                                : 0.75 * queue->seconds[probe] + 0.25 * seconds;
 }
 
 int dispatch_limit(struct dispatch *dispatch,
@@ -501,7 +505,7 @@ static void count_running(struct dispatch *dispatch, struct roster *roster)
 
 static void mark_in_use(struct dispatch *dispatch, size_t sweep)
 {
-    struct queue *queue = queue_of(dispatch, sweep);
+    struct queue *queue = find_queue(dispatch, sweep);
 
     if (queue)
         queue->in_use = true;
@@ -513,10 +517,11 @@ static void prune(struct dispatch *dispatch, struct roster *roster)
 {
     size_t kept = 0;
 
-    if (dispatch->prune_at < QUEUES_MIN)
-        dispatch->prune_at = QUEUES_MIN;
-    if (dispatch->queue_count < dispatch->prune_at)
+    if (dispatch->queue_count < QUEUES_MIN ||
+        (++dispatch->runs < dispatch->queue_count &&
+         dispatch->queue_count < dispatch->prune_at))
         return;
+    dispatch->runs = 0;
     for (size_t i = 0; i < dispatch->queue_count; i++)
         dispatch->queues[i].in_use = dispatch->queues[i].count > 0;
     for (size_t i = 0; i < dispatch->later_count; i++)
@@ -546,14 +551,6 @@ static size_t begin_workers(struct roster *roster)
         slots += worker->peer.size > 0 ? worker->slots : 0;
     }
     return slots;
-}
-
-static void note_taken(struct dispatch *dispatch, const struct pick *pick)
-{
-    struct queue *queue = pick->queue;
-
-    queue->passed = pick->at == 0 ? 0 : queue->passed + 1;
-    take_at(dispatch, queue, pick->at);
 }
 
 int dispatch_run(struct dispatch *dispatch, struct roster *roster, int64_t now_ms,
@@ -588,7 +585,8 @@ int dispatch_run(struct dispatch *dispatch, struct roster *roster, int64_t now_m
         enum dispatch_start became = start(user, worker, &ready, err);
         if (became == DISPATCH_FAILED)
             return -1;
-        note_taken(dispatch, &pick);
+        queue->passed = pick.at == 0 ? 0 : queue->passed + 1;
+        take_at(dispatch, queue, pick.at);
         if (became == DISPATCH_STARTED) {
             worker->credit -= dispatch_slots(&queue->needs, worker);
             queue->may--;

@@ -428,6 +428,31 @@ static void little_time_is_left_to_short_jobs(void **state)
     dispatch_free(&dispatch);
 }
 
+/* A thousand sweeps at once are forgotten, too, once they are over: each of them costs
+ * every run a look. */
+static void a_crowd_of_sweeps_is_forgotten(void **state)
+{
+    struct dispatch *dispatch = dispatch_new(NULL);
+    struct roster *roster = roster_of(1, 4000);
+    struct record record = {0};
+    (void)state;
+
+    for (size_t sweep = 1; sweep <= 1000; sweep++) {
+        need(dispatch, sweep, (struct needs){.cores = 1});
+        add_of(dispatch, (int64_t)sweep, 0, sweep);
+    }
+    for (int64_t job = 1; job <= 2000; job++) {
+        record.count = 0;
+        assert_int_equal(dispatch_run(dispatch, roster, 0, 1, start, &record, NULL), 1);
+        add_of(dispatch, 1000 + job, 0, 1000);
+    }
+    assert_false(dispatch_knows(dispatch, 1));
+    assert_false(dispatch_knows(dispatch, 999));
+    assert_true(dispatch_knows(dispatch, 1000));
+    roster_free(&roster);
+    dispatch_free(&dispatch);
+}
+
 /* A thousand sweeps come and go; one has a job that waits, one a job that runs. */
 static void sweeps_that_are_over_are_forgotten(void **state)
 {
@@ -463,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sweeps_that_are_over_are_forgotten),
+        cmocka_unit_test(a_crowd_of_sweeps_is_forgotten),
         cmocka_unit_test(by_priority_then_age),
         cmocka_unit_test(until_credit_or_the_bound_runs_out),
         cmocka_unit_test(a_stale_job_costs_no_credit),
