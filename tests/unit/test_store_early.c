@@ -349,6 +349,35 @@ static void another_rule_scores_anew(void **state)
     kit_close(&kit);
 }
 
+/* The views say the same of what a run told and of what its result holds. */
+static void history_reads_the_same_once_it_has_ended(void **state)
+{
+    static const char HISTORY[] =
+        "SELECT group_concat(concat, ' | ') FROM (SELECT format('%s %d %!.17g %!.17g %s "
+        "%g"
+        " %d %g %g', split, epoch, loss, loss_se, nonfinite, accuracy, n, lr, seconds)"
+        " AS concat FROM history WHERE job = 1 ORDER BY split, epoch)";
+    struct kit_rows rows;
+    struct kit kit;
+    char before[4096], stop[STORE_STOP_TEXT], text[256];
+
+    (void)state;
+    open_with(&kit, EARLY_NONE);
+    kit_start(&kit, 1);
+    struct msg_result result = kit_run_result(1, 1, &rows);
+    rows.history[2].tally = kit_tally(INFINITY, 1);
+    rows.history[3].tally = kit_tally(NAN, 0);
+    const struct msg_report report = {1, 1, rows.history, result.history_count};
+    MUST(store_report(kit.store, &report, NOW, stop, err) == 0);
+    snprintf(before, sizeof before, "%s", kit_text(kit.store, HISTORY));
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM evaluations"), 0);
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM history"), 4);
+    assert_int_equal(kit_judge(&kit, &result, text), VERDICT_ACCEPTED);
+    assert_int_equal(kit_int(kit.store, "SELECT count(*) FROM evaluations"), 4);
+    assert_string_equal(kit_text(kit.store, HISTORY), before);
+    kit_close(&kit);
+}
+
 /* Scores made anew are those that reports made one at a time, to the bit. */
 static void a_rule_that_comes_back_scores_as_before(void **state)
 {
@@ -479,6 +508,7 @@ int main(void)
         cmocka_unit_test(a_stopped_run_can_go_on),
         cmocka_unit_test(a_judgement_stands),
         cmocka_unit_test(who_asks_for_all_of_it_gets_it),
+        cmocka_unit_test(history_reads_the_same_once_it_has_ended),
         cmocka_unit_test(another_rule_scores_anew),
         cmocka_unit_test(a_rule_that_comes_back_scores_as_before),
         cmocka_unit_test(upstream_runs_do_not_compete),
