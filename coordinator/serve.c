@@ -34,11 +34,14 @@ enum {
     TURN_MS = 250,
     /* The write-ahead log is copied into the database at quiet moments once it
      * has its size; a moment is looked for once a second, and where there is none in
-     * so many, it is done all the same. */
+     * so many, or the log has become so many times as long, it is done all the same. */
     CHECKPOINT_MS = 1000,
     CHECKPOINT_LATE_MS = 30 * 1000,
-    /* A log of so many times its size is worth a word, and again when it is double. */
+    LOG_FULL = 16,
+    /* A log of so many times its size is worth a word, and again when it is double. It
+     * takes a second try in a row: somebody who just reads a row is done by then. */
     LOG_LONG = 4,
+    LOG_TRIES = 2,
     /* How soon a change of the list of keys is noticed. */
     REFRESH_MS = 100,
     /* Refused keys that were mentioned, and are not again. */
@@ -61,6 +64,7 @@ struct serve {
     int64_t checkpoint_ms; /* the last try */
     bool checkpoint_failed;
     int64_t long_size; /* of the log, when it was mentioned; 0: it is short */
+    int long_tries;    /* in a row that left it too long to say nothing */
     char endpoint[WIRE_ENDPOINT_MAX];
     char endpoint_path[PATH_MAX]; /* "" until the file is written */
 };
@@ -335,10 +339,10 @@ static void mention_log(struct serve *serve)
     if (size <= serve->setup->log_size_max) {
         if (serve->long_size > 0)
             log_line(LOG_INFO, "serve", "the write-ahead log is short again");
-        serve->long_size = 0;
+        serve->long_size = serve->long_tries = 0;
         return;
     }
-    if (size < limit)
+    if (size < limit || ++serve->long_tries < LOG_TRIES)
         return;
     serve->long_size = size;
     int64_t pid = store_log_reader(serve->store);
@@ -348,12 +352,20 @@ static void mention_log(struct serve *serve)
              (double)size / 1e6, pid);
 }
 
-static void checkpoint(struct serve *serve, bool quiet)
+static bool checkpoint_is_due(const struct serve *serve, bool quiet)
 {
     int64_t since_ms = serve->core->now_ms - serve->checkpoint_ms;
+
+    return since_ms >= CHECKPOINT_MS &&
+           (quiet || since_ms >= CHECKPOINT_LATE_MS ||
+            store_log_size(serve->store) > LOG_FULL * serve->setup->log_size_max);
+}
+
+static void checkpoint(struct serve *serve, bool quiet)
+{
     struct error err;
 
-    if (since_ms < (quiet ? CHECKPOINT_MS : CHECKPOINT_LATE_MS))
+    if (!checkpoint_is_due(serve, quiet))
         return;
     serve->checkpoint_ms = serve->core->now_ms;
     bool failed = store_checkpoint(serve->store, serve->setup->log_size_max, &err) != 0;
